@@ -1,0 +1,2 @@
+//! Bartizan, `actors`.
+#![forbid(unsafe_code)]

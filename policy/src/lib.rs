@@ -1,0 +1,2 @@
+//! Bartizan, `policy`.
+#![forbid(unsafe_code)]

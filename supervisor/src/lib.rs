@@ -1,0 +1,2 @@
+//! Bartizan, `supervisor`.
+#![forbid(unsafe_code)]

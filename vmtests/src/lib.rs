@@ -1,0 +1,2 @@
+//! Bartizan, `vmtests`.
+#![forbid(unsafe_code)]
