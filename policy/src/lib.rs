@@ -1,2 +1,10 @@
-//! Bartizan, `policy`.
+//! Bartizan's policy: what capabilities are, what services may do, and what the kernel is told.
+//!
+//! This crate is pure. It reads no file of the host and asks nothing of the kernel: facts about the host come in as
+//! [`host::HostFacts`], and what goes out is a [`compiled::Compiled`] that the `bpf` crate writes into maps.
 #![forbid(unsafe_code)]
+
+pub mod access;
+pub mod compiled;
+pub mod decide;
+pub mod host;
