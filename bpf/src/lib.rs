@@ -1,1 +1,7 @@
-//! Bartizan, `bpf`.
+//! The kernel side of Bartizan and the only crate with `unsafe`: it loads the programs of `kern/`, writes revisions
+//! into their maps, reads events out of their rings and reads back what the kernel really holds.
+//!
+//! Everything above this crate talks to the kernel through [`kernel::Kernel`], which a test can replace.
+
+pub mod event;
+pub mod kernel;

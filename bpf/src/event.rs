@@ -1,0 +1,118 @@
+//! What the kernel tells, decoded: one [`Event`] per record of a ring buffer.
+
+use std::net::IpAddr;
+use std::time::SystemTime;
+
+use policy::access::Access;
+use policy::decide::Verdict;
+
+/// What an act touched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Object {
+    /// A file, directory, program or unix socket, as a path in the host's mount namespace.
+    Path(String),
+    /// An address on the network.
+    Destination {
+        /// IPv4-mapped addresses are given as IPv4.
+        address: IpAddr,
+        /// Port; 0 where the protocol has none.
+        port: u16,
+        /// `tcp`, `udp`, `sctp`, … or the protocol's number.
+        protocol: String,
+    },
+    /// A kernel operation.
+    Operation {
+        /// `mount`, `umount`, …
+        name: &'static str,
+        /// What it was aimed at.
+        path: String,
+    },
+    /// A cgroup: the one in which a task was found against its label.
+    Cgroup(String),
+}
+
+/// Why the kernel recorded an act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Why {
+    /// Capabilities were missing.
+    Capability,
+    /// An outbound rule matched.
+    Outbound,
+    /// A task's label and its cgroup disagree.
+    Escape,
+    /// A labelled service touched Bartizan's own pins, state or policy, or bpffs itself.
+    Tamper,
+    /// A service ran a program (observations only, whether or not the program has a label).
+    Program,
+    /// A service connected to an address (observations only).
+    Destination,
+}
+
+/// One act of one task of one service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Act {
+    /// When it happened.
+    pub time: SystemTime,
+    /// Why it is told.
+    pub why: Why,
+    /// Service of the task, without `.service`.
+    pub service: String,
+    /// How the object was touched.
+    pub access: Access,
+    /// What the kernel did.
+    pub verdict: Verdict,
+    /// The capabilities that were missing, as bits.
+    pub capabilities: u64,
+    /// The rule that decided, as index plus one into `Compiled::rules` of `generation`; `None`: the model.
+    pub rule: Option<u16>,
+    /// The generation that decided; see [`crate::kernel::Kernel::install`].
+    pub generation: u64,
+    /// What was touched.
+    pub object: Object,
+    /// Path of the program that the task was running.
+    pub exe: String,
+    /// Process id in the initial pid namespace.
+    pub pid: u32,
+    /// Effective user id in the initial user namespace.
+    pub uid: u32,
+    /// Names this kind of act; later [`Repeat`]s of it carry the same number. Zero: repeats are not counted.
+    pub key: u64,
+}
+
+/// Something the kernel told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A denied or audited act: the first of its kind.
+    Violation(Act),
+    /// A learning service did something that its model does not have; once per service, access and object.
+    Observation(Act),
+    /// A service was placed by PID 1 for the first time since the programs were loaded.
+    ServiceSeen {
+        /// Name without `.service`.
+        service: String,
+    },
+}
+
+/// Repeats of an act that was told before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeat {
+    /// [`Act::key`] of the first.
+    pub key: u64,
+    /// How often it happened again since the last time this was asked.
+    pub count: u64,
+}
+
+/// Acts beyond the bound on distinct objects, which therefore have no record of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flood {
+    /// Service of the tasks.
+    pub service: String,
+    /// How the objects were touched.
+    pub access: Access,
+    /// Index of the first missing capability; `None` for outbound rules.
+    pub capability: Option<u8>,
+    /// Whether the acts were refused.
+    pub verdict: Verdict,
+    /// Exact number of acts since the last time this was asked.
+    pub count: u64,
+}

@@ -1,0 +1,83 @@
+//! What the rest of Bartizan may ask of the kernel.
+
+use std::collections::BTreeMap;
+
+use policy::compiled::{Compiled, Service};
+
+use crate::event::{Flood, Repeat};
+
+/// A service that has a number in the kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenService {
+    /// Name without `.service`.
+    pub name: String,
+    /// Its tasks were already running when the programs were loaded: they were labelled from the cgroup tree.
+    pub started_earlier: bool,
+    /// Whether a cgroup of it exists now.
+    pub running: bool,
+}
+
+/// One hook and whether its program is attached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hook {
+    /// Name of the kernel's hook, e.g. `inode_setattr`.
+    pub name: String,
+    /// Name of the program that was chosen by the hook's prototype.
+    pub program: String,
+    /// Whether the link was read back from the kernel.
+    pub attached: bool,
+}
+
+/// What the kernel holds, compared with what it should hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReadBack {
+    /// Every hook in use.
+    pub hooks: Vec<Hook>,
+    /// One sentence per difference; empty when all agrees.
+    pub differences: Vec<String>,
+}
+
+/// Why the kernel did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum KernelError {
+    /// A map, program or link could not be used.
+    #[error("{what}: {source}")]
+    Bpf {
+        /// Which map, program or link, and what was tried.
+        what: String,
+        /// libbpf's error.
+        source: std::io::Error,
+    },
+    /// The revision does not fit the maps.
+    #[error("{0}")]
+    TooLarge(String),
+    /// The change was written but reading it back gave something else.
+    #[error("the kernel does not hold the revision after it was written: {0}")]
+    NotHeld(String),
+}
+
+/// The kernel, as seen from above. Implemented by [`crate::load::Enforcement`] and, in tests, by a fake.
+pub trait Kernel: Send {
+    /// Writes a whole revision beside the active one, flips to it, and reads it back. Returns the generation: the
+    /// number that events decided by this revision carry. On an error the revision before stays in force.
+    fn install(&mut self, compiled: &Compiled) -> Result<u64, KernelError>;
+
+    /// Changes one service of the active revision in place. Only for grants that a *learning* service gained: they
+    /// never widen what is refused, and a half-seen change does no harm there.
+    fn learn(&mut self, name: &str, service: &Service) -> Result<(), KernelError>;
+
+    /// Every service that has a number in the kernel.
+    fn services(&mut self) -> Result<Vec<SeenService>, KernelError>;
+
+    /// Repeats since the last call.
+    fn repeats(&mut self) -> Result<Vec<Repeat>, KernelError>;
+
+    /// Floods since the last call.
+    fn floods(&mut self) -> Result<Vec<Flood>, KernelError>;
+
+    /// What could not be delivered, per kind, since the programs were loaded.
+    fn loss(&mut self) -> Result<BTreeMap<String, u64>, KernelError>;
+
+    /// Reads programs, links and maps back and compares them with the installed revision.
+    fn read_back(&mut self) -> Result<ReadBack, KernelError>;
+}
