@@ -91,8 +91,10 @@ class Guest:
         disk = None if given.bare else programs(self.directory)
         self.deadline = time.monotonic() + self.timeout
         forwards = "".join(f",hostfwd=tcp:127.0.0.1:{host}-:{guest}" for host, guest in (pair.split(":", 1) for pair in given.forward))
+        # cx16=off: QEMU 7.2.22 loses the flags of cmpxchg16b, and 6.12's slab allocator jumps on them: double fault in
+        # kmem_cache_alloc within seconds of booting. May go with QEMU 7.2. la57=off saves a level of each page walk.
         command = [
-            "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max,la57=off", "-smp", "2", "-m", "2G",
+            "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max,la57=off,cx16=off", "-smp", "2", "-m", "2G",
             "-nographic", "-no-reboot", "-monitor", "none", "-serial", f"file:{self.console}",
             "-kernel", str(files / f"vmlinuz-{given.kernel}"), "-initrd", str(files / f"initrd-{given.kernel}"),
             "-append", "root=/dev/vda rw console=ttyS0 quiet panic=-1 systemd.show_status=0 net.ifnames=0",

@@ -1,0 +1,20 @@
+//! Compiles `kern/*.bpf.c` and generates a skeleton for each.
+
+use std::path::PathBuf;
+
+use libbpf_cargo::SkeletonBuilder;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
+    for name in ["bartizan", "decide_test"] {
+        SkeletonBuilder::new()
+            .source(format!("kern/{name}.bpf.c"))
+            // clang 14 truncates 64-bit enums; 19 is what scripts/prepare installs.
+            .clang("clang-19")
+            // asm/types.h lies in the multi-arch directory, which clang does not search for the BPF target.
+            .clang_args(["-Wall", "-Werror", "-mcpu=v3", "-I/usr/include/x86_64-linux-gnu"])
+            .build_and_generate(out.join(format!("{name}.skel.rs")))?;
+    }
+    println!("cargo:rerun-if-changed=kern");
+    Ok(())
+}

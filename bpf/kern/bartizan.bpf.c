@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Attach stubs only, in the order in which the kernel calls them in a task's life. Bodies are in hooks/.
+ * Where a hook's prototype differs between kernels there is one program per prototype; user space loads the
+ * one that fits the BTF. A verdict of an LSM before us is passed on unchanged.
+ */
+#include "kernel.h"
+#include "wire.h"
+#include "maps.bpf.h"
+#include "subject.bpf.h"
+#include "unit.bpf.h"
+#include "label.bpf.h"
+#include "decide.bpf.h"
+#include "report.bpf.h"
+#include "judge.bpf.h"
+#include "hooks/exec.bpf.h"
+#include "hooks/file.bpf.h"
+#include "hooks/inode.bpf.h"
+#include "hooks/net.bpf.h"
+#include "hooks/guard.bpf.h"
+#include "call.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+SEC("tp_btf/cgroup_mkdir")
+int BPF_PROG(cgroup_mkdir, struct cgroup *cgroup, const char *path)
+{
+	cgroup_made(cgroup);
+	return 0;
+}
+
+SEC("tp_btf/cgroup_rmdir")
+int BPF_PROG(cgroup_rmdir, struct cgroup *cgroup, const char *path)
+{
+	cgroup_gone(cgroup);
+	return 0;
+}
+
+SEC("tp_btf/task_newtask")
+int BPF_PROG(task_newtask, struct task_struct *task, unsigned long clone_flags)
+{
+	born(task);
+	return 0;
+}
+
+SEC("tp_btf/cgroup_attach_task")
+int BPF_PROG(cgroup_attach_task, struct cgroup *target, const char *path, struct task_struct *task,
+	     bool threadgroup)
+{
+	struct act act = {
+	    .task = (__u64)task, .why = BZ_WHY_ESCAPE, .object = BZ_OBJECT_CGROUP, .verdict = BZ_AUDIT};
+
+	act.service = attached(target, task);
+	if (act.service) {
+		act.access = BZ_OPERATE;
+		act.epoch = control.epoch;
+		act.name = (__u64)target->kn->name;
+		tell(&act);
+	}
+	return 0;
+}
+
+SEC("lsm/bprm_check_security")
+int BPF_PROG(bprm_check_security, struct linux_binprm *bprm, int ret)
+{
+	return ret ? ret : check_exec(bprm);
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(sched_process_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	executed(task);
+	return 0;
+}
+
+SEC("lsm/file_open")
+int BPF_PROG(file_open, struct file *file, int ret)
+{
+	return ret ? ret : check_open(file);
+}
+
+SEC("lsm/inode_create")
+int BPF_PROG(inode_create, struct inode *dir, struct dentry *dentry, umode_t mode, int ret)
+{
+	return ret ? ret : check_name(dentry);
+}
+
+SEC("lsm/inode_link")
+int BPF_PROG(inode_link, struct dentry *from, struct inode *dir, struct dentry *to, int ret)
+{
+	return ret ? ret : check_link(from, to);
+}
+
+SEC("lsm/inode_unlink")
+int BPF_PROG(inode_unlink, struct inode *dir, struct dentry *dentry, int ret)
+{
+	return ret ? ret : check_name(dentry);
+}
+
+SEC("lsm/inode_rename")
+int BPF_PROG(inode_rename, struct inode *from_dir, struct dentry *from, struct inode *to_dir,
+	     struct dentry *to, int ret)
+{
+	int refused;
+
+	if (ret)
+		return ret;
+	refused = check_name(from);
+	return refused ? refused : check_name(to);
+}
+
+SEC("fexit/d_move")
+int BPF_PROG(d_move, struct dentry *dentry, struct dentry *target)
+{
+	moved(dentry);
+	return 0;
+}
+
+SEC("fexit/d_exchange")
+int BPF_PROG(d_exchange, struct dentry *one, struct dentry *other)
+{
+	moved(one);
+	moved(other);
+	return 0;
+}
+
+SEC("lsm/inode_setattr")
+int BPF_PROG(inode_setattr_dentry, struct dentry *dentry, struct iattr *attr, int ret)
+{
+	return ret ? ret : check_setattr(dentry);
+}
+
+SEC("lsm/inode_setattr")
+int BPF_PROG(inode_setattr_idmap, struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *attr, int ret)
+{
+	return ret ? ret : check_setattr(dentry);
+}
+
+SEC("lsm/socket_connect")
+int BPF_PROG(socket_connect, struct socket *socket, struct sockaddr *to, int length, int ret)
+{
+	return ret ? ret : check_connect(socket, to);
+}
+
+SEC("lsm/sb_umount")
+int BPF_PROG(sb_umount, struct vfsmount *mnt, int flags, int ret)
+{
+	return ret ? ret : check_umount(mnt);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Opening files and changing what they are. */
+#ifndef BZ_HOOK_FILE_H
+#define BZ_HOOK_FILE_H
+
+static __always_inline int check_open(struct file *file)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct bz_subject *subject = governed(task);
+	struct dentry *dentry = file->f_path.dentry;
+	struct act act = {.dentry = (__u64)dentry, .task = (__u64)task};
+	fmode_t mode = file->f_mode;
+	int refused;
+
+	/* The open that precedes an execution is judged as one, by bprm_check_security. */
+	if (!subject || subject->flags & BZ_SUBJECT_PREPARING || file->f_flags & FMODE_EXEC)
+		return 0;
+	act.epoch = control.epoch;
+	/* O_RDONLY|O_TRUNC empties the file all the same. */
+	if (mode & FMODE_WRITE || file->f_flags & O_TRUNC) {
+		act.access = BZ_WRITE;
+		refused = judge_inode(subject, dentry, file->f_inode, &act);
+		if (refused)
+			return refused;
+	}
+	if (!(mode & FMODE_READ))
+		return 0;
+	act.access = BZ_READ;
+	return judge_inode(subject, dentry, file->f_inode, &act);
+}
+
+static __always_inline int check_setattr(struct dentry *dentry)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct bz_subject *subject = governed(task);
+	struct act act = {.dentry = (__u64)dentry, .task = (__u64)task, .access = BZ_WRITE};
+
+	if (!subject || subject->flags & BZ_SUBJECT_PREPARING)
+		return 0;
+	act.epoch = control.epoch;
+	return judge_inode(subject, dentry, dentry->d_inode, &act);
+}
+
+#endif

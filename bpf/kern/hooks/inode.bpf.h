@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Names: making, removing, moving and linking them. The upkeep runs for every task, governed or not. */
+#ifndef BZ_HOOK_INODE_H
+#define BZ_HOOK_INODE_H
+
+static __always_inline int check_name(struct dentry *dentry)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct bz_subject *subject = governed(task);
+	struct act act = {.dentry = (__u64)dentry, .task = (__u64)task, .access = BZ_WRITE};
+
+	if (!subject || subject->flags & BZ_SUBJECT_PREPARING)
+		return 0;
+	act.epoch = control.epoch;
+	return judge_name(subject, &act);
+}
+
+static __always_inline void merge(struct bz_inode_key *key, struct bz_label *label)
+{
+	struct bz_label *known;
+	int i;
+
+	if (!label)
+		return;
+	known = bpf_map_lookup_elem(&links, key);
+	if (!known) {
+		if (!bpf_map_update_elem(&links, key, label, BPF_NOEXIST))
+			return;
+		known = bpf_map_lookup_elem(&links, key);
+		if (!known) {
+			lose(BZ_LOST_LINK);
+			return;
+		}
+	}
+	for (i = 0; i < BZ_ACCESSES; i++)
+		__sync_fetch_and_or(&known->need[i], label->need[i]);
+	__sync_fetch_and_or(&known->flags, label->flags);
+}
+
+/* Both names now mean one inode: what either needs, the inode needs by whatever name. */
+static __always_inline int check_link(struct dentry *from, struct dentry *to)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct bz_subject *subject = governed(task);
+	struct act act = {.task = (__u64)task, .access = BZ_WRITE, .epoch = control.epoch};
+	struct inode *inode = from->d_inode;
+	struct bz_inode_key key = {.dev = inode->i_sb->s_dev, .ino = inode->i_ino};
+	struct bz_label *old, *fresh;
+	bool unresolved = false;
+	int refused;
+
+	if (subject && !(subject->flags & BZ_SUBJECT_PREPARING)) {
+		act.dentry = (__u64)from;
+		refused = judge_inode(subject, from, inode, &act);
+		if (refused)
+			return refused;
+		act.dentry = (__u64)to;
+		refused = judge_name(subject, &act);
+		if (refused)
+			return refused;
+	}
+	old = label_of_name((__u64)from, act.epoch, &unresolved);
+	fresh = label_of_name((__u64)to, act.epoch, &unresolved);
+	if (old == fresh)
+		fresh = 0;
+	merge(&key, old);
+	merge(&key, fresh);
+	/* Words cached before now do not know that there is something to ask. */
+	if (old || fresh)
+		__sync_fetch_and_add(&control.epoch, 2);
+	return 0;
+}
+
+/* The move has happened: cached labels below a moved directory are stale. */
+static __always_inline void moved(struct dentry *dentry)
+{
+	if ((dentry->d_inode->i_mode & S_IFMT) == S_IFDIR)
+		__sync_fetch_and_add(&control.epoch, 2);
+}
+
+#endif

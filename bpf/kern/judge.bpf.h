@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* From "who" and "what" to the return value of a hook. */
+#ifndef BZ_JUDGE_H
+#define BZ_JUDGE_H
+
+/* The acting task's subject if it is governed at all: labelled, and past systemd's own preparation of the
+ * unit. */
+static __always_inline struct bz_subject *governed(struct task_struct *task)
+{
+	struct bz_subject *subject = subject_of(task);
+
+	if (!subject) {
+		lose(BZ_UNLABELLED);
+		return 0;
+	}
+	return subject->service ? subject : 0;
+}
+
+static __always_inline struct bz_policy *policy_of(__u32 service, __u64 epoch)
+{
+	__u32 index = ((epoch & 1) * BZ_SERVICES + service) & (2 * BZ_SERVICES - 1);
+	struct bz_policy *policy = bpf_map_lookup_elem(&policies, &index);
+
+	if (policy && policy->flags & BZ_POLICY_KNOWN)
+		return policy;
+	/* Entry 0 holds what goes for a service that nobody has named yet. */
+	index = (epoch & 1) * BZ_SERVICES;
+	return bpf_map_lookup_elem(&policies, &index);
+}
+
+/*
+ * Judges one access to what needs `need`, and tells what is to be told. The record's object is in `act`
+ * already. Returns 0 or -EPERM.
+ */
+static __always_inline int judge(struct bz_subject *subject, const __u64 *need, __u32 flags, struct act *act)
+{
+	struct bz_policy *policy = policy_of(subject->service, act->epoch);
+	struct decision decision;
+
+	if (!policy || policy->flags & BZ_POLICY_EXEMPT)
+		return 0;
+	act->service = subject->service;
+	if (flags & BZ_LABEL_OWN && act->access == BZ_WRITE) {
+		act->why = BZ_WHY_TAMPER;
+		act->verdict = BZ_DENY;
+		tell(act);
+		return -EPERM;
+	}
+	decide(policy, need, act->access, &decision);
+	act->why = BZ_WHY_CAPABILITY;
+	act->verdict = decision.verdict;
+	if (decision.missing) {
+		act->capabilities = decision.missing;
+		tell(act);
+	}
+	if (decision.observed) {
+		act->capabilities = decision.observed;
+		act->verdict = BZ_ALLOW;
+		act->observation = 1;
+		tell(act);
+		act->observation = 0;
+	}
+	if (decision.verdict == BZ_DENY)
+		return -EPERM;
+	return 0;
+}
+
+/* An object whose path cannot be told: refused where the service has any `prevent` for writing, else
+ * recorded. */
+static __always_inline int judge_unresolved(struct bz_subject *subject, struct act *act)
+{
+	struct bz_policy *policy = policy_of(subject->service, act->epoch);
+
+	lose(BZ_UNRESOLVED);
+	if (!policy || policy->flags & BZ_POLICY_EXEMPT)
+		return 0;
+	act->service = subject->service;
+	act->why = BZ_WHY_CAPABILITY;
+	act->verdict = policy->prevent[BZ_WRITE] ? BZ_DENY : BZ_AUDIT;
+	act->capabilities = policy->prevent[BZ_WRITE];
+	tell(act);
+	if (act->verdict == BZ_DENY)
+		return -EPERM;
+	return 0;
+}
+
+static __always_inline int judge_label(struct bz_subject *subject, struct bz_label *label, struct act *act)
+{
+	if (!label)
+		return 0;
+	if (!label->need[act->access] && !(label->flags & BZ_LABEL_OWN))
+		return 0;
+	return judge(subject, label->need, label->flags, act);
+}
+
+/* Judges an access to an inode by the name under which it was reached. */
+static __always_inline int judge_inode(struct bz_subject *subject, struct dentry *dentry, struct inode *inode,
+				       struct act *act)
+{
+	__u64 word = word_of(dentry, inode, act->epoch);
+	int refused;
+
+	if (word == UNRESOLVED)
+		return judge_unresolved(subject, act);
+	refused = judge_label(subject, label_of_word(word, act->epoch), act);
+	if (refused)
+		return refused;
+	if (word & WORD_LINKED)
+		return judge_label(subject, link_label(inode), act);
+	return 0;
+}
+
+/* Judges a change of a name, whatever is behind it. */
+static __always_inline int judge_name(struct bz_subject *subject, struct act *act)
+{
+	bool unresolved = false;
+	struct bz_label *label = label_of_name(act->dentry, act->epoch, &unresolved);
+
+	if (unresolved)
+		return judge_unresolved(subject, act);
+	return judge_label(subject, label, act);
+}
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Every map, with what bounds it. All are pinned by name under /sys/fs/bpf/bartizan/maps. */
+#ifndef BZ_MAPS_H
+#define BZ_MAPS_H
+
+/*
+ * One page of state. User space never writes `epoch` itself: the programs in call.bpf.h do, atomically, since
+ * hooks raise it too.
+ */
+struct bz_control control;
+
+/* Policy per slot and service. An array, so that the look-up is inlined. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * BZ_SERVICES);
+	__type(key, __u32);
+	__type(value, struct bz_policy);
+} policies SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * BZ_LABELS);
+	__type(key, __u32);
+	__type(value, struct bz_label);
+} labels SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * BZ_NODES);
+	__type(key, __u32);
+	__type(value, struct bz_node);
+} nodes SEC(".maps");
+
+/* Written by user space only, so there is no need to keep all elements allocated. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 16);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct bz_step);
+	__type(value, __u32);
+} edges SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 1 << 11);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct bz_step);
+	__type(value, __u32);
+} globs SEC(".maps");
+
+/* slot << 63 | magic << 32 or device → start node. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 12);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, __u32);
+} starts SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * BZ_OPERATIONS);
+	__type(key, __u32);
+	__type(value, __u64);
+} operations SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 16);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct bz_rule_key);
+	__type(value, __u32);
+} rules SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 1 << 15);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct bz_outbound_key);
+	__type(value, struct bz_outbound);
+} outbound SEC(".maps");
+
+/* Who. One storage map per kind of object: the kernel has 16 cache slots for all BPF users of a machine. */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct bz_subject);
+} subjects SEC(".maps");
+
+/*
+ * Tasks whose storage could not be made: on 6.1 with preempt=full bpf_task_storage_get(CREATE) returned NULL
+ * in 1 % of calls. May go when 6.1 is no longer supported.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1 << 12);
+	__type(key, __u32);
+	__type(value, struct bz_subject);
+} subjects_by_pid SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, BZ_SERVICES);
+	__type(key, struct bz_unit);
+	__type(value, struct bz_service);
+} services SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 14);
+	__type(key, __u64);
+	__type(value, struct bz_cgroup);
+} cgroups SEC(".maps");
+
+/* What: one atomic word per inode, see label.bpf.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_INODE_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, __u64);
+} words SEC(".maps");
+
+/* What the names of an inode with several names need, taken together. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 14);
+	__type(key, struct bz_inode_key);
+	__type(value, struct bz_label);
+} links SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, BZ_SEEN);
+	__type(key, __u64);
+	__type(value, struct bz_seen);
+} seen SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 12);
+	__type(key, struct bz_flood_key);
+	__type(value, __u64);
+} floods SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BZ_SERVICES);
+	__type(key, __u32);
+	__type(value, struct bz_novelty);
+} novelty_of SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BZ_LOSSES);
+	__type(key, __u32);
+	__type(value, __u64);
+} losses SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 21);
+} violations SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 21);
+} observations SEC(".maps");
+
+static __always_inline void lose(__u32 kind)
+{
+	__u64 *count = bpf_map_lookup_elem(&losses, &kind);
+
+	if (count)
+		__sync_fetch_and_add(count, 1);
+}
+
+#endif

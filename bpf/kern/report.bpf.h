@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What is told: the first act of a kind in full, its repeats as a count. */
+#ifndef BZ_REPORT_H
+#define BZ_REPORT_H
+
+/* An act to be told, gathered on the hook's stack. */
+struct act {
+	__u64 dentry; /* of the object; 0 for addresses and cgroups */
+	__u64 task;   /* whose act it is */
+	__u64 name;   /* of the cgroup */
+	__u64 capabilities;
+	__u64 epoch;
+	__u32 service;
+	__u16 port;
+	__u16 protocol;
+	__u8 why;
+	__u8 access;
+	__u8 verdict;
+	__u8 object;
+	__u8 operation;
+	__u8 observation;
+	__u16 rule; /* outbound rules know theirs */
+	__u8 address[16];
+};
+
+#define PATH_STEPS 48
+#define EXE_STEPS 24
+
+static __always_inline __u64 mix(__u64 h, __u64 value)
+{
+	h = (h ^ value) * 0xbf58476d1ce4e5b9ull;
+	return h ^ (h >> 29);
+}
+
+/* Names this kind of act: service, capabilities, access, verdict and object. Never 0. */
+static __always_inline __u64 key_of(struct act *act)
+{
+	struct dentry *dentry = (struct dentry *)act->dentry;
+	__u64 h = mix(control.salt, (__u64)act->service << 32 | act->why << 24 | act->access << 16 |
+					act->verdict << 8 | act->operation);
+
+	h = mix(h, act->capabilities);
+	if (dentry) {
+		h = mix(h, BPF_CORE_READ(dentry, d_sb, s_dev));
+		h = mix(h, BPF_CORE_READ(dentry, d_parent, d_inode, i_ino));
+		h = mix(h, BPF_CORE_READ(dentry, d_name.hash_len));
+	} else {
+		h = mix(h, *(__u64 *)&act->address[0]);
+		h = mix(h, *(__u64 *)&act->address[8]);
+		h = mix(h, (__u64)act->port << 16 | act->protocol);
+		h = mix(h, act->name);
+	}
+	return h ? h : 1;
+}
+
+static __always_inline __u16 rule_of(struct act *act)
+{
+	struct bz_rule_key key = {.service = act->service | (__u32)(act->epoch & 1) << 31,
+				  .access = act->access};
+	__u32 *rule;
+	int i;
+
+	for (i = 0; i < 64; i++)
+		if (act->capabilities >> i & 1)
+			break;
+	key.capability = i;
+	rule = bpf_map_lookup_elem(&rules, &key);
+	return rule ? *rule : 0;
+}
+
+static __always_inline void flood(struct act *act)
+{
+	struct bz_flood_key key = {.service = act->service, .access = act->access, .verdict = act->verdict};
+	__u64 zero = 0, *count;
+	int i;
+
+	key.capability = 0xffff;
+	for (i = 63; i >= 0; i--)
+		if (act->capabilities >> i & 1)
+			key.capability = i;
+	count = bpf_map_lookup_elem(&floods, &key);
+	if (!count) {
+		bpf_map_update_elem(&floods, &key, &zero, BPF_NOEXIST);
+		count = bpf_map_lookup_elem(&floods, &key);
+	}
+	if (count)
+		__sync_fetch_and_add(count, 1);
+	else
+		lose(BZ_LOST_FLOOD);
+}
+
+/* Whether the service may have one more object of its own this minute. Racing CPUs may let a few more
+ * through. */
+static __always_inline bool novel(struct act *act, __u64 minute)
+{
+	__u32 index = act->service & (BZ_SERVICES - 1);
+	struct bz_novelty *novelty = bpf_map_lookup_elem(&novelty_of, &index);
+
+	if (!novelty)
+		return false;
+	if (novelty->minute != minute) {
+		novelty->minute = minute;
+		novelty->objects = 0;
+	}
+	return __sync_fetch_and_add(&novelty->objects, 1) < BZ_OBJECTS;
+}
+
+/* Writes the names from this dentry to the root, and the file system they are on. */
+__noinline int write_path(struct bz_event *event, __u64 from, __u32 exe)
+{
+	struct dentry *dentry = (struct dentry *)from, *parent;
+	__u32 at = 0, i;
+	long len;
+
+	if (!event || !dentry)
+		return 0;
+	for (i = 0; i < PATH_STEPS; i++) {
+		parent = BPF_CORE_READ(dentry, d_parent);
+		if (parent == dentry)
+			return at;
+		if (exe) {
+			if (at >= BZ_EXE)
+				break;
+			len = bpf_probe_read_kernel_str(&event->exe[at & (BZ_EXE - 1)], BZ_COMPONENT,
+							BPF_CORE_READ(dentry, d_name.name));
+		} else {
+			if (at >= BZ_PATH)
+				break;
+			len = bpf_probe_read_kernel_str(&event->path[at & (BZ_PATH - 1)], BZ_COMPONENT,
+							BPF_CORE_READ(dentry, d_name.name));
+		}
+		if (len <= 0)
+			break;
+		at += len;
+		dentry = parent;
+	}
+	event->truncated |= exe ? 2 : 1;
+	return at;
+}
+
+static __always_inline void fill(struct bz_event *event, struct act *act, __u64 key)
+{
+	struct task_struct *task = (struct task_struct *)act->task;
+	struct dentry *exe = BPF_CORE_READ(task, mm, exe_file, f_path.dentry);
+	struct dentry *dentry = (struct dentry *)act->dentry;
+
+	event->time = bpf_ktime_get_boot_ns();
+	event->key = key;
+	event->capabilities = act->capabilities;
+	event->generation = control.generation[act->epoch & 1];
+	event->service = act->service;
+	event->pid = BPF_CORE_READ(task, tgid);
+	event->uid = BPF_CORE_READ(task, cred, euid.val);
+	event->port = act->port;
+	event->protocol = act->protocol;
+	event->why = act->why;
+	event->access = act->access;
+	event->verdict = act->verdict;
+	event->object = act->object;
+	event->operation = act->operation;
+	event->truncated = 0;
+	event->rule = act->why == BZ_WHY_CAPABILITY ? rule_of(act) : act->rule;
+	__builtin_memcpy(event->address, act->address, sizeof(event->address));
+	event->dev = dentry ? BPF_CORE_READ(dentry, d_sb, s_dev) : 0;
+	event->magic = dentry ? BPF_CORE_READ(dentry, d_sb, s_magic) : 0;
+	event->exe_dev = exe ? BPF_CORE_READ(exe, d_sb, s_dev) : 0;
+	event->exe_magic = exe ? BPF_CORE_READ(exe, d_sb, s_magic) : 0;
+	event->path_len = 0;
+	if (act->name)
+		event->path_len = bpf_probe_read_kernel_str(event->path, BZ_COMPONENT, (void *)act->name);
+	event->exe_len = 0;
+}
+
+/* Tells an act. Every path out of here either delivers it or counts it. */
+__noinline int tell(struct act *act)
+{
+	struct bz_seen fresh = {}, *known;
+	struct task_struct *task;
+	struct bz_event *event;
+	struct dentry *exe;
+	__u64 key, minute;
+
+	if (!act)
+		return 0;
+	minute = bpf_ktime_get_ns() / 60000000000ull;
+	key = key_of(act);
+	known = bpf_map_lookup_elem(&seen, &key);
+	if (!known) {
+		fresh.minute = minute;
+		fresh.service = act->service;
+		if (!novel(act, minute) || bpf_map_update_elem(&seen, &key, &fresh, BPF_NOEXIST)) {
+			/* Another CPU may have been first: then it is a repeat after all. */
+			known = bpf_map_lookup_elem(&seen, &key);
+			if (!known) {
+				flood(act);
+				return 0;
+			}
+		}
+	}
+	if (known && !known->retired) {
+		known->minute = minute;
+		__sync_fetch_and_add(&known->count, 1);
+		return 0;
+	}
+	event = act->observation ? bpf_ringbuf_reserve(&observations, sizeof(*event), 0)
+				 : bpf_ringbuf_reserve(&violations, sizeof(*event), 0);
+	if (!event) {
+		lose(act->observation ? BZ_LOST_OBSERVATION : BZ_LOST_VIOLATION);
+		bpf_map_delete_elem(&seen, &key);
+		return 0;
+	}
+	fill(event, act, key);
+	if (act->dentry)
+		event->path_len = write_path(event, act->dentry, 0);
+	task = (struct task_struct *)act->task;
+	exe = BPF_CORE_READ(task, mm, exe_file, f_path.dentry);
+	event->exe_len = write_path(event, (__u64)exe, 1);
+	bpf_ringbuf_submit(event, 0);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Who acts: the task's label. It is given when PID 1 places a task, follows it through fork, and never
+ * changes because the task moves itself or has itself moved.
+ */
+#ifndef BZ_SUBJECT_H
+#define BZ_SUBJECT_H
+
+static __always_inline struct bz_subject *subject_of(struct task_struct *task)
+{
+	struct bz_subject *subject = bpf_task_storage_get(&subjects, task, 0, 0);
+	__u32 pid;
+
+	if (subject)
+		return subject;
+	pid = task->pid;
+	return bpf_map_lookup_elem(&subjects_by_pid, &pid);
+}
+
+/* Storage for a task, with what `initial` says where there was none. Retried, since 6.1 can fail under
+ * preemption. */
+static __always_inline struct bz_subject *make_subject(struct task_struct *task, struct bz_subject *initial)
+{
+	struct bz_subject *subject;
+	__u32 pid;
+
+	subject = bpf_task_storage_get(&subjects, task, initial, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!subject)
+		subject = bpf_task_storage_get(&subjects, task, initial, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (subject)
+		return subject;
+	lose(BZ_LOST_SUBJECT);
+	pid = task->pid;
+	bpf_map_update_elem(&subjects_by_pid, &pid, initial, BPF_ANY);
+	return 0;
+}
+
+/* The cgroup's unit, or nothing when the cgroup belongs to none or to another hierarchy. */
+static __always_inline struct bz_cgroup *unit_of(struct cgroup *cgroup)
+{
+	__u64 id;
+
+	/* On hybrid systems the ids of v1 hierarchies collide with those of v2, whose number is always 0. */
+	if (!cgroup || cgroup->root->hierarchy_id != 0)
+		return 0;
+	id = cgroup->kn->id;
+	return bpf_map_lookup_elem(&cgroups, &id);
+}
+
+static __always_inline void born(struct task_struct *task)
+{
+	struct task_struct *parent = bpf_get_current_task_btf();
+	struct bz_subject child = {.flags = BZ_SUBJECT_LABELLED};
+	struct bz_subject *own = subject_of(parent);
+	struct bz_cgroup *unit;
+
+	if (own) {
+		child.service = own->service;
+		child.flags |= own->flags & (BZ_SUBJECT_SESSION | BZ_SUBJECT_PREPARING);
+	}
+	if (parent->tgid == 1) {
+		child.flags |= BZ_SUBJECT_BORN;
+		/* CLONE_INTO_CGROUP (systemd >= 254): already inside the unit, and no attach will follow. */
+		unit = unit_of(task->cgroups->dfl_cgrp);
+		if (unit && unit->service) {
+			child.service = unit->service;
+			child.flags |= BZ_SUBJECT_PREPARING;
+		}
+	}
+	make_subject(task, &child);
+}
+
+/*
+ * Whether this attach is a placement. The design asks for a child of PID 1 that has not executed anything;
+ * real_parent and PF_FORKNOEXEC alone would also fit a service's own orphan that moves itself (double fork,
+ * no exec), so the label remembers who forked it.
+ */
+static __always_inline bool is_placement(struct task_struct *current, struct task_struct *task,
+					 struct bz_subject *subject)
+{
+	if (!subject || !(subject->flags & BZ_SUBJECT_BORN) || !(task->flags & PF_FORKNOEXEC))
+		return false;
+	return current->tgid == 1 || current->pid == task->pid;
+}
+
+static __always_inline bool may_open_session(__u32 service)
+{
+	__u32 index = ((control.epoch & 1) * BZ_SERVICES + service) & (2 * BZ_SERVICES - 1);
+	struct bz_policy *policy = bpf_map_lookup_elem(&policies, &index);
+
+	return policy && (policy->flags & BZ_POLICY_LOGIN);
+}
+
+/* Returns the service that the task left behind without leave, or 0. */
+static __always_inline __u32 attached(struct cgroup *target, struct task_struct *task)
+{
+	struct task_struct *current = bpf_get_current_task_btf();
+	struct bz_subject *subject = subject_of(task);
+	struct bz_cgroup *unit;
+	__u32 service;
+
+	if (target->root->hierarchy_id != 0)
+		return 0;
+	unit = unit_of(target);
+	service = unit ? unit->service : 0;
+	if (is_placement(current, task, subject)) {
+		subject->service = service;
+		if (service)
+			subject->flags |= BZ_SUBJECT_PREPARING;
+		return 0;
+	}
+	if (!subject || !subject->service || subject->service == service)
+		return 0;
+	if (unit && unit->session && current->tgid == 1 && may_open_session(subject->service)) {
+		subject->service = 0;
+		subject->flags |= BZ_SUBJECT_SESSION;
+		return 0;
+	}
+	return subject->service;
+}
+
+static __always_inline void executed(struct task_struct *task)
+{
+	struct bz_subject *subject = subject_of(task);
+
+	if (!subject)
+		return;
+	if (subject->flags & BZ_SUBJECT_EXECUTOR)
+		subject->flags &= ~BZ_SUBJECT_EXECUTOR;
+	else
+		subject->flags &= ~(BZ_SUBJECT_BORN | BZ_SUBJECT_PREPARING);
+}
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Units: from the name of a cgroup to the number of a service. */
+#ifndef BZ_UNIT_H
+#define BZ_UNIT_H
+
+/* The number of a service, given at first sight. 0 when the table is full. */
+static __always_inline __u32 register_service(struct bz_unit *unit)
+{
+	struct bz_service *known = bpf_map_lookup_elem(&services, unit);
+	struct bz_service fresh = {};
+
+	if (known)
+		return known->id;
+	fresh.id = __sync_fetch_and_add(&control.next_service, 1) + 1;
+	if (fresh.id >= BZ_SERVICES) {
+		lose(BZ_LOST_SERVICE);
+		return 0;
+	}
+	/* Two CPUs may meet here for one name: the loser's number stays unused. */
+	bpf_map_update_elem(&services, unit, &fresh, BPF_NOEXIST);
+	known = bpf_map_lookup_elem(&services, unit);
+	return known ? known->id : 0;
+}
+
+#define SUFFIX 8			   /* strlen(".service") */
+#define DOT_SERVICE 0x656369767265732eull  /* ".service", as a little-endian word */
+#define SESSION_DASH 0x2d6e6f6973736573ull /* "session-" */
+
+struct naming {
+	struct bz_unit unit;
+	__u32 end; /* where the suffix starts */
+	__u32 at;  /* behind the '@' of a template, 0 if there is none */
+};
+
+/* Clears what is not part of the service's name, as the rest becomes the key of a hash map. */
+static long tidy_one(__u32 index, void *context)
+{
+	struct naming *naming = context;
+
+	if (index >= BZ_UNIT_MAX)
+		return 1;
+	if (index < naming->end && !naming->at && naming->unit.name[index] == '@')
+		naming->at = index + 1;
+	if (index >= naming->end || (naming->at && index >= naming->at))
+		naming->unit.name[index] = 0;
+	return 0;
+}
+
+/* The service of a cgroup's name: `nginx.service` → `nginx`, `getty@tty1.service` → `getty@`; 0 for all
+ * others. */
+static __always_inline __u32 service_of_name(const char *name, struct naming *naming, long len)
+{
+	__u64 tail = 0;
+
+	if (len <= SUFFIX + 1 || len >= BZ_UNIT_MAX)
+		return 0;
+	naming->end = len - 1 - SUFFIX;
+	bpf_probe_read_kernel(&tail, sizeof(tail), name + naming->end);
+	if (tail != DOT_SERVICE)
+		return 0;
+	bpf_loop(BZ_UNIT_MAX, tidy_one, naming, 0);
+	return register_service(&naming->unit);
+}
+
+static __always_inline void cgroup_made(struct cgroup *cgroup)
+{
+	struct cgroup *parent = (struct cgroup *)cgroup->self.parent;
+	struct bz_cgroup fresh = {};
+	struct bz_cgroup *above;
+	struct naming naming = {};
+	const char *name;
+	__u64 id;
+	long len;
+
+	if (cgroup->root->hierarchy_id != 0)
+		return;
+	id = BPF_CORE_READ(parent, kn, id);
+	above = bpf_map_lookup_elem(&cgroups, &id);
+	if (above) {
+		/* A delegated or control sub-cgroup belongs to the unit above it. */
+		fresh = *above;
+	} else {
+		name = BPF_CORE_READ(cgroup, kn, name);
+		len = bpf_probe_read_kernel_str(naming.unit.name, sizeof(naming.unit.name), name);
+		fresh.session = *(__u64 *)naming.unit.name == SESSION_DASH;
+		if (!fresh.session)
+			fresh.service = service_of_name(name, &naming, len);
+		if (!fresh.service && !fresh.session)
+			return;
+	}
+	id = cgroup->kn->id;
+	if (bpf_map_update_elem(&cgroups, &id, &fresh, BPF_ANY))
+		lose(BZ_LOST_CGROUP);
+}
+
+static __always_inline void cgroup_gone(struct cgroup *cgroup)
+{
+	__u64 id = cgroup->kn->id;
+
+	if (cgroup->root->hierarchy_id == 0)
+		bpf_map_delete_elem(&cgroups, &id);
+}
+
+#endif

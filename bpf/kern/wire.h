@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Every type that C and Rust share. Rust gets them through the skeleton, which libbpf-cargo generates from
+ * the BTF of the compiled object, so there is no second copy to keep in step.
+ *
+ * "slot" is the low bit of the epoch: each table holds two revisions side by side, and a flip of that one bit
+ * makes the other one count.
+ */
+#ifndef BZ_WIRE_H
+#define BZ_WIRE_H
+
+#define BZ_NAME_MAX 56	      /* longest path component that policy may name, bytes */
+#define BZ_RING 24	      /* deepest pattern, components */
+#define BZ_NODES (1 << 14)    /* trie nodes per slot */
+#define BZ_LABELS (1 << 12)   /* labels per slot */
+#define BZ_SERVICES (1 << 10) /* service numbers; 0 is "none" */
+#define BZ_UNIT_MAX 128	      /* longest service name, with its NUL */
+#define BZ_SEEN (1 << 14)     /* distinct acts that are counted at a time */
+#define BZ_OBJECTS 4096	      /* distinct objects per service and minute before a flood is declared */
+#define BZ_PORTS 16	      /* port ranges per outbound entry */
+#define BZ_PATH 1024	      /* bytes of names that a record carries for its object */
+#define BZ_EXE 512	      /* the same for the program */
+#define BZ_COMPONENT 256      /* room behind the last byte, so that one more name always fits */
+#define BZ_ACCESSES 5
+#define BZ_OPERATIONS 8
+
+enum bz_access {
+	BZ_EXECUTE = 0,
+	BZ_READ = 1,
+	BZ_WRITE = 2,
+	BZ_CONNECT = 3,
+	BZ_OPERATE = 4,
+};
+
+enum bz_verdict {
+	BZ_ALLOW = 0,
+	BZ_AUDIT = 1,
+	BZ_DENY = 2,
+};
+
+enum bz_operation {
+	BZ_OP_MOUNT = 0,
+	BZ_OP_UMOUNT = 1,
+};
+
+/* Why a record exists. */
+enum bz_why {
+	BZ_WHY_CAPABILITY = 0,
+	BZ_WHY_OUTBOUND = 1,
+	BZ_WHY_ESCAPE = 2,
+	BZ_WHY_TAMPER = 3,
+	BZ_WHY_PROGRAM = 4,
+	BZ_WHY_DESTINATION = 5,
+	BZ_WHY_SERVICE = 6,
+};
+
+/* Which fields of a record name the object. */
+enum bz_object {
+	BZ_OBJECT_PATH = 0,
+	BZ_OBJECT_ADDRESS = 1,
+	BZ_OBJECT_OPERATION = 2,
+	BZ_OBJECT_CGROUP = 3,
+};
+
+enum bz_loss {
+	BZ_LOST_VIOLATION = 0,	 /* the ring of violations was full */
+	BZ_LOST_OBSERVATION = 1, /* the ring of observations was full */
+	BZ_LOST_FLOOD = 2,	 /* the table of floods was full */
+	BZ_LOST_SERVICE = 3,	 /* no service number was left */
+	BZ_LOST_CGROUP = 4,	 /* the table of cgroups was full */
+	BZ_LOST_SUBJECT = 5,	 /* task storage could not be made; the task is known by its pid instead */
+	BZ_LOST_WORD = 6,	 /* inode storage could not be made; the label is computed each time */
+	BZ_LOST_LINK = 7,	 /* the table of hard links was full */
+	BZ_UNLABELLED = 8,	 /* acts of tasks without a label */
+	BZ_UNRESOLVED = 9,	 /* acts on objects whose path could not be told */
+	BZ_LOSSES = 10,
+};
+
+/* A task's service, in task storage. */
+struct bz_subject {
+	__u32 service;
+	__u32 flags;
+	__u64 moving;	    /* the dentry that a rename judged harmless to cached labels */
+	__u64 moving_epoch; /* the epoch in which it was judged */
+};
+
+#define BZ_SUBJECT_BORN (1 << 0)      /* forked by PID 1, has not executed anything since */
+#define BZ_SUBJECT_PREPARING (1 << 1) /* placed in a unit, still running systemd's own code */
+#define BZ_SUBJECT_EXECUTOR (1 << 2)  /* is about to execute systemd-executor */
+#define BZ_SUBJECT_SESSION (1 << 3)   /* belongs to a login session */
+#define BZ_SUBJECT_LABELLED (1 << 4)  /* has been looked at */
+
+/* What a service may do. */
+struct bz_policy {
+	__u64 granted[BZ_ACCESSES];
+	__u64 prevent[BZ_ACCESSES];
+	__u64 alert[BZ_ACCESSES];
+	__u32 flags;
+	__u32 pad;
+};
+
+#define BZ_POLICY_KNOWN (1 << 0)    /* the revision says something about this service */
+#define BZ_POLICY_LEARNING (1 << 1) /* report what is missing as an observation */
+#define BZ_POLICY_EXEMPT (1 << 2)   /* never denied, never recorded */
+#define BZ_POLICY_LOGIN (1 << 3)    /* may hand tasks over to login sessions */
+#define BZ_POLICY_OUTBOUND (1 << 4) /* the outbound table has entries for it */
+
+/* What an object means. */
+struct bz_label {
+	__u64 need[BZ_ACCESSES];
+	__u64 flags; /* 64 bits, as they are merged atomically */
+};
+
+#define BZ_LABEL_OWN (1 << 0)	   /* Bartizan's own: no labelled service may write it */
+#define BZ_LABEL_EXECUTOR (1 << 1) /* systemd-executor */
+
+struct bz_node {
+	__u16 label; /* of the object at this path */
+	__u16 other; /* node for a name without an edge of its own */
+	__u16 below; /* label that holds what everything below needs, for a directory that is moved whole */
+	__u16 flags;
+};
+
+#define BZ_NODE_PREFIXES (1 << 0)
+#define BZ_NODE_SUFFIXES (1 << 1)
+
+/* Key of the edges (len) and, with another meaning of the first field, of the globs (bits). */
+struct bz_step {
+	__u32 len;  /* edges: bytes of the name; globs: bits of all that follows */
+	__u32 node; /* node | slot << 31; globs of suffixes also set bit 30, and their text is reversed */
+	__u8 name[BZ_NAME_MAX];
+};
+
+/* An inode by number, for inodes with several names. */
+struct bz_inode_key {
+	__u64 dev;
+	__u64 ino;
+};
+
+/* A cgroup of the v2 hierarchy. */
+struct bz_cgroup {
+	__u32 service; /* 0: no unit's */
+	__u32 session; /* 1: a session-*.scope */
+};
+
+struct bz_unit {
+	char name[BZ_UNIT_MAX] __attribute__((aligned(8)));
+};
+
+struct bz_service {
+	__u32 id;
+	__u32 flags;
+};
+
+#define BZ_SERVICE_SEEN (1 << 0)    /* a task of it was placed or found */
+#define BZ_SERVICE_EARLIER (1 << 1) /* tasks of it were running when the programs were loaded */
+
+struct bz_outbound_key {
+	__u32 bits;    /* of service and address */
+	__u32 service; /* service | slot << 31, big endian */
+	__u8 address[16];
+};
+
+struct bz_ports {
+	__u16 first;
+	__u16 last;
+	__u16 rule;
+	__u16 prevent;
+};
+
+struct bz_outbound {
+	__u32 count;
+	struct bz_ports ports[BZ_PORTS];
+};
+
+struct bz_rule_key {
+	__u32 service; /* service | slot << 31 */
+	__u16 capability;
+	__u16 access;
+};
+
+/* One kind of act: the first is told, the rest are counted. */
+struct bz_seen {
+	__u64 count;  /* since the first, which is not counted */
+	__u64 minute; /* of the last one, in minutes of CLOCK_MONOTONIC */
+	__u32 service;
+	__u32 retired; /* being read for the last time: tell afresh */
+};
+
+struct bz_flood_key {
+	__u32 service;
+	__u16 capability; /* 0xffff: an outbound rule */
+	__u8 access;
+	__u8 verdict;
+};
+
+/* Distinct objects of a service in one minute. */
+struct bz_novelty {
+	__u64 minute;
+	__u64 objects;
+};
+
+/* State of the whole, in one page. */
+struct bz_control {
+	__u64 epoch;	     /* low bit: slot; any change makes every cached label stale */
+	__u64 generation[2]; /* number of the revision in each slot */
+	__u64 salt;	     /* keys the tag of cached labels; random per load */
+	__u64 next_service;
+};
+
+/* One record of a ring buffer. Paths are component names from the leaf to the root, each with its NUL. */
+struct bz_event {
+	__u64 time; /* CLOCK_BOOTTIME, ns */
+	__u64 key;
+	__u64 capabilities;
+	__u64 generation;
+	__u64 dev;
+	__u64 magic;
+	__u64 exe_dev;
+	__u64 exe_magic;
+	__u32 service;
+	__u32 pid;
+	__u32 uid;
+	__u16 rule;
+	__u16 port;
+	__u8 why;
+	__u8 access;
+	__u8 verdict;
+	__u8 object;
+	__u8 operation;
+	__u8 truncated; /* bit 0: path, bit 1: exe */
+	__u16 protocol;
+	__u16 path_len;
+	__u16 exe_len;
+	__u8 address[16];
+	__u8 path[BZ_PATH + BZ_COMPONENT];
+	__u8 exe[BZ_EXE + BZ_COMPONENT];
+};
+
+/* Contexts of the programs that user space calls. */
+struct bz_call_register {
+	struct bz_unit unit;
+	__u32 id;
+	__u32 pad;
+};
+
+struct bz_call_retire {
+	__u64 key;
+	__u64 found;
+};
+
+struct bz_call_decide {
+	struct bz_policy policy;
+	struct bz_label label;
+	__u64 missing;
+	__u64 observed;
+	__u32 access;
+	__u32 verdict;
+};
+
+#endif
