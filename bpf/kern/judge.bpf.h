@@ -32,7 +32,8 @@ static __always_inline struct bz_policy *policy_of(__u32 service, __u64 epoch)
  * Judges one access to what needs `need`, and tells what is to be told. The record's object is in `act`
  * already. Returns 0 or -EPERM.
  */
-static __always_inline int judge(struct bz_subject *subject, const __u64 *need, __u32 flags, struct act *act)
+static __always_inline int judge(struct bz_subject *subject, const __u64 *need, __u64 flags, __u32 access,
+				 struct act *act)
 {
 	struct bz_policy *policy = policy_of(subject->service, act->epoch);
 	struct decision decision;
@@ -40,13 +41,14 @@ static __always_inline int judge(struct bz_subject *subject, const __u64 *need, 
 	if (!policy || policy->flags & BZ_POLICY_EXEMPT)
 		return 0;
 	act->service = subject->service;
-	if (flags & BZ_LABEL_OWN && act->access == BZ_WRITE) {
+	act->access = access;
+	if (flags & BZ_LABEL_OWN && access == BZ_WRITE) {
 		act->why = BZ_WHY_TAMPER;
 		act->verdict = BZ_DENY;
 		tell(act);
 		return -EPERM;
 	}
-	decide(policy, need, act->access, &decision);
+	decide(policy, need, access, &decision);
 	act->why = BZ_WHY_CAPABILITY;
 	act->verdict = decision.verdict;
 	if (decision.missing) {
@@ -84,29 +86,33 @@ static __always_inline int judge_unresolved(struct bz_subject *subject, struct a
 	return 0;
 }
 
-static __always_inline int judge_label(struct bz_subject *subject, struct bz_label *label, struct act *act)
+/* `access` is an argument of its own: after a call to tell() the verifier no longer knows what `act` holds.
+ */
+static __always_inline int judge_label(struct bz_subject *subject, struct bz_label *label, __u32 access,
+				       struct act *act)
 {
 	if (!label)
 		return 0;
-	if (!label->need[act->access] && !(label->flags & BZ_LABEL_OWN))
+	if (!label->need[access] && !(label->flags & BZ_LABEL_OWN))
 		return 0;
-	return judge(subject, label->need, label->flags, act);
+	return judge(subject, label->need, label->flags, access, act);
 }
 
 /* Judges an access to an inode by the name under which it was reached. */
 static __always_inline int judge_inode(struct bz_subject *subject, struct dentry *dentry, struct inode *inode,
-				       struct act *act)
+				       __u32 access, struct act *act)
 {
 	__u64 word = word_of(dentry, inode, act->epoch);
 	int refused;
 
+	act->access = access;
 	if (word == UNRESOLVED)
 		return judge_unresolved(subject, act);
-	refused = judge_label(subject, label_of_word(word, act->epoch), act);
+	refused = judge_label(subject, label_of_word(word, act->epoch), access, act);
 	if (refused)
 		return refused;
 	if (word & WORD_LINKED)
-		return judge_label(subject, link_label(inode), act);
+		return judge_label(subject, link_label(inode), access, act);
 	return 0;
 }
 
@@ -118,7 +124,7 @@ static __always_inline int judge_name(struct bz_subject *subject, struct act *ac
 
 	if (unresolved)
 		return judge_unresolved(subject, act);
-	return judge_label(subject, label, act);
+	return judge_label(subject, label, BZ_WRITE, act);
 }
 
 #endif

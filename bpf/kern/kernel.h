@@ -26,6 +26,8 @@ typedef struct {
 } kuid_t;
 
 struct qstr {
+	__u32 hash;
+	__u32 len;
 	__u64 hash_len;
 	const unsigned char *name;
 };

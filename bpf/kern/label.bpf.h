@@ -49,6 +49,12 @@ static __always_inline __u64 address_of(__u64 pointer)
 	return address;
 }
 
+/* Two loads: 6.1's verifier does not let one load span both halves of the union. */
+static __always_inline __u64 hash_len_of(struct dentry *dentry)
+{
+	return (__u64)dentry->d_name.len << 32 | dentry->d_name.hash;
+}
+
 struct climb {
 	__u64 ring[BZ_RING]; /* the last dentries passed, by depth modulo BZ_RING */
 	__u64 dentry;
@@ -81,6 +87,22 @@ static long climb_one(__u32 index, void *context)
 	return 0;
 }
 
+struct reversal {
+	struct bz_step *step; /* where the name is shorter than the key, the rest is zero already */
+	__u64 last;	      /* byte of the name */
+	__u32 count;
+};
+
+static long reverse_one(__u32 index, void *context)
+{
+	struct reversal *reversal = context;
+
+	if (index >= BZ_NAME_MAX || index >= reversal->count)
+		return 1;
+	bpf_probe_read_kernel(&reversal->step.name[index], 1, (void *)(reversal->last - index));
+	return 0;
+}
+
 /* The node for the name of `dentry` below `node` (which carries the slot in bit 31). */
 __noinline __u32 child_of(__u32 node, __u64 address)
 {
@@ -88,28 +110,26 @@ __noinline __u32 child_of(__u32 node, __u64 address)
 	__u32 index = (node >> 31) * BZ_NODES + (node & (BZ_NODES - 1));
 	struct bz_step step = {};
 	struct bz_node *here;
-	struct qstr name = {};
+	const unsigned char *text;
 	__u32 *to, len;
-	int i;
 
 	here = bpf_map_lookup_elem(&nodes, &index);
 	if (!here)
 		return 0;
-	name.hash_len = BPF_CORE_READ(dentry, d_name.hash_len);
-	name.name = BPF_CORE_READ(dentry, d_name.name);
-	len = name.hash_len >> 32;
+	text = BPF_CORE_READ(dentry, d_name.name);
+	len = BPF_CORE_READ(dentry, d_name.len);
 	step.node = node;
 	if (len <= BZ_NAME_MAX) {
 		step.len = len;
 		asm volatile("" : "+r"(len));
 		if (len > BZ_NAME_MAX)
 			return 0;
-		bpf_probe_read_kernel(step.name, len, name.name);
+		bpf_probe_read_kernel(step.name, len, text);
 		to = bpf_map_lookup_elem(&edges, &step);
 		if (to)
 			return *to;
 	} else if (here->flags) {
-		bpf_probe_read_kernel(step.name, BZ_NAME_MAX, name.name);
+		bpf_probe_read_kernel(step.name, BZ_NAME_MAX, text);
 	}
 	if (here->flags & BZ_NODE_PREFIXES) {
 		step.len = 32 + 8 * (len < BZ_NAME_MAX ? len : BZ_NAME_MAX);
@@ -118,15 +138,12 @@ __noinline __u32 child_of(__u32 node, __u64 address)
 			return *to;
 	}
 	if (here->flags & BZ_NODE_SUFFIXES) {
-		__u32 count = len < BZ_NAME_MAX ? len : BZ_NAME_MAX;
+		struct reversal reversal = {.step = &step, .last = (__u64)text + len - 1};
 
-		for (i = 0; i < BZ_NAME_MAX; i++) {
-			step.name[i] = 0;
-			if (i < count)
-				bpf_probe_read_kernel(&step.name[i], 1, name.name + len - 1 - i);
-		}
-		step.len = 32 + 8 * count;
+		reversal.count = len < BZ_NAME_MAX ? len : BZ_NAME_MAX;
+		step.len = 32 + 8 * reversal.count;
 		step.node = node | 1u << 30;
+		bpf_loop(BZ_NAME_MAX, reverse_one, &reversal, 0);
 		to = bpf_map_lookup_elem(&globs, &step);
 		if (to)
 			return *to;
@@ -239,7 +256,7 @@ static __always_inline struct bz_label *link_label(struct inode *inode)
 static __always_inline __u64 make_word(struct dentry *dentry, struct inode *inode, __u64 epoch, __u64 *word)
 {
 	__u32 before = rename_sequence();
-	__u64 fresh = tag_of(epoch, dentry->d_parent->d_inode->i_ino, dentry->d_name.hash_len) & WORD_TAG;
+	__u64 fresh = tag_of(epoch, dentry->d_parent->d_inode->i_ino, hash_len_of(dentry)) & WORD_TAG;
 	__u32 node = node_of(address_of((__u64)dentry), epoch);
 	struct bz_node *found;
 
@@ -266,7 +283,7 @@ static __always_inline __u64 make_word(struct dentry *dentry, struct inode *inod
 /* The word of an inode reached by this dentry: a hit costs one look-up and one comparison. */
 static __always_inline __u64 word_of(struct dentry *dentry, struct inode *inode, __u64 epoch)
 {
-	__u64 tag = tag_of(epoch, dentry->d_parent->d_inode->i_ino, dentry->d_name.hash_len);
+	__u64 tag = tag_of(epoch, dentry->d_parent->d_inode->i_ino, hash_len_of(dentry));
 	__u64 *word = bpf_inode_storage_get(&words, inode, 0, 0);
 	__u64 value;
 

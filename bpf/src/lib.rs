@@ -6,3 +6,4 @@
 pub mod event;
 pub mod kernel;
 pub mod skeleton;
+pub mod support;

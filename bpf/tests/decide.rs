@@ -2,6 +2,8 @@
 //!
 //! Ignored by a plain `cargo test`, which is unprivileged; scripts/test runs it.
 
+#![allow(clippy::expect_used)] // a test that cannot load its program has failed
+
 use std::mem::MaybeUninit;
 
 use bpf::skeleton::decide_test::{DecideTestSkelBuilder, types::bz_call_decide};

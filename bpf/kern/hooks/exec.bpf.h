@@ -28,7 +28,7 @@ static __always_inline int check_exec(struct linux_binprm *bprm)
 	}
 	if (!subject->service)
 		return 0;
-	return judge_inode(subject, dentry, file->f_inode, &act);
+	return judge_inode(subject, dentry, file->f_inode, BZ_EXECUTE, &act);
 }
 
 #endif

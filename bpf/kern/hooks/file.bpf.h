@@ -18,15 +18,13 @@ static __always_inline int check_open(struct file *file)
 	act.epoch = control.epoch;
 	/* O_RDONLY|O_TRUNC empties the file all the same. */
 	if (mode & FMODE_WRITE || file->f_flags & O_TRUNC) {
-		act.access = BZ_WRITE;
-		refused = judge_inode(subject, dentry, file->f_inode, &act);
+		refused = judge_inode(subject, dentry, file->f_inode, BZ_WRITE, &act);
 		if (refused)
 			return refused;
 	}
 	if (!(mode & FMODE_READ))
 		return 0;
-	act.access = BZ_READ;
-	return judge_inode(subject, dentry, file->f_inode, &act);
+	return judge_inode(subject, dentry, file->f_inode, BZ_READ, &act);
 }
 
 static __always_inline int check_setattr(struct dentry *dentry)
@@ -34,11 +32,12 @@ static __always_inline int check_setattr(struct dentry *dentry)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct bz_subject *subject = governed(task);
 	struct act act = {.dentry = (__u64)dentry, .task = (__u64)task, .access = BZ_WRITE};
+	struct inode *inode = dentry->d_inode;
 
-	if (!subject || subject->flags & BZ_SUBJECT_PREPARING)
+	if (!inode || !subject || subject->flags & BZ_SUBJECT_PREPARING)
 		return 0;
 	act.epoch = control.epoch;
-	return judge_inode(subject, dentry, dentry->d_inode, &act);
+	return judge_inode(subject, dentry, inode, BZ_WRITE, &act);
 }
 
 #endif

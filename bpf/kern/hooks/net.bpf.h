@@ -41,6 +41,7 @@ static __always_inline int check_connect(struct socket *socket, struct sockaddr 
 	struct act act = {
 	    .task = (__u64)task, .access = BZ_CONNECT, .why = BZ_WHY_OUTBOUND, .object = BZ_OBJECT_ADDRESS};
 	struct bz_outbound_key key = {.bits = 32 + 128};
+	struct sock *sk = socket->sk;
 	struct bz_outbound *entry;
 	struct bz_policy *policy;
 	int i;
@@ -59,7 +60,8 @@ static __always_inline int check_connect(struct socket *socket, struct sockaddr 
 	if (!entry)
 		return 0;
 	act.service = subject->service;
-	act.protocol = socket->sk->sk_protocol;
+	if (sk)
+		act.protocol = sk->sk_protocol;
 	for (i = 0; i < BZ_PORTS; i++) {
 		if (i >= entry->count)
 			break;
