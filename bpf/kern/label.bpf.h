@@ -99,7 +99,7 @@ static long reverse_one(__u32 index, void *context)
 
 	if (index >= BZ_NAME_MAX || index >= reversal->count)
 		return 1;
-	bpf_probe_read_kernel(&reversal->step.name[index], 1, (void *)(reversal->last - index));
+	bpf_probe_read_kernel(&reversal->step->name[index], 1, (void *)(reversal->last - index));
 	return 0;
 }
 
