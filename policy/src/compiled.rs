@@ -13,7 +13,7 @@ pub const DEAD: NodeId = 0;
 /// refused by `check`; longer names of files match `*`, `**` and globs only.
 pub const NAME_MAX: usize = 56;
 /// Deepest pattern, in components (`BZ_RING` in wire.h).
-pub const DEPTH_MAX: usize = 20;
+pub const DEPTH_MAX: usize = 24;
 /// Most nodes, labels, edges, globs and services of one revision (sizes of the maps in maps.bpf.h).
 pub const NODES_MAX: usize = 16_384;
 /// See [`NODES_MAX`].
