@@ -206,12 +206,11 @@ def main():
             source, target = pair.split(":", 1)
             guest.copy(source, target, True)
         status = guest.run(given.command)
-    except TimedOut:
+    except (TimedOut, subprocess.TimeoutExpired):
         note(f"time-out after {given.timeout:g} s; the end of the guest's console:\n{guest.tail()}")
         status = TIMED_OUT
     except (Failure, OSError, subprocess.SubprocessError) as failure:
         note(f"{failure}\nthe end of the guest's console ({guest.console}):\n{guest.tail()}")
-        guest.keep_log = True
     finally:
         status = fetch(guest, given, status)
         if given.keep and guest.process and guest.process.poll() is None:

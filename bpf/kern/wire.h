@@ -80,8 +80,6 @@ enum bz_loss {
 struct bz_subject {
 	__u32 service;
 	__u32 flags;
-	__u64 moving;	    /* the dentry that a rename judged harmless to cached labels */
-	__u64 moving_epoch; /* the epoch in which it was judged */
 };
 
 #define BZ_SUBJECT_BORN (1 << 0)      /* forked by PID 1, has not executed anything since */
@@ -242,11 +240,6 @@ struct bz_call_register {
 	struct bz_unit unit;
 	__u32 id;
 	__u32 pad;
-};
-
-struct bz_call_retire {
-	__u64 key;
-	__u64 found;
 };
 
 struct bz_call_decide {
