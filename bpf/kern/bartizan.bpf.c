@@ -54,7 +54,7 @@ int BPF_PROG(cgroup_attach_task, struct cgroup *target, const char *path, struct
 	if (act.service) {
 		act.access = BZ_OPERATE;
 		act.epoch = control.epoch;
-		act.name = (__u64)target->kn->name;
+		act.dentry = (__u64)target->kn->name;
 		tell(&act);
 	}
 	return 0;

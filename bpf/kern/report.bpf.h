@@ -5,9 +5,8 @@
 
 /* An act to be told, gathered on the hook's stack. */
 struct act {
-	__u64 dentry; /* of the object; 0 for addresses and cgroups */
+	__u64 dentry; /* of the object; the name of a cgroup; 0 for addresses */
 	__u64 task;   /* whose act it is */
-	__u64 name;   /* of the cgroup */
 	__u64 capabilities;
 	__u64 epoch;
 	__u32 service;
@@ -40,7 +39,9 @@ static __always_inline __u64 key_of(struct act *act)
 					act->verdict << 8 | act->operation);
 
 	h = mix(h, act->capabilities);
-	if (dentry) {
+	if (act->object == BZ_OBJECT_CGROUP) {
+		h = mix(h, act->dentry);
+	} else if (dentry) {
 		h = mix(h, BPF_CORE_READ(dentry, d_sb, s_dev));
 		h = mix(h, BPF_CORE_READ(dentry, d_parent, d_inode, i_ino));
 		h = mix(h, BPF_CORE_READ(dentry, d_name.hash_len));
@@ -48,7 +49,6 @@ static __always_inline __u64 key_of(struct act *act)
 		h = mix(h, *(__u64 *)&act->address[0]);
 		h = mix(h, *(__u64 *)&act->address[8]);
 		h = mix(h, (__u64)act->port << 16 | act->protocol);
-		h = mix(h, act->name);
 	}
 	return h ? h : 1;
 }
@@ -142,7 +142,7 @@ static __always_inline void fill(struct bz_event *event, struct act *act, __u64 
 {
 	struct task_struct *task = (struct task_struct *)act->task;
 	struct dentry *exe = BPF_CORE_READ(task, mm, exe_file, f_path.dentry);
-	struct dentry *dentry = (struct dentry *)act->dentry;
+	struct dentry *dentry = act->object == BZ_OBJECT_CGROUP ? 0 : (struct dentry *)act->dentry;
 
 	event->time = bpf_ktime_get_boot_ns();
 	event->key = key;
@@ -166,8 +166,8 @@ static __always_inline void fill(struct bz_event *event, struct act *act, __u64 
 	event->exe_dev = exe ? BPF_CORE_READ(exe, d_sb, s_dev) : 0;
 	event->exe_magic = exe ? BPF_CORE_READ(exe, d_sb, s_magic) : 0;
 	event->path_len = 0;
-	if (act->name)
-		event->path_len = bpf_probe_read_kernel_str(event->path, BZ_COMPONENT, (void *)act->name);
+	if (act->object == BZ_OBJECT_CGROUP)
+		event->path_len = bpf_probe_read_kernel_str(event->path, BZ_COMPONENT, (void *)act->dentry);
 	event->exe_len = 0;
 }
 
@@ -210,7 +210,7 @@ __noinline int tell(struct act *act)
 		return 0;
 	}
 	fill(event, act, key);
-	if (act->dentry)
+	if (act->dentry && act->object != BZ_OBJECT_CGROUP)
 		event->path_len = write_path(event, act->dentry, 0);
 	task = (struct task_struct *)act->task;
 	exe = BPF_CORE_READ(task, mm, exe_file, f_path.dentry);
