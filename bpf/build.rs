@@ -9,6 +9,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for name in ["bartizan", "decide_test"] {
         SkeletonBuilder::new()
             .source(format!("kern/{name}.bpf.c"))
+            // src/load.rs includes the object itself: its programs outlive any skeleton.
+            .obj(out.join(format!("{name}.bpf.o")))
             // clang 14 truncates 64-bit enums; 19 is what scripts/prepare installs.
             .clang("clang-19")
             // asm/types.h lies in the multi-arch directory, which clang does not search for the BPF target.

@@ -6,8 +6,9 @@
 /* Makes the other slot count. Adding one flips the low bit and, as the epoch changed, drops every cached
  * label. */
 SEC("syscall")
-int call_flip(void *context)
+int call_flip(struct bz_call_flip *call)
 {
+	control.generation[(control.epoch + 1) & 1] = call->generation;
 	__sync_fetch_and_add(&control.epoch, 1);
 	return 0;
 }
@@ -25,7 +26,25 @@ int call_register(struct bz_call_register *call)
 {
 	struct bz_unit unit = call->unit;
 
+	struct bz_service *known;
+
 	call->id = register_service(&unit);
+	known = bpf_map_lookup_elem(&services, &unit);
+	if (known && call->flags)
+		__sync_fetch_and_or(&known->flags, call->flags);
+	return 0;
+}
+
+/* Marks a kind of act as being read for the last time: from now on its acts are told one by one, and once all
+ * CPUs have seen that, user space takes the entry out with its final count. */
+SEC("syscall")
+int call_retire(struct bz_call_retire *call)
+{
+	__u64 key = call->key;
+	struct bz_seen *known = bpf_map_lookup_elem(&seen, &key);
+
+	if (known)
+		__sync_lock_test_and_set(&known->retired, 1);
 	return 0;
 }
 
@@ -40,16 +59,18 @@ int label_tasks(struct bpf_iter__task *context)
 
 	if (!task)
 		return 0;
-	subject = bpf_task_storage_get(&subjects, task, 0, 0);
-	if (subject && subject->flags & BZ_SUBJECT_LABELLED)
-		return 0;
 	unit = unit_of(task->cgroups->dfl_cgrp);
 	if (unit) {
 		fresh.service = unit->service;
 		if (unit->session)
 			fresh.flags |= BZ_SUBJECT_SESSION;
 	}
-	make_subject(task, &fresh);
+	subject = make_subject(task, &fresh);
+	if (subject && !(subject->flags & BZ_SUBJECT_LABELLED)) {
+		/* Forked since the programs are attached, by a task that had no label yet. */
+		subject->service = fresh.service;
+		subject->flags |= fresh.flags;
+	}
 	return 0;
 }
 

@@ -233,11 +233,22 @@ static __always_inline struct bz_label *label_of_name(__u64 dentry, __u64 epoch,
 	return found ? label_at(found->label, epoch) : 0;
 }
 
+/* Never 0, which means "not known yet". */
+static __always_inline __u64 generation_of(struct inode *inode)
+{
+	return (__u64)inode->i_generation | 1ull << 32;
+}
+
 static __always_inline struct bz_label *link_label(struct inode *inode)
 {
 	struct bz_inode_key key = {.dev = inode->i_sb->s_dev, .ino = inode->i_ino};
+	struct bz_link *link = bpf_map_lookup_elem(&links, &key);
 
-	return bpf_map_lookup_elem(&links, &key);
+	if (!link)
+		return 0;
+	if (!link->generation)
+		link->generation = generation_of(inode);
+	return link->generation == generation_of(inode) ? &link->label : 0;
 }
 
 /* The cold path: walk, then cache unless a rename was at work meanwhile. Returns the word, 0 tag bits on

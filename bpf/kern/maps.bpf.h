@@ -126,7 +126,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1 << 14);
 	__type(key, struct bz_inode_key);
-	__type(value, struct bz_label);
+	__type(value, struct bz_link);
 } links SEC(".maps");
 
 struct {

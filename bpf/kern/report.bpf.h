@@ -209,7 +209,8 @@ __noinline int tell(struct act *act)
 		bpf_map_delete_elem(&seen, &key);
 		return 0;
 	}
-	fill(event, act, key);
+	/* Repeats of it will not be counted under this key any more. */
+	fill(event, act, known ? 0 : key);
 	if (act->dentry && act->object != BZ_OBJECT_CGROUP)
 		event->path_len = write_path(event, act->dentry, 0);
 	task = (struct task_struct *)act->task;

@@ -50,13 +50,14 @@ static __always_inline struct bz_cgroup *unit_of(struct cgroup *cgroup)
 static __always_inline void born(struct task_struct *task)
 {
 	struct task_struct *parent = bpf_get_current_task_btf();
-	struct bz_subject child = {.flags = BZ_SUBJECT_LABELLED};
+	struct bz_subject child = {};
 	struct bz_subject *own = subject_of(parent);
 	struct bz_cgroup *unit;
 
 	if (own) {
 		child.service = own->service;
-		child.flags |= own->flags & (BZ_SUBJECT_SESSION | BZ_SUBJECT_PREPARING);
+		/* A parent without a label leaves the child to label_tasks, too. */
+		child.flags = own->flags & (BZ_SUBJECT_LABELLED | BZ_SUBJECT_SESSION | BZ_SUBJECT_PREPARING);
 	}
 	if (parent->tgid == 1) {
 		child.flags |= BZ_SUBJECT_BORN;
@@ -64,7 +65,7 @@ static __always_inline void born(struct task_struct *task)
 		unit = unit_of(task->cgroups->dfl_cgrp);
 		if (unit && unit->service) {
 			child.service = unit->service;
-			child.flags |= BZ_SUBJECT_PREPARING;
+			child.flags |= BZ_SUBJECT_PREPARING | BZ_SUBJECT_LABELLED;
 		}
 	}
 	make_subject(task, &child);
@@ -105,6 +106,7 @@ static __always_inline __u32 attached(struct cgroup *target, struct task_struct 
 	service = unit ? unit->service : 0;
 	if (is_placement(current, task, subject)) {
 		subject->service = service;
+		subject->flags |= BZ_SUBJECT_LABELLED;
 		if (service)
 			subject->flags |= BZ_SUBJECT_PREPARING;
 		return 0;

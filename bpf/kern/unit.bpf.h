@@ -3,6 +3,25 @@
 #ifndef BZ_UNIT_H
 #define BZ_UNIT_H
 
+/* Tells that there is a new service. Where the ring is full it is only counted: user space also reads the map
+ * from time to time. */
+static __always_inline void announce(struct bz_unit *unit, __u32 id)
+{
+	struct bz_event *event = bpf_ringbuf_reserve(&observations, sizeof(*event), 0);
+
+	if (!event) {
+		lose(BZ_LOST_OBSERVATION);
+		return;
+	}
+	__builtin_memset(event, 0, offsetof(struct bz_event, path));
+	event->time = bpf_ktime_get_boot_ns();
+	event->why = BZ_WHY_SERVICE;
+	event->service = id;
+	__builtin_memcpy(event->path, unit, sizeof(*unit));
+	event->path_len = sizeof(*unit);
+	bpf_ringbuf_submit(event, 0);
+}
+
 /* The number of a service, given at first sight. 0 when the table is full. */
 static __always_inline __u32 register_service(struct bz_unit *unit)
 {
@@ -17,7 +36,8 @@ static __always_inline __u32 register_service(struct bz_unit *unit)
 		return 0;
 	}
 	/* Two CPUs may meet here for one name: the loser's number stays unused. */
-	bpf_map_update_elem(&services, unit, &fresh, BPF_NOEXIST);
+	if (bpf_map_update_elem(&services, unit, &fresh, BPF_NOEXIST) == 0)
+		announce(unit, fresh.id);
 	known = bpf_map_lookup_elem(&services, unit);
 	return known ? known->id : 0;
 }

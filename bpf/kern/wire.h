@@ -135,6 +135,15 @@ struct bz_inode_key {
 	__u64 ino;
 };
 
+/*
+ * Its label, as long as the inode is the one that got it: numbers are used again once an inode is gone. 0 as
+ * generation: entered by user space, which cannot read it everywhere; the first look-up fills it in.
+ */
+struct bz_link {
+	struct bz_label label;
+	__u64 generation;
+};
+
 /* A cgroup of the v2 hierarchy. */
 struct bz_cgroup {
 	__u32 service; /* 0: no unit's */
@@ -150,8 +159,7 @@ struct bz_service {
 	__u32 flags;
 };
 
-#define BZ_SERVICE_SEEN (1 << 0)    /* a task of it was placed or found */
-#define BZ_SERVICE_EARLIER (1 << 1) /* tasks of it were running when the programs were loaded */
+#define BZ_SERVICE_EARLIER (1 << 0) /* tasks of it were running when the programs were loaded */
 
 struct bz_outbound_key {
 	__u32 bits;    /* of service and address */
@@ -182,7 +190,7 @@ struct bz_seen {
 	__u64 count;  /* since the first, which is not counted */
 	__u64 minute; /* of the last one, in minutes of CLOCK_MONOTONIC */
 	__u32 service;
-	__u32 retired; /* being read for the last time: tell afresh */
+	__u32 retired; /* being read for the last time: what comes now is told by itself */
 };
 
 struct bz_flood_key {
@@ -239,7 +247,15 @@ struct bz_event {
 struct bz_call_register {
 	struct bz_unit unit;
 	__u32 id;
-	__u32 pad;
+	__u32 flags; /* to be added */
+};
+
+struct bz_call_flip {
+	__u64 generation; /* number of the revision in the other slot */
+};
+
+struct bz_call_retire {
+	__u64 key;
 };
 
 struct bz_call_decide {

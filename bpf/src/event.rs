@@ -98,7 +98,7 @@ pub enum Event {
 pub struct Repeat {
     /// [`Act::key`] of the first.
     pub key: u64,
-    /// How often it happened again since the last time this was asked.
+    /// How often it happened again since the first, which is not counted.
     pub count: u64,
 }
 
@@ -113,6 +113,6 @@ pub struct Flood {
     pub capability: Option<u8>,
     /// Whether the acts were refused.
     pub verdict: Verdict,
-    /// Exact number of acts since the last time this was asked.
+    /// Exact number of acts since the programs were loaded.
     pub count: u64,
 }

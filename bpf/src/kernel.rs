@@ -48,6 +48,15 @@ pub enum KernelError {
         /// libbpf's error.
         source: std::io::Error,
     },
+    /// The kernel lacks something without which nothing can be enforced.
+    #[error(transparent)]
+    Unsupported(crate::support::SupportError),
+    /// The kernel has all that is needed but refuses the programs.
+    #[error("the kernel refuses to load Bartizan's LSM programs, although it has what they need: {source}")]
+    Refused {
+        /// libbpf's error.
+        source: std::io::Error,
+    },
     /// The revision does not fit the maps.
     #[error("{0}")]
     TooLarge(String),
@@ -56,7 +65,13 @@ pub enum KernelError {
     NotHeld(String),
 }
 
-/// The kernel, as seen from above. Implemented by [`crate::load::Enforcement`] and, in tests, by a fake.
+impl KernelError {
+    pub(crate) fn bpf(what: String, error: libbpf_rs::Error) -> KernelError {
+        KernelError::Bpf { what, source: std::io::Error::other(error) }
+    }
+}
+
+/// The kernel, as seen from above. Implemented by [`crate::enforcement::Enforcement`] and, in tests, by a fake.
 pub trait Kernel: Send {
     /// Writes a whole revision beside the active one, flips to it, and reads it back. Returns the generation: the
     /// number that events decided by this revision carry. On an error the revision before stays in force.
@@ -69,10 +84,10 @@ pub trait Kernel: Send {
     /// Every service that has a number in the kernel.
     fn services(&mut self) -> Result<Vec<SeenService>, KernelError>;
 
-    /// Repeats since the last call.
+    /// Repeats of every kind of act that is still counted. Kinds that were quiet for long are counted for the last time.
     fn repeats(&mut self) -> Result<Vec<Repeat>, KernelError>;
 
-    /// Floods since the last call.
+    /// Floods since the programs were loaded.
     fn floods(&mut self) -> Result<Vec<Flood>, KernelError>;
 
     /// What could not be delivered, per kind, since the programs were loaded.

@@ -3,7 +3,17 @@
 //!
 //! Everything above this crate talks to the kernel through [`kernel::Kernel`], which a test can replace.
 
+mod calls;
+pub mod enforcement;
 pub mod event;
+pub mod image;
 pub mod kernel;
+pub mod load;
+pub mod paths;
+pub mod pins;
 pub mod skeleton;
+pub mod stream;
 pub mod support;
+mod tables;
+mod units;
+mod wire;

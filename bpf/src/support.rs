@@ -1,53 +1,133 @@
-//! Facts about the running kernel, and what follows from them.
+//! Facts about the running kernel, and what follows from them: which program fits which hook.
 
-use libbpf_rs::btf::{Btf, types::FuncProto};
+use std::collections::BTreeMap;
 
-/// Why a program cannot be chosen for a hook.
+use libbpf_rs::btf::types::{Func, FuncProto};
+use libbpf_rs::btf::{Btf, BtfType};
+
+/// Why nothing can be enforced here.
 #[derive(Debug, thiserror::Error)]
 pub enum SupportError {
     /// The kernel has no type information.
-    #[error("the kernel's type information (/sys/kernel/btf/vmlinux) cannot be read: {0}")]
+    #[error(
+        "the kernel's type information (/sys/kernel/btf/vmlinux) cannot be read: {0}; it takes a kernel with CONFIG_DEBUG_INFO_BTF"
+    )]
     NoBtf(libbpf_rs::Error),
     /// The kernel has no such hook.
-    #[error("the kernel has no LSM hook {0}")]
+    #[error("the kernel has no LSM hook {0}; it takes a kernel of 6.1 or newer with CONFIG_BPF_LSM")]
     NoHook(String),
     /// The hook is there, but not as any program of ours expects it.
-    #[error("LSM hook {hook} has {found} parameters on this kernel, and no program of Bartizan expects that many")]
+    #[error(
+        "LSM hook {hook} takes ({found}) on this kernel, and no program of Bartizan expects that; a newer Bartizan may"
+    )]
     UnknownPrototype {
         /// The hook.
         hook: String,
-        /// Its number of parameters.
-        found: usize,
+        /// Its parameters' types.
+        found: String,
     },
+    /// The v2 hierarchy is what tells services apart.
+    #[error("there is no cgroup v2 hierarchy (unified or hybrid); boot with systemd.unified_cgroup_hierarchy=1")]
+    NoHierarchy,
 }
 
-/// How many parameters an LSM hook has on this kernel, by its `bpf_lsm_` function in BTF.
-pub fn parameters(btf: &Btf<'_>, hook: &str) -> Result<usize, SupportError> {
-    btf.type_by_name::<libbpf_rs::btf::types::Func<'_>>(&format!("bpf_lsm_{hook}"))
+/// A hook, the parameters that a program expects (by type; `*` for a pointer), and the program.
+type Variant = (&'static str, &'static [&'static str], &'static str);
+
+/// Every LSM program. Prototypes are those of shared/domain/lsm-hooks-*.txt, read from the BTF of 6.1, 6.12 and 7.3.
+/// A hook with several entries changed between kernels: `inode_setattr` has an idmap in front since 6.3.
+const VARIANTS: [Variant; 10] = [
+    ("bprm_check_security", &["linux_binprm*"], "bprm_check_security"),
+    ("file_open", &["file*"], "file_open"),
+    ("inode_create", &["inode*", "dentry*", "umode_t"], "inode_create"),
+    ("inode_link", &["dentry*", "inode*", "dentry*"], "inode_link"),
+    ("inode_unlink", &["inode*", "dentry*"], "inode_unlink"),
+    ("inode_rename", &["inode*", "dentry*", "inode*", "dentry*"], "inode_rename"),
+    ("inode_setattr", &["dentry*", "iattr*"], "inode_setattr_dentry"),
+    ("inode_setattr", &["mnt_idmap*", "dentry*", "iattr*"], "inode_setattr_idmap"),
+    ("socket_connect", &["socket*", "sockaddr*", "int"], "socket_connect"),
+    ("sb_umount", &["vfsmount*", "int"], "sb_umount"),
+];
+
+/// Programs that hang on tracepoints and functions, whose arguments the loader checks itself.
+const TRACED: [(&str, &str); 7] = [
+    ("cgroup_mkdir", "cgroup_mkdir"),
+    ("cgroup_rmdir", "cgroup_rmdir"),
+    ("task_newtask", "task_newtask"),
+    ("cgroup_attach_task", "cgroup_attach_task"),
+    ("sched_process_exec", "sched_process_exec"),
+    ("d_move", "d_move"),
+    ("d_exchange", "d_exchange"),
+];
+
+/// The program for each hook in use, by the hook's name. Refuses a hook whose prototype no program expects: a stale
+/// one loads silently on 6.1 and misreads its arguments.
+pub fn choose(btf: &Btf<'_>) -> Result<BTreeMap<String, String>, SupportError> {
+    let mut chosen: BTreeMap<String, String> =
+        TRACED.iter().map(|(hook, program)| ((*hook).to_owned(), (*program).to_owned())).collect();
+    for (hook, _, _) in VARIANTS {
+        let found = prototype(btf, hook)?;
+        chosen.insert(hook.to_owned(), program_for(hook, &found)?.to_owned());
+    }
+    Ok(chosen)
+}
+
+fn program_for(hook: &str, found: &[String]) -> Result<&'static str, SupportError> {
+    VARIANTS
+        .iter()
+        .find(|(name, expected, _)| *name == hook && expected.iter().eq(found.iter()))
+        .map(|(_, _, program)| *program)
+        .ok_or_else(|| SupportError::UnknownPrototype { hook: hook.to_owned(), found: found.join(", ") })
+}
+
+/// The types of a hook's parameters on this kernel, from its `bpf_lsm_` function in BTF.
+pub fn prototype(btf: &Btf<'_>, hook: &str) -> Result<Vec<String>, SupportError> {
+    let absent = || SupportError::NoHook(hook.to_owned());
+    let proto = btf
+        .type_by_name::<Func<'_>>(&format!("bpf_lsm_{hook}"))
         .and_then(|function| function.next_type())
         .and_then(|proto| FuncProto::try_from(proto).ok())
-        .map(|proto| proto.iter().count())
-        .ok_or_else(|| SupportError::NoHook(hook.to_owned()))
+        .ok_or_else(absent)?;
+    proto
+        .iter()
+        .map(|parameter| btf.type_by_id::<BtfType<'_>>(parameter.ty).map(spell))
+        .collect::<Option<Vec<String>>>()
+        .ok_or_else(absent)
 }
 
-/// The program for `inode_setattr`: two parameters up to 6.2, three (with an idmap or a user namespace) since.
-pub fn setattr_program(parameters: usize) -> Result<&'static str, SupportError> {
-    match parameters {
-        2 => Ok("inode_setattr_dentry"),
-        3 => Ok("inode_setattr_idmap"),
-        found => Err(SupportError::UnknownPrototype { hook: "inode_setattr".to_owned(), found }),
+/// `struct file *` is `file*`; qualifiers are left out.
+fn spell(mut of: BtfType<'_>) -> String {
+    let mut stars = String::new();
+    loop {
+        match of.kind() {
+            libbpf_rs::btf::BtfKind::Ptr => stars.push('*'),
+            libbpf_rs::btf::BtfKind::Const | libbpf_rs::btf::BtfKind::Volatile => {}
+            _ => break,
+        }
+        match of.next_type() {
+            Some(next) => of = next,
+            None => break,
+        }
     }
+    let name = of.name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    format!("{name}{stars}")
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used)]
 mod tests {
     use super::*;
 
+    fn owned(types: &[&str]) -> Vec<String> {
+        types.iter().map(|one| (*one).to_owned()).collect()
+    }
+
     #[test]
     fn a_prototype_that_is_not_known_is_refused() {
-        assert_eq!(setattr_program(2).expect("6.1"), "inode_setattr_dentry");
-        assert_eq!(setattr_program(3).expect("6.12"), "inode_setattr_idmap");
-        let refused = setattr_program(4).expect_err("nobody has four").to_string();
-        assert!(refused.contains("inode_setattr") && refused.contains('4'), "{refused}");
+        let chosen = |types: &[&str]| program_for("inode_setattr", &owned(types));
+        assert_eq!(chosen(&["dentry*", "iattr*"]).expect("6.1"), "inode_setattr_dentry");
+        assert_eq!(chosen(&["mnt_idmap*", "dentry*", "iattr*"]).expect("6.12"), "inode_setattr_idmap");
+        let refused = chosen(&["user_namespace*", "dentry*", "iattr*"]).expect_err("5.12 to 6.2 on other hooks");
+        assert!(refused.to_string().contains("inode_setattr takes (user_namespace*, dentry*, iattr*)"), "{refused}");
     }
 }

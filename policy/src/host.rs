@@ -44,3 +44,64 @@ impl HostFacts for BareHost {
         Some(path.to_path_buf())
     }
 }
+
+/// Reads the text of `/proc/PID/mountinfo` (format: proc_pid_mountinfo(5)). Lines that do not fit the format are left
+/// out; octal escapes of blanks and backslashes are undone.
+pub fn parse_mountinfo(text: &str) -> Vec<Mount> {
+    text.lines().filter_map(parse_mount).collect()
+}
+
+fn parse_mount(line: &str) -> Option<Mount> {
+    let (front, back) = line.split_once(" - ")?;
+    let mut fields = front.split(' ').skip(2);
+    let (major, minor) = fields.next()?.split_once(':')?;
+    let root = unescape(fields.next()?);
+    let point = unescape(fields.next()?);
+    let kind = back.split(' ').next()?.to_owned();
+    Some(Mount { major: major.parse().ok()?, minor: minor.parse().ok()?, root, point, kind })
+}
+
+fn unescape(field: &str) -> PathBuf {
+    use std::os::unix::ffi::OsStringExt as _;
+
+    let mut bytes = Vec::with_capacity(field.len());
+    let mut rest = field.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let octal = after.get(..3).and_then(|digits| std::str::from_utf8(digits).ok());
+        let value = octal.and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        match (first, value) {
+            (b'\\', Some(byte)) => {
+                bytes.push(byte);
+                rest = after.get(3..).unwrap_or_default();
+            }
+            _ => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    PathBuf::from(std::ffi::OsString::from_vec(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mountinfo_is_read_with_its_escapes_and_optional_fields() {
+        let text = "36 35 98:0 /mnt1 /mnt/with\\040blank rw,noatime master:1 - ext3 /dev/root rw\n\
+                    37 35 0:21 / /proc rw - proc proc rw\nnonsense\n";
+        let mounts = parse_mountinfo(text);
+        assert_eq!(mounts.len(), 2);
+        assert_eq!(
+            mounts.first(),
+            Some(&Mount {
+                major: 98,
+                minor: 0,
+                root: "/mnt1".into(),
+                point: "/mnt/with blank".into(),
+                kind: "ext3".into()
+            })
+        );
+    }
+}

@@ -3,6 +3,20 @@
 #ifndef BZ_HOOK_EXEC_H
 #define BZ_HOOK_EXEC_H
 
+/* Which programs a learning service runs, whether or not they have a label. */
+static __always_inline void observe_program(struct bz_subject *subject, struct act *act)
+{
+	struct bz_policy *policy = policy_of(subject->service, act->epoch);
+
+	if (!policy || !(policy->flags & BZ_POLICY_LEARNING))
+		return;
+	act->service = subject->service;
+	act->why = BZ_WHY_PROGRAM;
+	act->observation = 1;
+	tell(act);
+	act->observation = 0;
+}
+
 static __always_inline int check_exec(struct linux_binprm *bprm)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -28,6 +42,7 @@ static __always_inline int check_exec(struct linux_binprm *bprm)
 	}
 	if (!subject->service)
 		return 0;
+	observe_program(subject, &act);
 	return judge_inode(subject, dentry, file->f_inode, BZ_EXECUTE, &act);
 }
 

@@ -15,26 +15,32 @@ static __always_inline int check_name(struct dentry *dentry)
 	return judge_name(subject, &act);
 }
 
-static __always_inline void merge(struct bz_inode_key *key, struct bz_label *label)
+/* Not inlined: the walk for the other name needs the stack. */
+static __noinline int merge(struct inode *inode, struct bz_label *label)
 {
-	struct bz_label *known;
+	struct bz_inode_key key = {.dev = inode->i_sb->s_dev, .ino = inode->i_ino};
+	struct bz_link fresh = {.generation = generation_of(inode)};
+	struct bz_link *known;
 	int i;
 
 	if (!label)
-		return;
-	known = bpf_map_lookup_elem(&links, key);
-	if (!known) {
-		if (!bpf_map_update_elem(&links, key, label, BPF_NOEXIST))
-			return;
-		known = bpf_map_lookup_elem(&links, key);
+		return 0;
+	known = bpf_map_lookup_elem(&links, &key);
+	if (!known || (known->generation && known->generation != fresh.generation)) {
+		/* The entry of an inode that is gone is not added to but replaced. */
+		fresh.label = *label;
+		if (bpf_map_update_elem(&links, &key, &fresh, known ? BPF_ANY : BPF_NOEXIST) == 0)
+			return 0;
+		known = bpf_map_lookup_elem(&links, &key);
 		if (!known) {
 			lose(BZ_LOST_LINK);
-			return;
+			return 0;
 		}
 	}
 	for (i = 0; i < BZ_ACCESSES; i++)
-		__sync_fetch_and_or(&known->need[i], label->need[i]);
-	__sync_fetch_and_or(&known->flags, label->flags);
+		__sync_fetch_and_or(&known->label.need[i], label->need[i]);
+	__sync_fetch_and_or(&known->label.flags, label->flags);
+	return 0;
 }
 
 /* Both names now mean one inode: what either needs, the inode needs by whatever name. */
@@ -44,7 +50,6 @@ static __always_inline int check_link(struct dentry *from, struct dentry *to)
 	struct bz_subject *subject = governed(task);
 	struct act act = {.task = (__u64)task, .access = BZ_WRITE, .epoch = control.epoch};
 	struct inode *inode = from->d_inode;
-	struct bz_inode_key key = {};
 	struct bz_label *old, *fresh;
 	bool unresolved = false;
 	int refused;
@@ -52,8 +57,6 @@ static __always_inline int check_link(struct dentry *from, struct dentry *to)
 	/* 7.3 wants to see this; a link is only ever made to an inode. */
 	if (!inode)
 		return 0;
-	key.dev = inode->i_sb->s_dev;
-	key.ino = inode->i_ino;
 	if (subject && !(subject->flags & BZ_SUBJECT_PREPARING)) {
 		act.dentry = (__u64)from;
 		refused = judge_inode(subject, from, inode, BZ_WRITE, &act);
@@ -68,8 +71,8 @@ static __always_inline int check_link(struct dentry *from, struct dentry *to)
 	fresh = label_of_name((__u64)to, act.epoch, &unresolved);
 	if (old == fresh)
 		fresh = 0;
-	merge(&key, old);
-	merge(&key, fresh);
+	merge(inode, old);
+	merge(inode, fresh);
 	/* Words cached before now do not know that there is something to ask. */
 	if (old || fresh)
 		__sync_fetch_and_add(&control.epoch, 2);

@@ -1,0 +1,287 @@
+//! The kernel as the rest of Bartizan sees it: the pinned maps and programs behind the trait [`Kernel`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc::Receiver;
+
+use libbpf_rs::MapCore as _;
+use policy::access::Access;
+use policy::compiled::{Compiled, Service};
+use policy::decide::Verdict;
+
+use crate::calls::Calls;
+use crate::event::{Event, Flood, Repeat};
+use crate::image::{Image, Numbers, policy};
+use crate::kernel::{Hook, Kernel, KernelError, ReadBack, SeenService};
+use crate::load::{Attached, Loaded};
+use crate::skeleton::bartizan::types;
+use crate::stream::Stream;
+use crate::tables::Tables;
+use crate::wire::bytes;
+
+/// Minutes without a repeat after which a kind of act is counted for the last time.
+const QUIET: u64 = 10;
+/// Names of the loss counters, in the order of `enum bz_loss`.
+const LOSSES: [&str; 10] = [
+    "violations",
+    "observations",
+    "floods",
+    "services",
+    "cgroups",
+    "subjects",
+    "labels",
+    "links",
+    "unlabelled_tasks",
+    "unresolved_objects",
+];
+
+enum Stage {
+    /// Loaded; the hooks do not run until the first revision is in the maps.
+    Loaded(Loaded),
+    /// The hooks run.
+    Attached(Attached),
+    /// Between the two, or after a failure there.
+    Failed,
+}
+
+/// What is in force.
+struct Installed {
+    slot: u32,
+    numbers: Numbers,
+    image: Image,
+    outbound: BTreeSet<String>,
+}
+
+/// The running enforcement.
+pub struct Enforcement {
+    stage: Stage,
+    tables: Tables,
+    calls: Calls,
+    installed: Option<Installed>,
+    _stream: Stream,
+}
+
+/// What [`open`] found or made.
+pub struct Opened {
+    /// The kernel.
+    pub kernel: Enforcement,
+    /// What it tells.
+    pub events: Receiver<Event>,
+    /// Whether running programs of an earlier start were taken over.
+    pub adopted: bool,
+}
+
+/// Takes over the programs that an earlier start left running, or loads fresh ones, whose hooks will run after the
+/// first [`Kernel::install`]. Older programs keep running until then.
+pub fn open() -> Result<Opened, KernelError> {
+    let (stage, set) = match Attached::adopt() {
+        Some(attached) => {
+            let set = attached.set();
+            (Stage::Attached(attached), set)
+        }
+        None => {
+            let loaded = Loaded::load()?;
+            let set = loaded.set();
+            (Stage::Loaded(loaded), set)
+        }
+    };
+    let tables = Tables::open(&set.maps())?;
+    let calls = Calls::open(&set.programs())?;
+    let (stream, events) = Stream::start(Tables::open(&set.maps())?)?;
+    let adopted = matches!(stage, Stage::Attached(_));
+    Ok(Opened { kernel: Enforcement { stage, tables, calls, installed: None, _stream: stream }, events, adopted })
+}
+
+/// Ends enforcement: the hooks stop, and every pin is removed.
+pub fn detach() -> Result<(), KernelError> {
+    crate::pins::numbers().into_iter().try_for_each(|number| crate::pins::Set::numbered(number).remove())
+}
+
+impl Enforcement {
+    /// Gives every service of the revision a number.
+    fn number(&self, compiled: &Compiled) -> Result<Numbers, KernelError> {
+        let mut numbers = self.tables.numbers()?;
+        for name in compiled.services.keys() {
+            if !numbers.contains_key(name)
+                && let Some(number) = self.calls.register(name, false)?
+            {
+                numbers.insert(name.clone(), number);
+            }
+        }
+        match compiled.services.keys().find(|name| !numbers.contains_key(*name)) {
+            Some(name) => Err(KernelError::TooLarge(format!(
+                "service {name} gets no number in the kernel: there is room for {} services, with names of at most 127 bytes",
+                crate::image::SERVICES - 1
+            ))),
+            None => Ok(numbers),
+        }
+    }
+
+    fn attach(&mut self) -> Result<(), KernelError> {
+        self.stage = match std::mem::replace(&mut self.stage, Stage::Failed) {
+            Stage::Loaded(loaded) => Stage::Attached(loaded.attach(&self.tables, &self.calls)?),
+            stage => stage,
+        };
+        Ok(())
+    }
+
+    /// After this no hook is still at work with the slot that was active two flips ago.
+    fn wait_for_hooks(&self) {
+        const MEMBARRIER_CMD_GLOBAL: libc::c_int = 1;
+        // SAFETY: membarrier takes integers only and touches no memory of ours. It waits for an RCU grace period, as
+        // every hook runs inside an RCU read-side section.
+        let result = unsafe { libc::syscall(libc::SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) };
+        if result != 0 {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+    }
+
+    fn differences(&self) -> Result<Vec<String>, KernelError> {
+        let Some(installed) = &self.installed else {
+            return Ok(vec!["no revision has been installed since the start".to_owned()]);
+        };
+        let mut found = Vec::new();
+        let control = self.tables.control()?;
+        if control.epoch & 1 != u64::from(installed.slot) {
+            found.push("the kernel decides by the other slot".to_owned());
+        }
+        for (map, entries) in &installed.image.maps {
+            found.extend(self.tables.compare(map, entries, installed.slot)?);
+        }
+        Ok(found)
+    }
+}
+
+impl Kernel for Enforcement {
+    fn install(&mut self, compiled: &Compiled) -> Result<u64, KernelError> {
+        let numbers = self.number(compiled)?;
+        let control = self.tables.control()?;
+        let slot = u32::from(control.epoch & 1 == 0);
+        let generation = control.generation.iter().max().copied().unwrap_or(0) + 1;
+        let image = Image::render(compiled, slot, &numbers);
+        self.wait_for_hooks();
+        for (map, entries) in &image.maps {
+            self.tables.write(map, entries, slot)?;
+        }
+        for (map, entries) in &image.maps {
+            if let Some(difference) = self.tables.compare(map, entries, slot)?.first() {
+                return Err(KernelError::NotHeld(difference.clone()));
+            }
+        }
+        self.calls.flip(generation)?;
+        let outbound = compiled.outbound.iter().map(|entry| entry.service.clone()).collect();
+        self.installed = Some(Installed { slot, numbers, image, outbound });
+        self.attach()?;
+        Ok(generation)
+    }
+
+    fn learn(&mut self, name: &str, service: &Service) -> Result<(), KernelError> {
+        let Some(installed) = &mut self.installed else { return Ok(()) };
+        let number = match installed.numbers.get(name) {
+            Some(number) => *number,
+            None => match self.calls.register(name, false)? {
+                Some(number) => number,
+                None => return Err(KernelError::TooLarge(format!("service {name} gets no number in the kernel"))),
+            },
+        };
+        installed.numbers.insert(name.to_owned(), number);
+        let (key, value) = policy(service, installed.outbound.contains(name), installed.slot, number);
+        self.tables.put("policies", &key, &value)?;
+        if let Some(entries) = installed.image.maps.get_mut("policies") {
+            entries.insert(key, value);
+        }
+        Ok(())
+    }
+
+    fn services(&mut self) -> Result<Vec<SeenService>, KernelError> {
+        let cgroups: Vec<(u64, types::bz_cgroup)> = self.tables.all("cgroups")?;
+        let running: BTreeSet<u32> = cgroups.into_iter().map(|(_, cgroup)| cgroup.service).collect();
+        Ok(self
+            .tables
+            .services()?
+            .into_iter()
+            .map(|(name, (number, earlier))| SeenService {
+                name,
+                started_earlier: earlier,
+                running: running.contains(&number),
+            })
+            .collect())
+    }
+
+    fn repeats(&mut self) -> Result<Vec<Repeat>, KernelError> {
+        let seen: Vec<(u64, types::bz_seen)> = self.tables.all("seen")?;
+        let minute = monotonic_minutes();
+        let quiet: Vec<u64> =
+            seen.iter().filter(|(_, seen)| minute.saturating_sub(seen.minute) > QUIET).map(|(key, _)| *key).collect();
+        let mut counts: BTreeMap<u64, u64> = seen.iter().map(|(key, seen)| (*key, seen.count)).collect();
+        for key in &quiet {
+            self.calls.retire(*key)?;
+        }
+        if !quiet.is_empty() {
+            self.wait_for_hooks();
+        }
+        for key in quiet {
+            let taken = self
+                .tables
+                .get("seen")?
+                .lookup_and_delete(&bytes(&key))
+                .map_err(|error| KernelError::bpf("counting repeats for the last time".to_owned(), error))?;
+            if let Some(last) = taken.and_then(|bytes| crate::wire::value::<types::bz_seen>(&bytes)) {
+                counts.insert(key, last.count);
+            }
+        }
+        Ok(counts.into_iter().filter(|(_, count)| *count > 0).map(|(key, count)| Repeat { key, count }).collect())
+    }
+
+    fn floods(&mut self) -> Result<Vec<Flood>, KernelError> {
+        let names: BTreeMap<u32, String> =
+            self.tables.numbers()?.into_iter().map(|(name, number)| (number, name)).collect();
+        let floods: Vec<(types::bz_flood_key, u64)> = self.tables.all("floods")?;
+        Ok(floods
+            .into_iter()
+            .filter_map(|(key, count)| {
+                Some(Flood {
+                    service: names.get(&key.service)?.clone(),
+                    access: Access::from_number(key.access)?,
+                    capability: u8::try_from(key.capability).ok(),
+                    verdict: if key.verdict == 2 { Verdict::Deny } else { Verdict::Audit },
+                    count,
+                })
+            })
+            .collect())
+    }
+
+    fn loss(&mut self) -> Result<BTreeMap<String, u64>, KernelError> {
+        (0u32..)
+            .zip(LOSSES)
+            .map(|(kind, name)| {
+                let count: Option<u64> = self.tables.lookup("losses", &kind.to_ne_bytes())?;
+                Ok((name.to_owned(), count.unwrap_or(0)))
+            })
+            .collect()
+    }
+
+    fn read_back(&mut self) -> Result<ReadBack, KernelError> {
+        let Stage::Attached(attached) = &self.stage else {
+            return Ok(ReadBack { hooks: Vec::new(), differences: vec!["no hook is attached".to_owned()] });
+        };
+        let missing = attached.missing();
+        let hooks = attached
+            .record
+            .tags
+            .keys()
+            .map(|program| Hook {
+                name: program.trim_end_matches("_dentry").trim_end_matches("_idmap").to_owned(),
+                program: program.clone(),
+                attached: !missing.iter().any(|text| text.starts_with(&format!("link {program} "))),
+            })
+            .collect();
+        let mut differences = missing;
+        differences.extend(self.differences()?);
+        Ok(ReadBack { hooks, differences })
+    }
+}
+
+fn monotonic_minutes() -> u64 {
+    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).map(|now| now.tv_sec()).unwrap_or(0);
+    u64::try_from(now).unwrap_or(0) / 60
+}

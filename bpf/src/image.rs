@@ -1,0 +1,253 @@
+//! A revision as bytes: what each map has to hold in one slot. Pure, so that writing and reading back use the same.
+
+use std::collections::BTreeMap;
+
+use policy::compiled::{Compiled, FileSystem, Label, NAME_MAX, Outbound, Service};
+
+use crate::skeleton::bartizan::types;
+use crate::wire::bytes;
+
+/// Numbers of services in the kernel, by name.
+pub type Numbers = BTreeMap<String, u32>;
+
+/// Key and value of every entry of one map.
+pub type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
+
+const NODES: u32 = 1 << 14;
+const LABELS: u32 = 1 << 12;
+/// Number of services that the maps have room for (`BZ_SERVICES`).
+pub const SERVICES: u32 = 1 << 10;
+const OPERATIONS: u32 = 8;
+
+/// Bits of `bz_policy.flags`.
+const KNOWN: u32 = 1 << 0;
+const LEARNING: u32 = 1 << 1;
+const EXEMPT: u32 = 1 << 2;
+const LOGIN: u32 = 1 << 3;
+const OUTBOUND: u32 = 1 << 4;
+
+/// Everything that one slot holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Image {
+    /// By map name.
+    pub maps: BTreeMap<&'static str, Entries>,
+}
+
+impl Image {
+    /// Renders a revision for a slot (0 or 1). `numbers` must know every service of the revision.
+    pub fn render(compiled: &Compiled, slot: u32, numbers: &Numbers) -> Image {
+        let mut image = Image::default();
+        image.maps.insert("labels", labels(compiled, slot));
+        image.maps.insert("nodes", nodes(compiled, slot));
+        image.maps.insert("edges", edges(compiled, slot));
+        image.maps.insert("globs", globs(compiled, slot));
+        image.maps.insert("starts", starts(compiled, slot));
+        image.maps.insert("operations", operations(compiled, slot));
+        image.maps.insert("policies", policies(compiled, slot, numbers));
+        image.maps.insert("rules", rules(compiled, slot, numbers));
+        image.maps.insert("outbound", outbound(compiled, slot, numbers));
+        image
+    }
+}
+
+/// Whether a key of a hash or LPM map belongs to this slot. Arrays are written whole and need no such question.
+pub fn in_slot(map: &str, key: &[u8], slot: u32) -> bool {
+    let bit = match map {
+        // node | slot << 31, little endian, behind the length.
+        "edges" | "globs" => key.get(7).map(|byte| byte >> 7),
+        // slot << 63, little endian.
+        "starts" => key.get(7).map(|byte| byte >> 7),
+        // service | slot << 31, little endian.
+        "rules" => key.get(3).map(|byte| byte >> 7),
+        // The same, big endian, behind the number of bits.
+        "outbound" => key.get(4).map(|byte| byte >> 7),
+        _ => None,
+    };
+    bit.is_some_and(|bit| u32::from(bit) == slot)
+}
+
+/// Key and value of one service's policy.
+pub fn policy(service: &Service, outbound: bool, slot: u32, number: u32) -> (Vec<u8>, Vec<u8>) {
+    let mut flags = KNOWN;
+    for (set, flag) in
+        [(service.subject.learning, LEARNING), (service.exempt, EXEMPT), (service.login, LOGIN), (outbound, OUTBOUND)]
+    {
+        if set {
+            flags |= flag;
+        }
+    }
+    let policy = types::bz_policy {
+        granted: service.subject.granted.0,
+        prevent: service.subject.prevent.0,
+        alert: service.subject.alert.0,
+        flags,
+        pad: 0,
+    };
+    (index(slot * SERVICES + number), bytes(&policy))
+}
+
+fn index(number: u32) -> Vec<u8> {
+    number.to_ne_bytes().to_vec()
+}
+
+fn label(label: &Label) -> types::bz_label {
+    types::bz_label { need: label.need.0, flags: u64::from(label.own) | u64::from(label.executor) << 1 }
+}
+
+fn labels(compiled: &Compiled, slot: u32) -> Entries {
+    (0..).zip(&compiled.labels).map(|(id, one)| (index(slot * LABELS + id), bytes(&label(one)))).collect()
+}
+
+fn nodes(compiled: &Compiled, slot: u32) -> Entries {
+    (0..)
+        .zip(&compiled.nodes)
+        .map(|(id, node)| {
+            let flags = u16::from(node.prefixes) | u16::from(node.suffixes) << 1;
+            let wire = types::bz_node { label: node.label, other: node.other, below: 0, flags };
+            (index(slot * NODES + id), bytes(&wire))
+        })
+        .collect()
+}
+
+fn step(len: usize, node: u32, name: impl Iterator<Item = u8>) -> Vec<u8> {
+    let mut step = types::bz_step { len: u32::try_from(len).unwrap_or(u32::MAX), node, ..Default::default() };
+    for (to, from) in step.name.iter_mut().zip(name.take(NAME_MAX)) {
+        *to = from;
+    }
+    bytes(&step)
+}
+
+fn edges(compiled: &Compiled, slot: u32) -> Entries {
+    let key = |from: u16, name: &[u8]| step(name.len(), u32::from(from) | slot << 31, name.iter().copied());
+    compiled.edges.iter().map(|edge| (key(edge.from, &edge.name), index(u32::from(edge.to)))).collect()
+}
+
+fn globs(compiled: &Compiled, slot: u32) -> Entries {
+    let mut entries = Entries::new();
+    for glob in &compiled.globs {
+        let bits = 32 + 8 * glob.text.len();
+        let node = u32::from(glob.from) | slot << 31;
+        let key = if glob.suffix {
+            step(bits, node | 1 << 30, glob.text.iter().rev().copied())
+        } else {
+            step(bits, node, glob.text.iter().copied())
+        };
+        entries.insert(key, index(u32::from(glob.to)));
+    }
+    entries
+}
+
+fn starts(compiled: &Compiled, slot: u32) -> Entries {
+    let slot = u64::from(slot) << 63;
+    let mut entries = Entries::new();
+    for (file_system, node) in &compiled.starts {
+        let key = match file_system {
+            FileSystem::Device { major, minor } => u64::from(*major) << 20 | u64::from(*minor),
+            FileSystem::Magic(magic) => (magic & 0xffff_ffff) << 30,
+        };
+        entries.insert((slot | key).to_ne_bytes().to_vec(), index(u32::from(*node)));
+    }
+    entries.insert((slot | 1 << 62).to_ne_bytes().to_vec(), index(u32::from(compiled.unknown_start)));
+    entries
+}
+
+fn operations(compiled: &Compiled, slot: u32) -> Entries {
+    (0..OPERATIONS)
+        .map(|id| {
+            let need = compiled.operations.get(id as usize).copied().unwrap_or(0);
+            (index(slot * OPERATIONS + id), need.to_ne_bytes().to_vec())
+        })
+        .collect()
+}
+
+fn policies(compiled: &Compiled, slot: u32, numbers: &Numbers) -> Entries {
+    let mut entries: Entries =
+        (0..SERVICES).map(|number| (index(slot * SERVICES + number), bytes(&types::bz_policy::default()))).collect();
+    let (key, value) = policy(&compiled.unlisted, false, slot, 0);
+    entries.insert(key, value);
+    for (name, service) in &compiled.services {
+        let outbound = compiled.outbound.iter().any(|entry| entry.service == *name);
+        if let Some(number) = numbers.get(name) {
+            let (key, value) = policy(service, outbound, slot, *number);
+            entries.insert(key, value);
+        }
+    }
+    entries
+}
+
+fn rules(compiled: &Compiled, slot: u32, numbers: &Numbers) -> Entries {
+    let mut entries = Entries::new();
+    for (name, service) in &compiled.services {
+        let Some(number) = numbers.get(name) else { continue };
+        for ((capability, access), rule) in service.rules.iter().filter(|(_, rule)| **rule != 0) {
+            let key = types::bz_rule_key {
+                service: number | slot << 31,
+                capability: u16::from(*capability),
+                access: u16::from(*access),
+            };
+            entries.insert(bytes(&key), index(u32::from(*rule)));
+        }
+    }
+    entries
+}
+
+fn outbound(compiled: &Compiled, slot: u32, numbers: &Numbers) -> Entries {
+    let entry = |outbound: &Outbound, number: u32| {
+        let key = types::bz_outbound_key {
+            bits: 32 + u32::from(outbound.bits),
+            service: (number | slot << 31).to_be(),
+            address: outbound.address,
+        };
+        let mut value = types::bz_outbound::default();
+        for (to, range) in value.ports.iter_mut().zip(&outbound.ports) {
+            *to = types::bz_ports {
+                first: range.first,
+                last: range.last,
+                rule: range.rule.saturating_add(1),
+                prevent: u16::from(range.prevent),
+            };
+            value.count += 1;
+        }
+        (bytes(&key), bytes(&value))
+    };
+    compiled.outbound.iter().filter_map(|one| numbers.get(&one.service).map(|number| entry(one, *number))).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use policy::compiled::{Edge, Glob, Node};
+
+    #[test]
+    fn every_key_tells_its_slot() {
+        let mut compiled = Compiled { unknown_start: 1, ..Compiled::default() };
+        compiled.nodes = vec![Node::default(); 3];
+        compiled.edges = vec![Edge { from: 1, name: b"etc".to_vec(), to: 2 }];
+        compiled.globs = [false, true].map(|suffix| Glob { from: 1, suffix, text: b"ab".to_vec(), to: 2 }).to_vec();
+        compiled.services.insert("web".into(), Service { rules: [((3, 2), 1)].into(), ..Service::default() });
+        compiled.outbound = vec![Outbound { service: "web".into(), address: [0; 16], bits: 120, ports: Vec::new() }];
+        let numbers = Numbers::from([("web".to_owned(), 5)]);
+        for slot in [0, 1] {
+            let image = Image::render(&compiled, slot, &numbers);
+            for map in ["edges", "globs", "starts", "rules", "outbound"] {
+                assert!(!image.maps[map].is_empty(), "{map}");
+                for key in image.maps[map].keys() {
+                    assert!(in_slot(map, key, slot), "{map} {key:?}");
+                    assert!(!in_slot(map, key, 1 - slot), "{map} {key:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_suffix_is_stored_backwards() {
+        let compiled = Compiled {
+            globs: vec![Glob { from: 1, suffix: true, text: b"ab".to_vec(), to: 2 }],
+            ..Compiled::default()
+        };
+        let image = Image::render(&compiled, 0, &Numbers::new());
+        let key = image.maps["globs"].keys().next().unwrap();
+        assert_eq!(&key[8..10], b"ba");
+    }
+}

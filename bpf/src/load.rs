@@ -1,0 +1,264 @@
+//! From the object file to running hooks: opened → loaded and pinned → (filled, by `enforcement`) → attached and pinned.
+//! Or, when a running set is our own already, adopted without touching it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use libbpf_rs::btf::Btf;
+use libbpf_rs::query::LinkInfo;
+use libbpf_rs::{Iter, Link, MapCore as _, MapHandle, Object, ObjectBuilder, OpenMapMut, OpenObject, ProgramHandle};
+use sha2::{Digest as _, Sha256};
+
+use crate::calls::{self, Calls};
+use crate::kernel::KernelError;
+use crate::pins::{self, Record, Set};
+use crate::skeleton::bartizan::types;
+use crate::support;
+use crate::tables::{Tables, pin_name};
+use crate::units;
+use crate::wire::{bytes, value};
+
+const OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/bartizan.bpf.o"));
+
+/// A set of programs whose hooks run.
+#[derive(Debug)]
+pub struct Attached {
+    /// What it wrote about itself.
+    pub record: Record,
+}
+
+/// A set that is loaded and pinned but whose hooks do not run yet, so that policy can be written first.
+#[derive(Debug)]
+pub struct Loaded {
+    object: Object,
+    number: u32,
+    older: Vec<u32>,
+}
+
+/// SHA-256 of the object, hexadecimal: the identity of a build's programs.
+pub fn object_digest() -> String {
+    hex(&Sha256::digest(OBJECT))
+}
+
+/// The programs that user space starts or calls; the others are hooks.
+fn is_call(name: &str) -> bool {
+    calls::NAMES.contains(&name) || name == "label_tasks"
+}
+
+/// Opens the object with exactly the programs that fit this kernel's prototypes.
+fn open() -> Result<OpenObject, KernelError> {
+    libbpf_rs::set_print(Some((libbpf_rs::PrintLevel::Warn, |_, text| tracing::debug!("libbpf: {}", text.trim_end()))));
+    let btf = Btf::from_vmlinux().map_err(|error| KernelError::Unsupported(support::SupportError::NoBtf(error)))?;
+    let chosen = support::choose(&btf).map_err(KernelError::Unsupported)?;
+    let mut object = ObjectBuilder::default()
+        .name("bartizan")
+        .and_then(|builder| builder.open_memory(OBJECT))
+        .map_err(|error| KernelError::bpf("opening the BPF object".to_owned(), error))?;
+    for mut program in object.progs_mut() {
+        let name = program.name().to_string_lossy().into_owned();
+        program.set_autoload(is_call(&name) || chosen.values().any(|program| *program == name));
+    }
+    Ok(object)
+}
+
+/// Whether the kernel takes a program for an LSM hook at all; `doctor` asks this.
+pub fn probe() -> Result<(), KernelError> {
+    let mut object = open()?;
+    for mut program in object.progs_mut() {
+        let name = program.name().to_string_lossy().into_owned();
+        program.set_autoload(name == "sb_umount");
+    }
+    object.load().map(drop).map_err(refused)
+}
+
+fn refused(error: libbpf_rs::Error) -> KernelError {
+    KernelError::Refused { source: std::io::Error::other(error) }
+}
+
+impl Attached {
+    /// Takes over the newest set if it is complete and of this very build. `None`: there is nothing to take over.
+    pub fn adopt() -> Option<Attached> {
+        let record = Record::read()?;
+        if record.object != object_digest() || pins::numbers().last() != Some(&record.set) {
+            return None;
+        }
+        let attached = Attached { record };
+        let missing = attached.missing();
+        if missing.is_empty() {
+            return Some(attached);
+        }
+        tracing::warn!("the pinned programs are not taken over: {}", missing.join("; "));
+        None
+    }
+
+    /// The set's pins.
+    pub fn set(&self) -> Set {
+        Set::numbered(self.record.set)
+    }
+
+    /// One sentence per link that is not what was attached.
+    pub fn missing(&self) -> Vec<String> {
+        let directory = self.set().links();
+        self.record
+            .tags
+            .iter()
+            .filter_map(|(name, tag)| match linked_tag(&directory.join(name)) {
+                Ok(found) if found == *tag => None,
+                Ok(found) => Some(format!("link {name} leads to a program with tag {found}, not {tag}")),
+                Err(error) => Some(format!("link {name} cannot be read back: {error}")),
+            })
+            .collect()
+    }
+}
+
+/// Tag of the program behind a pinned link.
+fn linked_tag(pin: &Path) -> Result<String, libbpf_rs::Error> {
+    let link = Link::open(pin)?;
+    let info: LinkInfo = link.info()?;
+    Ok(hex(&ProgramHandle::from_prog_id(info.prog_id)?.tag()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+impl Loaded {
+    /// Loads a fresh set and pins its maps and calls. Maps of an older set that have the same shape are kept, so that
+    /// labels of tasks and counts go on.
+    pub fn load() -> Result<Loaded, KernelError> {
+        let older = pins::numbers();
+        let number = older.last().map_or(1, |last| last + 1);
+        let mut object = open()?;
+        for mut map in object.maps_mut() {
+            prepare(&mut map, older.last().copied())?;
+        }
+        let mut object = object.load().map_err(refused)?;
+        let set = Set::numbered(number);
+        set.create()?;
+        for mut map in object.maps_mut() {
+            let name = pin_name(&map.name().to_string_lossy());
+            map.pin(set.maps().join(&name))
+                .map_err(|error| KernelError::bpf(format!("pinning the map {name}"), error))?;
+        }
+        for mut program in object.progs_mut() {
+            let name = program.name().to_string_lossy().into_owned();
+            if calls::NAMES.contains(&name.as_str()) {
+                program
+                    .pin(set.programs().join(&name))
+                    .map_err(|error| KernelError::bpf(format!("pinning the program {name}"), error))?;
+            }
+        }
+        Ok(Loaded { object, number, older })
+    }
+
+    /// The set's pins.
+    pub fn set(&self) -> Set {
+        Set::numbered(self.number)
+    }
+
+    /// Lets the hooks run: first what tells who a task is, then the labels of the tasks that are there already, and
+    /// only then what judges. Older sets end when this one is complete; if it fails, they stay and this one goes.
+    pub fn attach(self, tables: &Tables, calls: &Calls) -> Result<Attached, KernelError> {
+        let attached = self.attach_all(tables, calls);
+        if attached.is_err()
+            && let Err(error) = self.set().remove()
+        {
+            tracing::error!("removing the pins of a load that failed: {error}");
+        }
+        attached
+    }
+
+    fn attach_all(&self, tables: &Tables, calls: &Calls) -> Result<Attached, KernelError> {
+        let mountinfo = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let root = units::hierarchy(&mountinfo).ok_or(KernelError::Unsupported(support::SupportError::NoHierarchy))?;
+        let mut tags = BTreeMap::new();
+        self.attach_where(|section| !section.starts_with("lsm"), &mut tags)?;
+        units::enter(tables, calls, &root)?;
+        // A task that was forked during the first pass is found by the second.
+        self.label_tasks()?;
+        self.label_tasks()?;
+        self.attach_where(|section| section.starts_with("lsm"), &mut tags)?;
+        let record = Record { object: object_digest(), set: self.number, tags };
+        record.write()?;
+        for older in &self.older {
+            Set::numbered(*older).remove()?;
+        }
+        Ok(Attached { record })
+    }
+
+    fn attach_where(
+        &self,
+        wanted: impl Fn(&str) -> bool,
+        tags: &mut BTreeMap<String, String>,
+    ) -> Result<(), KernelError> {
+        let directory = self.set().links();
+        for program in self.object.progs_mut() {
+            let name = program.name().to_string_lossy().into_owned();
+            if !program.autoload() || is_call(&name) || !wanted(&program.section().to_string_lossy()) {
+                continue;
+            }
+            let failed = |what: &str| {
+                let what = format!("{what} the hook {name}");
+                move |error| KernelError::bpf(what, error)
+            };
+            let mut link = program.attach().map_err(failed("attaching"))?;
+            link.pin(directory.join(&name)).map_err(failed("pinning the link of"))?;
+            tags.insert(name.clone(), linked_tag(&directory.join(&name)).map_err(failed("reading back"))?);
+        }
+        Ok(())
+    }
+
+    fn label_tasks(&self) -> Result<(), KernelError> {
+        let failed = |error| KernelError::bpf("labelling the tasks that run already".to_owned(), error);
+        for program in self.object.progs_mut().filter(|program| program.name() == "label_tasks") {
+            let link = program.attach().map_err(failed)?;
+            let mut iterator = Iter::new(&link).map_err(failed)?;
+            std::io::copy(&mut iterator, &mut std::io::sink()).map_err(|source| KernelError::Bpf {
+                what: "labelling the tasks that run already".to_owned(),
+                source,
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Lets a map be the one of an older set, or gives the fresh page of state its salt.
+fn prepare(map: &mut OpenMapMut<'_>, older: Option<u32>) -> Result<(), KernelError> {
+    let name = pin_name(&map.name().to_string_lossy());
+    let old = older.and_then(|number| MapHandle::from_pinned_path(Set::numbered(number).maps().join(&name)).ok());
+    if let Some(old) = old
+        && old.map_type() == map.map_type()
+        && old.key_size() == map.key_size()
+        && old.value_size() == map.value_size()
+        && old.max_entries() == map.max_entries()
+    {
+        use std::os::fd::AsFd as _;
+        return map.reuse_fd(old.as_fd()).map_err(|error| KernelError::bpf(format!("keeping the map {name}"), error));
+    }
+    if name == "bss" {
+        return seed(map);
+    }
+    Ok(())
+}
+
+/// The salt keys the tags of cached labels, so that nobody can choose names that collide.
+fn seed(map: &mut OpenMapMut<'_>) -> Result<(), KernelError> {
+    let mut salt = [0u8; 8];
+    let random =
+        std::fs::File::open("/dev/urandom").and_then(|mut file| std::io::Read::read_exact(&mut file, &mut salt));
+    random.map_err(|source| KernelError::Bpf { what: "reading /dev/urandom".to_owned(), source })?;
+    let page =
+        map.initial_value_mut().ok_or_else(|| KernelError::NotHeld("the object has no global data".to_owned()))?;
+    let mut control = value::<types::bz_control>(page)
+        .ok_or_else(|| KernelError::NotHeld("the object's global data is too short".to_owned()))?;
+    control.salt = u64::from_ne_bytes(salt);
+    for (to, from) in page.iter_mut().zip(bytes(&control)) {
+        *to = from;
+    }
+    Ok(())
+}

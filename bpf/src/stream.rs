@@ -1,0 +1,234 @@
+//! The ring thread: takes records out of the rings and hands them on as [`Event`]s.
+
+use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::{Duration, SystemTime};
+
+use libbpf_rs::{MapHandle, RingBufferBuilder};
+use nix::time::{ClockId, clock_gettime};
+use policy::access::Access;
+use policy::decide::Verdict;
+
+use crate::event::{Act, Event, Object, Why};
+use crate::kernel::KernelError;
+use crate::paths::{Places, inside};
+use crate::skeleton::bartizan::types;
+use crate::tables::{Tables, unit_name};
+use crate::wire::value;
+
+/// Events that wait for the actors; beyond that the rings fill, and the kernel counts what does not fit.
+const WAITING: usize = 4096;
+const LOOK_UP: Duration = Duration::from_millis(200);
+
+/// The running thread; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Stream {
+    stop: Arc<AtomicBool>,
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Stream {
+    /// Starts the thread on its own handles of the maps. The receiver ends when the thread does.
+    pub fn start(tables: Tables) -> Result<(Stream, Receiver<Event>), KernelError> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (sender, receiver) = sync_channel(WAITING);
+        let (ready, started) = sync_channel(1);
+        let stopped = Arc::clone(&stop);
+        std::thread::Builder::new()
+            .name("rings".to_owned())
+            .spawn(move || run(tables, &sender, &stopped, &ready))
+            .map_err(|source| KernelError::Bpf { what: "starting the ring thread".to_owned(), source })?;
+        match started.recv() {
+            Ok(Ok(())) => Ok((Stream { stop }, receiver)),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(KernelError::NotHeld("the ring thread ended before it was ready".to_owned())),
+        }
+    }
+}
+
+type Ready = SyncSender<Result<(), KernelError>>;
+
+fn run(tables: Tables, sender: &SyncSender<Event>, stop: &AtomicBool, ready: &Ready) {
+    let rings = tables.get("violations").and_then(|one| tables.get("observations").map(|other| (one, other)));
+    let built = rings.and_then(|(violations, observations)| build(&tables, violations, observations, sender));
+    let ring = match built {
+        Ok(ring) => ring,
+        Err(error) => {
+            // The starter is waiting for exactly this.
+            let _ = ready.send(Err(error));
+            return;
+        }
+    };
+    if ready.send(Ok(())).is_err() {
+        return;
+    }
+    while !stop.load(Ordering::Relaxed) {
+        if let Err(error) = ring.poll(LOOK_UP)
+            && error.kind() != libbpf_rs::ErrorKind::Interrupted
+        {
+            tracing::error!("reading the ring buffers: {error}");
+            std::thread::sleep(LOOK_UP);
+        }
+    }
+}
+
+fn build<'a>(
+    tables: &'a Tables,
+    violations: &'a MapHandle,
+    observations: &'a MapHandle,
+    sender: &'a SyncSender<Event>,
+) -> Result<libbpf_rs::RingBuffer<'a>, KernelError> {
+    let add = |error| KernelError::bpf("opening the ring buffers".to_owned(), error);
+    let mut first = Decoder::new(tables);
+    let mut second = Decoder::new(tables);
+    let mut builder = RingBufferBuilder::new();
+    builder
+        .add(violations, move |bytes| deliver(sender, first.decode(bytes, false)))
+        .map_err(add)?
+        .add(observations, move |bytes| deliver(sender, second.decode(bytes, true)))
+        .map_err(add)?;
+    builder.build().map_err(add)
+}
+
+/// A negative number ends the poll: nobody listens any more.
+fn deliver(sender: &SyncSender<Event>, event: Option<Event>) -> i32 {
+    if event.is_some_and(|event| sender.send(event).is_err()) { -libc::ECANCELED } else { 0 }
+}
+
+struct Decoder<'a> {
+    tables: &'a Tables,
+    names: BTreeMap<u32, String>,
+    places: Places,
+}
+
+impl<'a> Decoder<'a> {
+    fn new(tables: &'a Tables) -> Decoder<'a> {
+        Decoder { tables, names: BTreeMap::new(), places: Places::default() }
+    }
+
+    fn decode(&mut self, bytes: &[u8], observation: bool) -> Option<Event> {
+        let Some(event) = value::<types::bz_event>(bytes) else {
+            tracing::error!("a record of {} bytes is shorter than a record can be", bytes.len());
+            return None;
+        };
+        if event.why == 6 {
+            let unit = value::<types::bz_unit>(&event.path)?;
+            return Some(Event::ServiceSeen { service: unit_name(&unit) });
+        }
+        let act = self.act(&event)?;
+        Some(if observation { Event::Observation(act) } else { Event::Violation(act) })
+    }
+
+    fn act(&mut self, event: &types::bz_event) -> Option<Act> {
+        let object = self.object(event)?;
+        Some(Act {
+            time: wall_clock(event.time),
+            why: why(event.why)?,
+            service: self.service(event.service),
+            access: Access::from_number(event.access)?,
+            verdict: match event.verdict {
+                0 => Verdict::Allow,
+                1 => Verdict::Audit,
+                _ => Verdict::Deny,
+            },
+            capabilities: event.capabilities,
+            rule: (event.rule != 0).then_some(event.rule),
+            generation: event.generation,
+            object,
+            exe: self.path(event.exe_dev, event.exe_magic, names(&event.exe, event.exe_len), event.truncated & 2 != 0),
+            pid: event.pid,
+            uid: event.uid,
+            key: event.key,
+        })
+    }
+
+    fn object(&mut self, event: &types::bz_event) -> Option<Object> {
+        let path = names(&event.path, event.path_len);
+        let truncated = event.truncated & 1 != 0;
+        Some(match event.object {
+            0 => Object::Path(self.path(event.dev, event.magic, path, truncated)),
+            1 => Object::Destination {
+                address: Ipv6Addr::from(event.address).to_canonical(),
+                port: event.port,
+                protocol: protocol(event.protocol),
+            },
+            2 => Object::Operation {
+                name: if event.operation == 0 { "mount" } else { "umount" },
+                path: self.path(event.dev, event.magic, path, truncated),
+            },
+            3 => Object::Cgroup(String::from_utf8_lossy(path).trim_end_matches('\0').to_owned()),
+            other => {
+                tracing::error!("a record names an object of the unknown kind {other}");
+                return None;
+            }
+        })
+    }
+
+    fn path(&mut self, dev: u64, magic: u64, names: &[u8], truncated: bool) -> String {
+        if dev == 0 && magic == 0 {
+            return String::new();
+        }
+        if !self.places.knows(dev, magic) {
+            self.places.look();
+        }
+        self.places.host_path(dev, magic, &inside(names, truncated)).to_string_lossy().into_owned()
+    }
+
+    fn service(&mut self, number: u32) -> String {
+        if !self.names.contains_key(&number)
+            && let Ok(numbers) = self.tables.numbers()
+        {
+            self.names = numbers.into_iter().map(|(name, number)| (number, name)).collect();
+        }
+        self.names.get(&number).cloned().unwrap_or_else(|| format!("service number {number}"))
+    }
+}
+
+fn names(bytes: &[u8], len: u16) -> &[u8] {
+    bytes.get(..usize::from(len)).unwrap_or(bytes)
+}
+
+fn why(number: u8) -> Option<Why> {
+    Some(match number {
+        0 => Why::Capability,
+        1 => Why::Outbound,
+        2 => Why::Escape,
+        3 => Why::Tamper,
+        4 => Why::Program,
+        5 => Why::Destination,
+        other => {
+            tracing::error!("a record gives the unknown reason {other}");
+            return None;
+        }
+    })
+}
+
+fn protocol(number: u16) -> String {
+    match number {
+        // Multipath TCP has a number of its own above the range of IP: to a person it is TCP.
+        6 | 262 => "tcp".to_owned(),
+        17 => "udp".to_owned(),
+        1 => "icmp".to_owned(),
+        58 => "icmpv6".to_owned(),
+        33 => "dccp".to_owned(),
+        132 => "sctp".to_owned(),
+        136 => "udplite".to_owned(),
+        other => format!("protocol-{other}"),
+    }
+}
+
+/// The kernel stamps records with the time since boot, suspend included.
+fn wall_clock(boot_ns: u64) -> SystemTime {
+    let now = SystemTime::now();
+    let Ok(since_boot) = clock_gettime(ClockId::CLOCK_BOOTTIME) else { return now };
+    let age = Duration::from(since_boot).saturating_sub(Duration::from_nanos(boot_ns));
+    now.checked_sub(age).unwrap_or(now)
+}

@@ -1,0 +1,136 @@
+//! The maps, by name, as handles that outlive whatever loaded them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use libbpf_rs::{MapCore as _, MapFlags, MapHandle};
+
+use crate::image::{Entries, Numbers, in_slot};
+use crate::kernel::KernelError;
+use crate::skeleton::bartizan::types;
+use crate::wire::{Plain, bytes, value};
+
+/// Every map of the programs.
+#[derive(Debug)]
+pub struct Tables(BTreeMap<String, MapHandle>);
+
+/// Name under which a map is pinned: bpffs keeps dots for itself, and libbpf names global data `NAME.bss`.
+pub(crate) fn pin_name(map: &str) -> String {
+    match map.rsplit_once('.') {
+        Some((_, section)) => section.to_owned(),
+        None => map.to_owned(),
+    }
+}
+
+impl Tables {
+    /// Opens every map pinned in this directory.
+    pub fn open(directory: &Path) -> Result<Tables, KernelError> {
+        let mut tables = BTreeMap::new();
+        let list = std::fs::read_dir(directory)
+            .map_err(|source| KernelError::Bpf { what: format!("listing {}", directory.display()), source })?;
+        for entry in list.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let handle = MapHandle::from_pinned_path(entry.path())
+                .map_err(|error| KernelError::bpf(format!("opening the pinned map {name}"), error))?;
+            tables.insert(name, handle);
+        }
+        Ok(Tables(tables))
+    }
+
+    /// The map of this name.
+    pub fn get(&self, name: &str) -> Result<&MapHandle, KernelError> {
+        self.0.get(name).ok_or_else(|| KernelError::NotHeld(format!("there is no map {name} among the pins")))
+    }
+
+    /// The value at a key, if there is one.
+    pub fn lookup<T: Plain>(&self, map: &str, key: &[u8]) -> Result<Option<T>, KernelError> {
+        let found = self
+            .get(map)?
+            .lookup(key, MapFlags::ANY)
+            .map_err(|error| KernelError::bpf(format!("reading the map {map}"), error))?;
+        Ok(found.and_then(|bytes| value(&bytes)))
+    }
+
+    /// Sets one entry.
+    pub fn put(&self, map: &str, key: &[u8], value: &[u8]) -> Result<(), KernelError> {
+        self.get(map)?
+            .update(key, value, MapFlags::ANY)
+            .map_err(|error| KernelError::bpf(format!("writing the map {map}"), error))
+    }
+
+    /// Every key and value of a hash map, as far as they stay while they are read.
+    pub fn all<K: Plain, V: Plain>(&self, map: &str) -> Result<Vec<(K, V)>, KernelError> {
+        let handle = self.get(map)?;
+        let mut found = Vec::new();
+        for key in handle.keys() {
+            if let (Some(k), Some(v)) = (value(&key), self.lookup(map, &key)?) {
+                found.push((k, v));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Makes one slot of a map hold exactly these entries.
+    pub fn write(&self, map: &str, entries: &Entries, slot: u32) -> Result<(), KernelError> {
+        let handle = self.get(map)?;
+        for key in self.keys_of(map, slot)?.difference(&entries.keys().cloned().collect()) {
+            handle.delete(key).map_err(|error| KernelError::bpf(format!("deleting from the map {map}"), error))?;
+        }
+        entries.iter().try_for_each(|(key, value)| self.put(map, key, value))
+    }
+
+    /// One sentence per difference between a slot of a map and what it should hold.
+    pub fn compare(&self, map: &str, entries: &Entries, slot: u32) -> Result<Vec<String>, KernelError> {
+        let handle = self.get(map)?;
+        let mut different = 0;
+        for (key, expected) in entries {
+            let held = handle
+                .lookup(key, MapFlags::ANY)
+                .map_err(|error| KernelError::bpf(format!("reading the map {map}"), error))?;
+            different += usize::from(held.as_ref() != Some(expected));
+        }
+        let surplus = self.keys_of(map, slot)?.iter().filter(|key| !entries.contains_key(*key)).count();
+        let mut told = Vec::new();
+        if different > 0 {
+            told.push(format!("map {map}: {different} of {} entries differ from the revision", entries.len()));
+        }
+        if surplus > 0 {
+            told.push(format!("map {map}: {surplus} entries are in the kernel and not in the revision"));
+        }
+        Ok(told)
+    }
+
+    /// Keys of a slot; none for arrays, which have every key.
+    fn keys_of(&self, map: &str, slot: u32) -> Result<BTreeSet<Vec<u8>>, KernelError> {
+        Ok(self.get(map)?.keys().filter(|key| in_slot(map, key, slot)).collect())
+    }
+
+    /// The page of state.
+    pub fn control(&self) -> Result<types::bz_control, KernelError> {
+        self.lookup("bss", &0u32.to_ne_bytes())?
+            .ok_or_else(|| KernelError::NotHeld("the map of global data has no value".to_owned()))
+    }
+
+    /// Numbers of all services that have one, and whether each was running before the programs were loaded.
+    pub fn services(&self) -> Result<BTreeMap<String, (u32, bool)>, KernelError> {
+        let all: Vec<(types::bz_unit, types::bz_service)> = self.all("services")?;
+        Ok(all.into_iter().map(|(unit, service)| (unit_name(&unit), (service.id, service.flags & 1 != 0))).collect())
+    }
+
+    /// Numbers of all services that have one.
+    pub fn numbers(&self) -> Result<Numbers, KernelError> {
+        Ok(self.services()?.into_iter().map(|(name, (number, _))| (name, number)).collect())
+    }
+
+    /// Enters a cgroup's unit.
+    pub fn put_cgroup(&self, id: u64, service: u32, session: bool) -> Result<(), KernelError> {
+        let value = types::bz_cgroup { service, session: u32::from(session) };
+        self.put("cgroups", &id.to_ne_bytes(), &bytes(&value))
+    }
+}
+
+/// The text of a unit's name.
+pub(crate) fn unit_name(unit: &types::bz_unit) -> String {
+    let name: Vec<u8> = unit.name.iter().take_while(|byte| **byte != 0).map(|byte| byte.cast_unsigned()).collect();
+    String::from_utf8_lossy(&name).into_owned()
+}
