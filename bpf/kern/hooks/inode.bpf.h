@@ -15,31 +15,38 @@ static __always_inline int check_name(struct dentry *dentry)
 	return judge_name(subject, &act);
 }
 
-/* Not inlined: the walk for the other name needs the stack. */
-static __noinline int merge(struct inode *inode, struct bz_label *label)
+static __always_inline void enter(struct inode *inode, struct bz_label *label)
 {
 	struct bz_inode_key key = {.dev = inode->i_sb->s_dev, .ino = inode->i_ino};
 	struct bz_link fresh = {.generation = generation_of(inode)};
 	struct bz_link *known;
 	int i;
 
-	if (!label)
-		return 0;
 	known = bpf_map_lookup_elem(&links, &key);
 	if (!known || (known->generation && known->generation != fresh.generation)) {
 		/* The entry of an inode that is gone is not added to but replaced. */
 		fresh.label = *label;
 		if (bpf_map_update_elem(&links, &key, &fresh, known ? BPF_ANY : BPF_NOEXIST) == 0)
-			return 0;
+			return;
 		known = bpf_map_lookup_elem(&links, &key);
 		if (!known) {
 			lose(BZ_LOST_LINK);
-			return 0;
+			return;
 		}
 	}
 	for (i = 0; i < BZ_ACCESSES; i++)
 		__sync_fetch_and_or(&known->label.need[i], label->need[i]);
 	__sync_fetch_and_or(&known->label.flags, label->flags);
+}
+
+/* Not inlined: the walk for the other name needs the stack. */
+static __noinline int merge(struct inode *inode, struct bz_label *label)
+{
+	if (!label)
+		return 0;
+	enter(inode, label);
+	/* Words cached before now do not know that there is something to ask. */
+	__sync_fetch_and_add(&control.epoch, 2);
 	return 0;
 }
 
@@ -73,9 +80,6 @@ static __always_inline int check_link(struct dentry *from, struct dentry *to)
 		fresh = 0;
 	merge(inode, old);
 	merge(inode, fresh);
-	/* Words cached before now do not know that there is something to ask. */
-	if (old || fresh)
-		__sync_fetch_and_add(&control.epoch, 2);
 	return 0;
 }
 
