@@ -5,6 +5,16 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
+pub mod baseline;
+pub mod capability;
+pub mod check;
+pub mod compile;
 pub mod compiled;
 pub mod decide;
+pub mod explain;
 pub mod host;
+pub mod model;
+pub mod pattern;
+pub mod place;
+pub mod rule;
+pub mod syntax;

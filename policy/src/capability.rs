@@ -1,0 +1,180 @@
+//! The capability catalogue: `catalogue/*.toml`, read at first use.
+
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use crate::access::Access;
+use crate::pattern::Pattern;
+
+/// One capability: a named bundle of acts that services need and attackers want.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Capability {
+    /// Upper case, e.g. `USERS_ADMIN`.
+    pub name: String,
+    /// Its bit in every mask.
+    pub bit: u8,
+    /// One line for people.
+    pub description: String,
+    /// `low`, `medium`, `high` or `critical`.
+    pub severity: String,
+    /// Other spellings that are accepted on input.
+    #[serde(default)]
+    pub aliases: Vec<String>,
+    /// Programs: a bare name stands for the usual directories, see [`program_paths`].
+    #[serde(default)]
+    pub executables: Vec<String>,
+    /// Unix sockets that are connected to.
+    #[serde(default)]
+    pub sockets: Vec<String>,
+    /// Kernel operations (`mount`, `umount`).
+    #[serde(default)]
+    pub operations: Vec<String>,
+    /// Files per access.
+    #[serde(default)]
+    pub files: Files,
+}
+
+/// Patterns of files, see [`Pattern`].
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Files {
+    /// Reading them needs the capability.
+    #[serde(default)]
+    pub read: Vec<String>,
+    /// Changing them or their names needs the capability.
+    #[serde(default)]
+    pub write: Vec<String>,
+}
+
+impl Capability {
+    /// Every path pattern as written, with the access that needs it; programs given by bare name are left out.
+    pub fn patterns(&self) -> impl Iterator<Item = (Access, &str)> {
+        self.executables
+            .iter()
+            .filter(|program| program.starts_with('/'))
+            .map(|text| (Access::Execute, text.as_str()))
+            .chain(self.files.read.iter().map(|text| (Access::Read, text.as_str())))
+            .chain(self.files.write.iter().map(|text| (Access::Write, text.as_str())))
+            .chain(self.sockets.iter().map(|text| (Access::Connect, text.as_str())))
+    }
+
+    /// Programs given by bare name.
+    pub fn programs(&self) -> impl Iterator<Item = &str> {
+        self.executables.iter().map(String::as_str).filter(|program| !program.starts_with('/'))
+    }
+}
+
+/// Directories in which a program given by bare name is looked for.
+const DIRECTORIES: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+/// Every path that a bare program name stands for.
+pub fn program_paths(name: &str) -> impl Iterator<Item = String> {
+    DIRECTORIES.iter().map(move |directory| format!("{directory}/{name}"))
+}
+
+/// All capabilities, in the order of their bits.
+#[derive(Clone, Debug)]
+pub struct Catalogue {
+    capabilities: Vec<Capability>,
+}
+
+macro_rules! built_in {
+    ($($name:literal)*) => { [$(include_str!(concat!("../catalogue/", $name, ".toml"))),*] };
+}
+
+const BUILT_IN: [&str; 15] = built_in! {
+    "system_logs" "docker_socket" "docker" "k8s" "openshift" "users" "users_admin" "ssh" "shell" "net" "hosts_config"
+    "gcloud" "installer" "service_operator" "privileged_processes"
+};
+
+static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
+    // A file that does not parse would leave its capability out; the test below keeps that from being built.
+    let capabilities = BUILT_IN.iter().filter_map(|text| toml::from_str(text).ok()).collect();
+    Catalogue { capabilities }
+});
+
+impl Catalogue {
+    /// The 15 capabilities that are built in.
+    pub fn builtin() -> &'static Catalogue {
+        &CATALOGUE
+    }
+
+    /// The bit of a capability by its name or one of its other spellings.
+    pub fn index(&self, name: &str) -> Option<u8> {
+        self.capabilities
+            .iter()
+            .find(|capability| capability.name == name || capability.aliases.iter().any(|alias| alias == name))
+            .map(|capability| capability.bit)
+    }
+
+    /// The name of the capability with this bit.
+    pub fn name(&self, index: u8) -> Option<&str> {
+        self.iter().find(|capability| capability.bit == index).map(|capability| capability.name.as_str())
+    }
+
+    /// The names in a mask, in catalogue order; a bit without a capability is named by its number.
+    pub fn names(&self, mask: u64) -> Vec<String> {
+        (0..64)
+            .filter(|bit| mask >> bit & 1 == 1)
+            .map(|bit| self.name(bit).map_or_else(|| format!("CAPABILITY_{bit}"), str::to_owned))
+            .collect()
+    }
+
+    /// The mask of every capability there is.
+    pub fn all(&self) -> u64 {
+        self.iter().fold(0, |mask, capability| mask | 1 << capability.bit)
+    }
+
+    /// Every capability.
+    pub fn iter(&self) -> impl Iterator<Item = &Capability> {
+        self.capabilities.iter()
+    }
+
+    /// The known name that looks most like this one, for messages.
+    pub fn nearest(&self, name: &str) -> Option<&str> {
+        let wanted = name.to_ascii_uppercase();
+        self.iter()
+            .map(|capability| capability.name.as_str())
+            .find(|known| *known == wanted || known.starts_with(&wanted) || wanted.starts_with(known))
+    }
+}
+
+/// Whether a pattern of the catalogue can be compiled, for `check` and tests.
+pub fn pattern_problem(text: &str) -> Option<String> {
+    let plain = text.strip_prefix('~').map_or_else(|| text.to_owned(), |rest| format!("/home{rest}"));
+    Pattern::parse(&plain).err()
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_catalogue_is_whole() {
+        for text in BUILT_IN {
+            let parsed: Result<Capability, _> = toml::from_str(text);
+            parsed.expect("a catalogue file parses");
+        }
+        let catalogue = Catalogue::builtin();
+        let bits: Vec<u8> = catalogue.iter().map(|capability| capability.bit).collect();
+        assert_eq!(bits, (0..15).collect::<Vec<u8>>(), "files are listed in the order of their bits");
+        for capability in catalogue.iter() {
+            assert!(!capability.description.is_empty(), "{}", capability.name);
+            for (_, pattern) in capability.patterns() {
+                assert_eq!(pattern_problem(pattern), None, "{}: {pattern}", capability.name);
+            }
+        }
+    }
+
+    #[test]
+    fn both_spellings_of_users_admin_are_accepted() {
+        let catalogue = Catalogue::builtin();
+        assert_eq!(catalogue.index("USER_ADMIN"), catalogue.index("USERS_ADMIN"));
+        assert_eq!(catalogue.index("USERS_ADMIN"), Some(6));
+        assert_eq!(catalogue.index("users_admin"), None);
+        assert_eq!(catalogue.names(1 << 6 | 1 << 8), ["USERS_ADMIN", "SHELL"]);
+    }
+}
