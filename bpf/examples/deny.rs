@@ -1,9 +1,9 @@
 //! A hand-made revision in force: the service `try-it` may not write /etc/passwd nor run /usr/bin/id. Prints events.
 
+use bpf::kernel::Kernel as _;
 use policy::access::{Access, Masks};
 use policy::compiled::*;
 use policy::decide::Subject;
-use bpf::kernel::Kernel as _;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).init();

@@ -1,0 +1,99 @@
+//! What common services need, as data: `baseline/services.toml`. A service with a baseline still learns.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use crate::access::{Access, Masks};
+use crate::capability::Catalogue;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    baseline: Vec<Entry>,
+    /// Never denied and never recorded.
+    exempt: Vec<String>,
+    /// May hand a task over to a login session.
+    login: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    services: Vec<String>,
+    /// `traced`, `pkg` or `doc`.
+    known_from: String,
+    #[serde(default)]
+    grants: BTreeMap<String, Vec<Access>>,
+}
+
+const TEXT: &str = include_str!("../baseline/services.toml");
+
+static FILE: LazyLock<File> = LazyLock::new(|| {
+    // The test below keeps a file that does not parse from being built.
+    toml::from_str(TEXT).unwrap_or(File { baseline: Vec::new(), exempt: Vec::new(), login: Vec::new() })
+});
+
+fn named(patterns: &[String], service: &str) -> bool {
+    patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
+        Some(start) => service.starts_with(start),
+        None => pattern == service,
+    })
+}
+
+/// What a service is known to need before it was ever seen.
+pub fn grants(service: &str) -> Masks {
+    let catalogue = Catalogue::builtin();
+    let mut masks = Masks::NONE;
+    for entry in FILE.baseline.iter().filter(|entry| named(&entry.services, service)) {
+        for (capability, accesses) in &entry.grants {
+            if let Some(bit) = catalogue.index(capability) {
+                accesses.iter().for_each(|access| masks.insert(*access, 1 << bit));
+            }
+        }
+    }
+    masks
+}
+
+/// Where the baseline of a service is known from, if it has one.
+pub fn known_from(service: &str) -> Option<&'static str> {
+    FILE.baseline.iter().find(|entry| named(&entry.services, service)).map(|entry| entry.known_from.as_str())
+}
+
+/// Whether a service can never be denied anything (design section 4).
+pub fn is_exempt(service: &str) -> bool {
+    named(&FILE.exempt, service)
+}
+
+/// Whether a service may hand a task over to a login session (design section 4).
+pub fn opens_sessions(service: &str) -> bool {
+    named(&FILE.login, service)
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_is_whole_and_names_known_capabilities() {
+        let file: File = toml::from_str(TEXT).expect("baseline/services.toml parses");
+        assert!(file.baseline.len() >= 40, "{}", file.baseline.len());
+        for entry in &file.baseline {
+            assert!(["traced", "pkg", "doc"].contains(&entry.known_from.as_str()), "{:?}", entry.services);
+            for capability in entry.grants.keys() {
+                assert!(Catalogue::builtin().index(capability).is_some(), "{capability}");
+            }
+        }
+    }
+
+    #[test]
+    fn templates_globs_and_exemptions_are_found() {
+        assert_eq!(grants("nginx").get(Access::Read), 1 << 5);
+        assert!(grants("postgresql-15").get(Access::Read) & 1 << 5 != 0);
+        assert!(grants("http-server").is_empty());
+        assert!(is_exempt("systemd-journald") && is_exempt("bartizand") && !is_exempt("nginx"));
+        assert!(opens_sessions("ssh") && !opens_sessions("nginx"));
+    }
+}

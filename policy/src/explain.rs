@@ -1,0 +1,72 @@
+//! What the compiled trie says about a path: the walk that `kern/label.bpf.h` does, in plain Rust.
+
+use std::collections::HashMap;
+
+use crate::compiled::{Compiled, DEAD, FileSystem, Label, NAME_MAX, NodeId};
+
+/// The trie of a revision, indexed by node.
+#[derive(Debug)]
+pub struct Walk<'a> {
+    compiled: &'a Compiled,
+    edges: HashMap<(NodeId, &'a [u8]), NodeId>,
+    globs: HashMap<NodeId, Vec<(bool, &'a [u8], NodeId)>>,
+}
+
+impl<'a> Walk<'a> {
+    /// Prepares the walk.
+    pub fn new(compiled: &'a Compiled) -> Walk<'a> {
+        let mut globs: HashMap<NodeId, Vec<(bool, &'a [u8], NodeId)>> = HashMap::new();
+        for glob in &compiled.globs {
+            globs.entry(glob.from).or_default().push((glob.suffix, &glob.text, glob.to));
+        }
+        let edges = compiled.edges.iter().map(|edge| ((edge.from, edge.name.as_slice()), edge.to)).collect();
+        Walk { compiled, edges, globs }
+    }
+
+    /// The node where a file system starts.
+    pub fn start(&self, file_system: Option<FileSystem>) -> NodeId {
+        file_system
+            .and_then(|file_system| self.compiled.starts.get(&file_system))
+            .copied()
+            .unwrap_or(self.compiled.unknown_start)
+    }
+
+    /// The node below another by one name.
+    pub fn child(&self, node: NodeId, name: &[u8]) -> NodeId {
+        if node == DEAD {
+            return DEAD;
+        }
+        if name.len() <= NAME_MAX
+            && let Some(to) = self.edges.get(&(node, name))
+        {
+            return *to;
+        }
+        let globs = self.globs.get(&node).map(Vec::as_slice).unwrap_or_default();
+        let longest = |suffix: bool| {
+            let fits = |text: &[u8]| if suffix { name.ends_with(text) } else { name.starts_with(text) };
+            globs
+                .iter()
+                .filter(|(kind, text, _)| *kind == suffix && fits(text))
+                .max_by_key(|(_, text, _)| text.len())
+                .map(|(_, _, to)| *to)
+        };
+        longest(false)
+            .or_else(|| longest(true))
+            .unwrap_or_else(|| self.compiled.nodes.get(usize::from(node)).map_or(DEAD, |node| node.other))
+    }
+
+    /// What a node means.
+    pub fn label(&self, node: NodeId) -> Label {
+        self.compiled
+            .nodes
+            .get(usize::from(node))
+            .and_then(|node| self.compiled.labels.get(usize::from(node.label)))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// What a path from the root of a file system means.
+    pub fn label_of(&self, file_system: Option<FileSystem>, names: &[&[u8]]) -> Label {
+        self.label(names.iter().fold(self.start(file_system), |node, name| self.child(node, name)))
+    }
+}
