@@ -1,2 +1,25 @@
-//! Bartizan, `actors`.
+//! Bartizan's actors: who keeps what, who may change it, and what happens when one of them fails.
+//!
+//! Actors stay thin: one message, one handler. What they do is in plain types beside them ([`record`], [`tally`],
+//! [`trail`], [`model_store`], [`revision_store`], [`assemble`]), which tests use without any actor.
 #![forbid(unsafe_code)]
+
+pub mod assemble;
+pub mod atomic;
+pub mod audit_log;
+pub mod clock;
+pub mod directory;
+pub mod host;
+pub mod journal;
+pub mod kernel_link;
+pub mod learner;
+pub mod messages;
+pub mod model_store;
+pub mod policy_keeper;
+pub mod record;
+pub mod registry;
+pub mod revision_store;
+pub mod root;
+pub mod rule_names;
+pub mod tally;
+pub mod trail;

@@ -1,6 +1,7 @@
 //! The kernel as the rest of Bartizan sees it: the pinned maps and programs behind the trait [`Kernel`].
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::sync::mpsc::Receiver;
 
 use libbpf_rs::MapCore as _;
@@ -156,7 +157,7 @@ impl Kernel for Enforcement {
         let numbers = self.number(compiled)?;
         let control = self.tables.control()?;
         let slot = u32::from(control.epoch & 1 == 0);
-        let generation = control.generation.iter().max().copied().unwrap_or(0) + 1;
+        let generation = self.next_generation()?;
         let image = Image::render(compiled, slot, &numbers);
         self.wait_for_hooks();
         for (map, entries) in &image.maps {
@@ -172,6 +173,14 @@ impl Kernel for Enforcement {
         self.installed = Some(Installed { slot, numbers, image, outbound });
         self.attach()?;
         Ok(generation)
+    }
+
+    fn next_generation(&mut self) -> Result<u64, KernelError> {
+        Ok(self.tables.control()?.generation.iter().max().copied().unwrap_or(0) + 1)
+    }
+
+    fn load(&mut self) -> Result<u64, KernelError> {
+        Ok(self.tables.control()?.salt)
     }
 
     fn learn(&mut self, name: &str, service: &Service) -> Result<(), KernelError> {
@@ -205,6 +214,20 @@ impl Kernel for Enforcement {
                 running: running.contains(&number),
             })
             .collect())
+    }
+
+    fn service_of(&mut self, pid: u32) -> Result<Option<String>, KernelError> {
+        let process = open_process(pid)?;
+        let key = process.as_raw_fd().to_ne_bytes();
+        let subject: Option<types::bz_subject> = match self.tables.lookup("subjects", &key)? {
+            None => self.tables.lookup("subjects_by_pid", &pid.to_ne_bytes())?,
+            found => found,
+        };
+        let Some(number) = subject.map(|subject| subject.service).filter(|number| *number != 0) else {
+            return Ok(None);
+        };
+        let named = self.tables.numbers()?.into_iter().find(|(_, known)| *known == number);
+        Ok(Some(named.map_or_else(|| format!("service number {number}"), |(name, _)| name)))
     }
 
     fn repeats(&mut self) -> Result<Vec<Repeat>, KernelError> {
@@ -279,6 +302,18 @@ impl Kernel for Enforcement {
         differences.extend(self.differences()?);
         Ok(ReadBack { hooks, differences })
     }
+}
+
+/// A descriptor of a process, which is how user space names a task to a task storage map.
+fn open_process(pid: u32) -> Result<OwnedFd, KernelError> {
+    // SAFETY: pidfd_open takes two integers and touches no memory of ours.
+    let descriptor = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    if descriptor < 0 {
+        let source = std::io::Error::last_os_error();
+        return Err(KernelError::Bpf { what: format!("looking at process {pid}"), source });
+    }
+    // SAFETY: the kernel has just returned this descriptor, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor as i32) })
 }
 
 fn monotonic_minutes() -> u64 {

@@ -77,12 +77,21 @@ pub trait Kernel: Send {
     /// number that events decided by this revision carry. On an error the revision before stays in force.
     fn install(&mut self, compiled: &Compiled) -> Result<u64, KernelError>;
 
+    /// The generation that the next [`Kernel::install`] will return.
+    fn next_generation(&mut self) -> Result<u64, KernelError>;
+
+    /// A number that is this load's own: counts that the kernel keeps go on as long as it stays the same.
+    fn load(&mut self) -> Result<u64, KernelError>;
+
     /// Changes one service of the active revision in place. Only for grants that a *learning* service gained: they
     /// never widen what is refused, and a half-seen change does no harm there.
     fn learn(&mut self, name: &str, service: &Service) -> Result<(), KernelError>;
 
     /// Every service that has a number in the kernel.
     fn services(&mut self) -> Result<Vec<SeenService>, KernelError>;
+
+    /// The service that a process is labelled with, by its main thread. `None`: it has no service.
+    fn service_of(&mut self, pid: u32) -> Result<Option<String>, KernelError>;
 
     /// Repeats of every kind of act that is still counted. Kinds that were quiet for long are counted for the last time.
     fn repeats(&mut self) -> Result<Vec<Repeat>, KernelError>;

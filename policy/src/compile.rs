@@ -7,6 +7,8 @@ mod trie;
 
 use std::path::PathBuf;
 
+pub use services::service;
+
 use crate::access::Masks;
 use crate::capability::Catalogue;
 use crate::compiled::{

@@ -4,18 +4,21 @@ use std::collections::HashMap;
 
 use crate::compiled::{Compiled, DEAD, FileSystem, Label, NAME_MAX, NodeId};
 
+/// Of one node: whether it is a suffix, its text, where it leads.
+type Globs<'a> = Vec<(bool, &'a [u8], NodeId)>;
+
 /// The trie of a revision, indexed by node.
 #[derive(Debug)]
 pub struct Walk<'a> {
     compiled: &'a Compiled,
     edges: HashMap<(NodeId, &'a [u8]), NodeId>,
-    globs: HashMap<NodeId, Vec<(bool, &'a [u8], NodeId)>>,
+    globs: HashMap<NodeId, Globs<'a>>,
 }
 
 impl<'a> Walk<'a> {
     /// Prepares the walk.
     pub fn new(compiled: &'a Compiled) -> Walk<'a> {
-        let mut globs: HashMap<NodeId, Vec<(bool, &'a [u8], NodeId)>> = HashMap::new();
+        let mut globs: HashMap<NodeId, Globs<'a>> = HashMap::new();
         for glob in &compiled.globs {
             globs.entry(glob.from).or_default().push((glob.suffix, &glob.text, glob.to));
         }

@@ -28,7 +28,8 @@ fn unseen(name: &str) -> ServiceModel {
     ServiceModel { name: name.to_owned(), state: State::Learning, granted: Masks::NONE }
 }
 
-fn service(catalogue: &Catalogue, rules: &[Rule], model: &ServiceModel) -> Service {
+/// What the kernel is to hold about one service.
+pub fn service(catalogue: &Catalogue, rules: &[Rule], model: &ServiceModel) -> Service {
     let learning = matches!(model.state, State::Learning | State::Manual);
     let mut service = Service {
         subject: Subject { granted: model.granted, learning, ..Subject::default() },

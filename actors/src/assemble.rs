@@ -1,0 +1,55 @@
+//! From policy files and models to a compiled revision for this host.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use policy::baseline;
+use policy::capability::Catalogue;
+use policy::check;
+use policy::compile::{Input, ServiceModel, compile};
+use policy::compiled::Compiled;
+use policy::host::HostFacts;
+use policy::model::Model;
+use policy::place::Problem;
+use policy::rule::Rule;
+use policy::syntax;
+
+use crate::revision_store::PolicyFile;
+
+/// Bartizan's own trees and files: no labelled service may write them (design section 8).
+pub const OWN: [&str; 9] = [
+    "/etc/bartizan",
+    "/var/lib/bartizan",
+    "/run/bartizan",
+    "/sys/fs/bpf/bartizan",
+    "/usr/bin/bartizan",
+    "/usr/bin/bartizand",
+    "/usr/lib/systemd/system/bartizand.service",
+    "/usr/lib/systemd/system/bartizan-early.service",
+    "/etc/systemd/system/bartizand.service.d",
+];
+
+/// Reads and checks policy files as one policy.
+pub fn rules(files: &[PolicyFile]) -> Result<Vec<Rule>, Vec<Problem>> {
+    let rules = syntax::parse_all(files.iter().map(|file| (file.path.as_str(), file.text.as_str())))?;
+    let problems = check::check(&rules);
+    if problems.is_empty() { Ok(rules) } else { Err(problems) }
+}
+
+/// What the compiler needs of a model: its grants and those of its baseline.
+pub fn service_model(model: &Model) -> ServiceModel {
+    let granted = model.masks(Catalogue::builtin()).union(baseline::grants(&model.service));
+    ServiceModel { name: model.service.clone(), state: model.state, granted }
+}
+
+/// Compiles a revision.
+pub fn revision(
+    rules: &[Rule],
+    services: &BTreeMap<String, ServiceModel>,
+    host: &dyn HostFacts,
+) -> Result<Compiled, String> {
+    let own: Vec<PathBuf> = OWN.iter().map(PathBuf::from).collect();
+    let services: Vec<ServiceModel> = services.values().cloned().collect();
+    let input = Input { rules, services: &services, own: &own };
+    compile(Catalogue::builtin(), &input, host).map_err(|error| error.to_string())
+}

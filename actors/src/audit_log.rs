@@ -1,0 +1,169 @@
+//! The audit trail: records of acts, of their repeats, and of what Bartizan itself did.
+
+use std::path::{Path, PathBuf};
+
+use actix::prelude::*;
+use bpf::event::{Act, Flood};
+use policy::capability::Catalogue;
+
+use crate::directory::Directory;
+use crate::journal;
+use crate::messages::{Audits, Counts, Rules, Tell, Violation};
+use crate::record::{Kind, Record, verb, verdict};
+use crate::root::ExitNotice;
+use crate::rule_names::RuleNames;
+use crate::trail::{self, Trail};
+
+/// Losses of the kernel that mean that something was not told; the others are counts for `status` only.
+const LOSSES: [&str; 6] = ["violations", "observations", "floods", "services", "cgroups", "links"];
+
+/// Keeper of the trail.
+pub struct AuditLog {
+    directory: PathBuf,
+    trail: Trail,
+    rules: RuleNames,
+    load: u64,
+    _notice: ExitNotice,
+}
+
+impl AuditLog {
+    /// Opens the trail in `directory`; names of rules are kept in `rules`.
+    pub fn open(directory: &Path, rules: &Path, load: u64, notice: ExitNotice) -> std::io::Result<AuditLog> {
+        Ok(AuditLog {
+            directory: directory.to_owned(),
+            trail: Trail::open(directory.to_owned())?,
+            rules: RuleNames::read(rules.to_owned()),
+            load,
+            _notice: notice,
+        })
+    }
+
+    /// Enters itself as the audit log.
+    pub fn run(self, directory: &Directory) {
+        directory.set_audit(self.start());
+    }
+
+    fn append(&mut self, record: Record, key: Option<String>, already: u64) {
+        match self.trail.append(record, key, already) {
+            Ok(record) => journal::write(&record),
+            Err(error) => tracing::error!("{}: an audit record was lost: {error}", self.directory.display()),
+        }
+    }
+
+    fn append_due(&mut self, key: &str, total: u64) {
+        match self.trail.append_due(key, total) {
+            Ok(Some(record)) => journal::write(&record),
+            Ok(None) => {}
+            // What could not be written stays due.
+            Err(error) => tracing::error!("{}: an audit record has to wait: {error}", self.directory.display()),
+        }
+    }
+
+    fn total(&mut self, key: String, total: u64, record: impl FnOnce() -> Record) {
+        if total == 0 {
+            return;
+        }
+        if self.trail.tally.knows(&key) {
+            self.append_due(&key, total);
+        } else {
+            let record = Record { count: total, ..record() };
+            self.append(record, Some(key), total);
+        }
+    }
+
+    fn act_key(&self, key: u64) -> String {
+        format!("{:x}-{key:x}", self.load)
+    }
+}
+
+impl Actor for AuditLog {
+    type Context = Context<AuditLog>;
+
+    fn started(&mut self, context: &mut Context<AuditLog>) {
+        context.set_mailbox_capacity(4096);
+    }
+}
+
+impl Handler<Violation> for AuditLog {
+    type Result = ();
+
+    fn handle(&mut self, Violation(act): Violation, _: &mut Context<AuditLog>) {
+        let act: &Act = &act;
+        let rule = act.rule.and_then(|number| self.rules.name(act.generation, number));
+        let record = Record::of_act(act, rule);
+        let key = (act.key != 0).then(|| self.act_key(act.key));
+        self.append(record, key, 0);
+    }
+}
+
+impl Handler<Counts> for AuditLog {
+    type Result = ();
+
+    fn handle(&mut self, counts: Counts, _: &mut Context<AuditLog>) {
+        self.load = counts.load;
+        for repeat in counts.repeats {
+            let key = self.act_key(repeat.key);
+            self.append_due(&key, repeat.count);
+        }
+        for flood in counts.floods {
+            let key = format!(
+                "{:x}-flood-{}-{}-{:?}-{}",
+                self.load,
+                flood.service,
+                flood.access.name(),
+                flood.capability,
+                verdict(flood.verdict)
+            );
+            self.total(key, flood.count, || flood_record(&flood));
+        }
+        for (kind, count) in counts.loss.into_iter().filter(|(kind, _)| LOSSES.contains(&kind.as_str())) {
+            let key = format!("{:x}-loss-{kind}", self.load);
+            self.total(key, count, || Record::plain(Kind::Loss, format!("The kernel had no room for some {kind}")));
+        }
+    }
+}
+
+fn flood_record(flood: &Flood) -> Record {
+    let capability = flood.capability.and_then(|bit| Catalogue::builtin().name(bit)).map(str::to_owned);
+    let what = match &capability {
+        Some(name) => format!("obtain capability {name} by {}", verb(flood.access)),
+        None => "connect to".to_owned(),
+    };
+    let message = format!("Service {} attempted to {what} more distinct objects than are recorded", flood.service);
+    Record {
+        service: Some(flood.service.clone()),
+        capabilities: capability.iter().cloned().collect(),
+        capability,
+        access: Some(flood.access),
+        verdict: Some(verdict(flood.verdict).to_owned()),
+        ..Record::plain(Kind::Flood, message)
+    }
+}
+
+impl Handler<Rules> for AuditLog {
+    type Result = ();
+
+    fn handle(&mut self, rules: Rules, _: &mut Context<AuditLog>) {
+        if let Err(error) = self.rules.remember(rules.generation, &rules.names) {
+            tracing::error!("the names of the rules cannot be kept for a restart: {error}");
+        }
+    }
+}
+
+impl Handler<Tell> for AuditLog {
+    type Result = ();
+
+    fn handle(&mut self, tell: Tell, _: &mut Context<AuditLog>) {
+        let record = Record { service: tell.service, ..Record::plain(tell.kind, tell.message) };
+        self.append(record, None, 0);
+    }
+}
+
+impl Handler<Audits> for AuditLog {
+    type Result = Result<Vec<Record>, String>;
+
+    fn handle(&mut self, audits: Audits, _: &mut Context<AuditLog>) -> Self::Result {
+        trail::read(&self.directory, audits.after, audits.service.as_deref(), audits.limit)
+            .map_err(|error| format!("{}: {error}", self.directory.display()))
+    }
+}

@@ -1,0 +1,28 @@
+//! Time as models and records keep it.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use jiff::Timestamp;
+
+/// Now, in milliseconds since 1970, UTC.
+pub fn now_ms() -> i64 {
+    Timestamp::now().as_millisecond()
+}
+
+/// RFC 3339 in UTC with milliseconds, e.g. `2026-11-25T18:22:02.120Z`.
+pub fn rfc3339(ms: i64) -> String {
+    Timestamp::from_millisecond(ms).map(|time| format!("{time:.3}")).unwrap_or_default()
+}
+
+/// Milliseconds since 1970 of a system time; 0 for times before.
+pub fn ms_of(time: SystemTime) -> i64 {
+    time.duration_since(UNIX_EPOCH).ok().and_then(|since| i64::try_from(since.as_millis()).ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn times_are_utc_with_milliseconds() {
+        assert_eq!(super::rfc3339(1_795_630_434_319), "2026-11-25T18:13:54.319Z");
+    }
+}

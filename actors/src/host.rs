@@ -1,0 +1,56 @@
+//! Facts about this host that turn names of policy into places.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use policy::host::{HostFacts, Mount, parse_mountinfo};
+
+/// The host that we run on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ThisHost;
+
+/// The mounts of the host's namespace as text; what [`ThisHost`] reads.
+pub fn mountinfo() -> String {
+    fs::read_to_string("/proc/1/mountinfo").or_else(|_| fs::read_to_string("/proc/self/mountinfo")).unwrap_or_default()
+}
+
+impl HostFacts for ThisHost {
+    fn mounts(&self) -> Vec<Mount> {
+        parse_mountinfo(&mountinfo())
+    }
+
+    fn homes(&self) -> Vec<PathBuf> {
+        homes(&fs::read_to_string("/etc/passwd").unwrap_or_default())
+    }
+
+    fn canonical(&self, path: &Path) -> Option<PathBuf> {
+        fs::canonicalize(path).ok()
+    }
+}
+
+/// Homes of root and of real users (uid 1000 to 59999, the range of adduser) in a passwd file.
+fn homes(passwd: &str) -> Vec<PathBuf> {
+    let mut homes: Vec<PathBuf> = passwd
+        .lines()
+        .filter_map(|line| {
+            let fields: Vec<&str> = line.split(':').collect();
+            let uid: u32 = fields.get(2)?.parse().ok()?;
+            let home = fields.get(5).filter(|home| home.starts_with('/') && home.len() > 1)?;
+            (uid == 0 || (1000..60_000).contains(&uid)).then(|| PathBuf::from(home))
+        })
+        .collect();
+    homes.sort();
+    homes.dedup();
+    homes
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn only_real_users_have_homes() {
+        let passwd = "root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1::/usr/sbin:/x\nada:x:1000:1000::/home/ada:/bin/sh\n\
+                      nobody:x:65534:65534::/nonexistent:/x\nbroken\n";
+        let found = super::homes(passwd);
+        assert_eq!(found, ["/home/ada", "/root"].map(std::path::PathBuf::from));
+    }
+}

@@ -1,0 +1,38 @@
+//! Audit records in the journal, as structured fields. `OBJECT_SYSTEMD_UNIT` makes `journalctl -u UNIT` show them.
+
+use log::{Level, Record as Entry, kv::ToValue};
+
+use crate::record::Record;
+
+/// Writes a record through the process's logger (under systemd that is systemd-journal-logger, which turns key-values
+/// into fields).
+pub fn write(record: &Record) {
+    let unit = record.service.as_ref().map(|service| format!("{service}.service"));
+    let id = record.id.to_string();
+    let json = serde_json::to_string(record).unwrap_or_default();
+    let access = record.access.map(policy::access::Access::name);
+    let mut fields: Vec<(&str, log::kv::Value<'_>)> =
+        vec![("AUDIT_ID", id.to_value()), ("AUDIT_RECORD", json.to_value())];
+    let optional = [
+        ("OBJECT_SYSTEMD_UNIT", unit.as_deref()),
+        ("SERVICE", record.service.as_deref()),
+        ("CAPABILITY", record.capability.as_deref()),
+        ("ACCESS", access),
+        ("VERDICT", record.verdict.as_deref()),
+        ("RULE", record.rule.as_deref()),
+    ];
+    for (name, value) in &optional {
+        if let Some(value) = value {
+            fields.push((name, value.to_value()));
+        }
+    }
+    let level = if record.verdict.is_some() { Level::Warn } else { Level::Info };
+    log::logger().log(
+        &Entry::builder()
+            .args(format_args!("{}", record.message))
+            .level(level)
+            .target("audit")
+            .key_values(&fields.as_slice())
+            .build(),
+    );
+}

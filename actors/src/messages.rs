@@ -1,0 +1,177 @@
+//! Every message between actors.
+
+use std::collections::BTreeMap;
+
+use actix::prelude::*;
+use bpf::event::{Act, Event, Flood, Repeat};
+use bpf::kernel::{ReadBack, SeenService};
+use policy::compile::ServiceModel;
+use policy::compiled::{Compiled, Service};
+use policy::model::Model;
+
+use crate::record::{Kind, Record};
+use crate::revision_store::PolicyFile;
+
+/// To [`crate::root::Root`]: a child is gone.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Exited {
+    /// The child's name.
+    pub name: String,
+    /// Whether it panicked.
+    pub panicking: bool,
+}
+
+/// To [`crate::root::Root`]: keep this child running.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Supervise(pub crate::root::Child);
+
+/// To [`crate::kernel_link::KernelLink`]: make this revision count. Answers with its generation when the kernel holds
+/// it, read back.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<u64, String>")]
+pub struct Install(pub Box<Compiled>);
+
+/// To [`crate::kernel_link::KernelLink`]: one service of the revision in force has new grants.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), String>")]
+pub struct Learned {
+    /// Name.
+    pub name: String,
+    /// What the kernel is to hold.
+    pub service: Box<Service>,
+}
+
+/// To [`crate::kernel_link::KernelLink`]: services that have a number in the kernel.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Vec<SeenService>, String>")]
+pub struct Services;
+
+/// To [`crate::kernel_link::KernelLink`]: the service that a process is labelled with.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Option<String>, String>")]
+pub struct ServiceOf(pub u32);
+
+/// To [`crate::kernel_link::KernelLink`]: what the kernel really holds, compared, and what was lost.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Held, String>")]
+pub struct ReadBackNow;
+
+/// Answer to [`ReadBackNow`].
+#[derive(Debug, Default)]
+pub struct Held {
+    /// The comparison.
+    pub read_back: ReadBack,
+    /// Losses by kind.
+    pub loss: BTreeMap<String, u64>,
+}
+
+/// To [`crate::registry::Registry`]: the kernel told something about a service.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Told(pub Event);
+
+/// To [`crate::registry::Registry`]: whom shall I ask about this service?
+#[derive(Debug, Message)]
+#[rtype(result = "Option<Addr<crate::learner::Learner>>")]
+pub struct Find(pub String);
+
+/// To [`crate::registry::Registry`]: every model, as its learner holds it.
+#[derive(Debug, Message)]
+#[rtype(result = "Vec<Model>")]
+pub struct Models;
+
+/// To a [`crate::learner::Learner`]: the service did something that its model may lack.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Observed(pub Box<Act>);
+
+/// To a [`crate::learner::Learner`]: change the state. Answers when the kernel holds the change.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), String>")]
+pub struct Enter(pub policy::model::State);
+
+/// To a [`crate::learner::Learner`]: the model as it is now.
+#[derive(Debug, Message)]
+#[rtype(result = "Model")]
+pub struct Show;
+
+/// To [`crate::policy_keeper::PolicyKeeper`]: a model is new or has changed. Answers when the kernel holds it.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), String>")]
+pub struct ModelChanged(pub ServiceModel);
+
+/// To [`crate::policy_keeper::PolicyKeeper`]: make these files the new policy. Answers with the revision's number when
+/// the kernel holds it, or with one line per problem.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<u64, Vec<String>>")]
+pub struct Apply {
+    /// The files.
+    pub files: Vec<PolicyFile>,
+    /// Who asked.
+    pub by: String,
+}
+
+/// To [`crate::policy_keeper::PolicyKeeper`]: compile again, as the host has changed.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), String>")]
+pub struct Recompile;
+
+/// To [`crate::policy_keeper::PolicyKeeper`]: number of the revision in force.
+#[derive(Debug, Message)]
+#[rtype(result = "u64")]
+pub struct RevisionNumber;
+
+/// To [`crate::audit_log::AuditLog`]: a denied or audited act.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Violation(pub Box<Act>);
+
+/// To [`crate::audit_log::AuditLog`]: the kernel's counts. They only ever rise while `load` stays the same.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Counts {
+    /// Identity of the load.
+    pub load: u64,
+    /// Repeats of acts.
+    pub repeats: Vec<Repeat>,
+    /// Acts without a record of their own.
+    pub floods: Vec<Flood>,
+    /// Losses by kind.
+    pub loss: BTreeMap<String, u64>,
+}
+
+/// To [`crate::audit_log::AuditLog`]: names of the rules of a generation that is about to count.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Rules {
+    /// The generation.
+    pub generation: u64,
+    /// Names by index.
+    pub names: Vec<String>,
+}
+
+/// To [`crate::audit_log::AuditLog`]: something that Bartizan itself has to say.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Tell {
+    /// What about.
+    pub kind: Kind,
+    /// Which service, if one.
+    pub service: Option<String>,
+    /// One sentence.
+    pub message: String,
+}
+
+/// To [`crate::audit_log::AuditLog`]: records after an id.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Vec<Record>, String>")]
+pub struct Audits {
+    /// Only records with a greater id.
+    pub after: u64,
+    /// Only this service's.
+    pub service: Option<String>,
+    /// The newest so many.
+    pub limit: usize,
+}

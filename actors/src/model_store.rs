@@ -1,0 +1,114 @@
+//! Models on disk: one file per service.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use policy::model::{Model, ModelError};
+
+use crate::atomic;
+
+const EXTENSION: &str = "msgpack";
+
+/// The directory of models.
+#[derive(Clone, Debug)]
+pub struct ModelStore {
+    directory: PathBuf,
+}
+
+/// A file that was set aside, since nothing of it can be trusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetAside {
+    /// Service by the file's name.
+    pub service: String,
+    /// Where it is now.
+    pub now: PathBuf,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+impl ModelStore {
+    /// A store in this directory, which need not exist yet.
+    pub fn new(directory: PathBuf) -> ModelStore {
+        ModelStore { directory }
+    }
+
+    fn file(&self, service: &str) -> PathBuf {
+        self.directory.join(format!("{}.{EXTENSION}", escape(service)))
+    }
+
+    /// Writes a model whole.
+    pub fn save(&self, model: &Model) -> Result<(), String> {
+        let file = self.file(&model.service);
+        let content = model.encode().map_err(|error| format!("the model of {}: {error}", model.service))?;
+        atomic::write(&file, &content).map_err(|error| format!("{}: {error}", file.display()))
+    }
+
+    /// Reads every model. Files that cannot be used are set aside and told, never read by half.
+    pub fn load(&self, now_ms: i64) -> io::Result<(Vec<Model>, Vec<SetAside>)> {
+        let (mut models, mut aside) = (Vec::new(), Vec::new());
+        let list = match fs::read_dir(&self.directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((models, aside)),
+            list => list?,
+        };
+        for entry in list {
+            let path = entry?.path();
+            if path.extension().is_none_or(|extension| extension != EXTENSION) {
+                continue;
+            }
+            let service = path.file_stem().map(|stem| unescape(&stem.to_string_lossy())).unwrap_or_default();
+            let read = fs::read(&path).map_err(|error| error.to_string());
+            let model = read.and_then(|content| Model::decode(&content).map_err(|error: ModelError| error.to_string()));
+            match model {
+                Ok(model) if model.service == service => models.push(model),
+                Ok(model) => aside.push(self.set_aside(&path, service, format!("it is of {}", model.service), now_ms)),
+                Err(why) => aside.push(self.set_aside(&path, service, why, now_ms)),
+            }
+        }
+        Ok((models, aside))
+    }
+
+    fn set_aside(&self, path: &std::path::Path, service: String, why: String, now_ms: i64) -> SetAside {
+        let now = path.with_extension(format!("corrupt-{now_ms}"));
+        let why = match fs::rename(path, &now) {
+            Ok(()) => why,
+            Err(error) => format!("{why}; it cannot be renamed: {error}"),
+        };
+        SetAside { service, now, why }
+    }
+}
+
+/// Unit names hold no slash, but a leading dot or a percent sign would confuse.
+fn escape(service: &str) -> String {
+    service.replace('%', "%25").replace('/', "%2f").replacen('.', "%2e", usize::from(service.starts_with('.')))
+}
+
+fn unescape(name: &str) -> String {
+    name.replace("%2f", "/").replace("%2e", ".").replace("%25", "%")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn models_come_back_and_broken_ones_are_set_aside() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = ModelStore::new(directory.path().join("models"));
+        assert!(store.load(1).unwrap().0.is_empty());
+        for service in ["web", "getty@", "php8.2-fpm", "odd%name"] {
+            store.save(&Model::new(service, 5)).unwrap();
+        }
+        let broken = directory.path().join("models/web.msgpack");
+        let content = fs::read(&broken).unwrap();
+        fs::write(&broken, &content[..content.len() - 1]).unwrap();
+        let (models, aside) = store.load(77).unwrap();
+        let mut names: Vec<String> = models.into_iter().map(|model| model.service).collect();
+        names.sort();
+        assert_eq!(names, ["getty@", "odd%name", "php8.2-fpm"]);
+        assert_eq!(aside.len(), 1);
+        assert!(aside.iter().all(|one| one.service == "web" && one.why.contains("checksum")), "{aside:?}");
+        assert!(directory.path().join("models/web.corrupt-77").exists());
+    }
+}

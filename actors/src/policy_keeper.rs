@@ -1,0 +1,179 @@
+//! The policy in force: its rules, the models it is compiled with, and the revision on disk.
+
+use std::collections::BTreeMap;
+
+use actix::prelude::*;
+use policy::capability::Catalogue;
+use policy::compile::{ServiceModel, service};
+use policy::compiled::Compiled;
+use policy::host::HostFacts;
+use policy::rule::{Reach, Rule};
+
+use crate::assemble;
+use crate::directory::Directory;
+use crate::messages::{Apply, Install, Learned, ModelChanged, Recompile, RevisionNumber};
+use crate::record::Kind;
+use crate::revision_store::{Revision, RevisionStore};
+use crate::root::ExitNotice;
+
+type Services = BTreeMap<String, ServiceModel>;
+type Answer = ResponseActFuture<PolicyKeeper, Result<(), String>>;
+
+/// Keeper of the policy.
+pub struct PolicyKeeper {
+    directory: Directory,
+    store: RevisionStore,
+    host: Box<dyn HostFacts>,
+    revision: Revision,
+    rules: Vec<Rule>,
+    services: Services,
+    _notice: ExitNotice,
+}
+
+/// What a keeper starts with.
+pub struct Beginning {
+    /// The revision in force, or an empty one.
+    pub revision: Revision,
+    /// Its rules.
+    pub rules: Vec<Rule>,
+    /// The models.
+    pub services: Services,
+}
+
+impl PolicyKeeper {
+    /// A keeper of what is in force already.
+    pub fn new(
+        directory: Directory,
+        store: RevisionStore,
+        host: Box<dyn HostFacts>,
+        beginning: Beginning,
+        notice: ExitNotice,
+    ) -> PolicyKeeper {
+        let Beginning { revision, rules, services } = beginning;
+        PolicyKeeper { directory, store, host, revision, rules, services, _notice: notice }
+    }
+
+    fn compile(&self, rules: &[Rule]) -> Result<Box<Compiled>, String> {
+        assemble::revision(rules, &self.services, self.host.as_ref()).map(Box::new)
+    }
+
+    /// Has the kernel hold what is in force, compiled afresh.
+    fn install(&self) -> Answer {
+        let compiled = match self.compile(&self.rules) {
+            Ok(compiled) => compiled,
+            Err(error) => return Box::pin(fut::ready(Err(error))),
+        };
+        let Some(kernel) = self.directory.kernel() else {
+            return Box::pin(fut::ready(Err("enforcement has not started".to_owned())));
+        };
+        Box::pin(
+            kernel
+                .send(Install(compiled))
+                .into_actor(self)
+                .map(|answer, _, _| answer.map_err(|error| error.to_string()).and_then(|result| result.map(drop))),
+        )
+    }
+
+    /// A service that only learned needs no new revision.
+    fn learn(&self, model: &ServiceModel) -> Answer {
+        let Some(kernel) = self.directory.kernel() else {
+            return Box::pin(fut::ready(Err("enforcement has not started".to_owned())));
+        };
+        let service = Box::new(service(Catalogue::builtin(), &self.rules, model));
+        let learned = Learned { name: model.name.clone(), service };
+        Box::pin(
+            kernel
+                .send(learned)
+                .into_actor(self)
+                .map(|answer, _, _| answer.map_err(|error| error.to_string()).and_then(|result| result)),
+        )
+    }
+
+    /// Whether a rule says something about a service that the kernel may not have numbered yet.
+    fn is_named(&self, name: &str) -> bool {
+        self.rules.iter().any(|rule| rule.reach(name).is_some_and(|reach| reach != Reach::All))
+    }
+}
+
+impl Actor for PolicyKeeper {
+    type Context = Context<PolicyKeeper>;
+
+    fn started(&mut self, context: &mut Context<PolicyKeeper>) {
+        context.set_mailbox_capacity(4096);
+    }
+}
+
+impl Handler<ModelChanged> for PolicyKeeper {
+    type Result = AtomicResponse<PolicyKeeper, Result<(), String>>;
+
+    fn handle(&mut self, ModelChanged(model): ModelChanged, _: &mut Context<PolicyKeeper>) -> Self::Result {
+        let before = self.services.insert(model.name.clone(), model.clone());
+        let same_state = before.as_ref().is_some_and(|before| before.state == model.state);
+        if before.as_ref() == Some(&model) {
+            return AtomicResponse::new(Box::pin(fut::ready(Ok(()))));
+        }
+        let fresh = before.is_none() && model.state == policy::model::State::Learning && !self.is_named(&model.name);
+        AtomicResponse::new(if same_state || fresh { self.learn(&model) } else { self.install() })
+    }
+}
+
+impl Handler<Recompile> for PolicyKeeper {
+    type Result = AtomicResponse<PolicyKeeper, Result<(), String>>;
+
+    fn handle(&mut self, _: Recompile, _: &mut Context<PolicyKeeper>) -> Self::Result {
+        AtomicResponse::new(Box::pin(self.install().map(|result, keeper, _| {
+            if let Err(error) = &result {
+                keeper.directory.tell(
+                    Kind::Lifecycle,
+                    None,
+                    format!("The policy could not be compiled again: {error}"),
+                );
+            }
+            result
+        })))
+    }
+}
+
+impl Handler<Apply> for PolicyKeeper {
+    type Result = AtomicResponse<PolicyKeeper, Result<u64, Vec<String>>>;
+
+    fn handle(&mut self, apply: Apply, _: &mut Context<PolicyKeeper>) -> Self::Result {
+        let failed = |lines: Vec<String>| AtomicResponse::new(Box::pin(fut::ready(Err(lines))));
+        let rules = match assemble::rules(&apply.files) {
+            Ok(rules) => rules,
+            Err(problems) => return failed(problems.iter().map(ToString::to_string).collect()),
+        };
+        let compiled = match self.compile(&rules) {
+            Ok(compiled) => compiled,
+            Err(error) => return failed(vec![error]),
+        };
+        let revision = Revision::new(self.store.next(), apply.files, &apply.by);
+        if let Err(error) = self.store.save(&revision) {
+            return failed(vec![format!("revision {} cannot be written: {error}", revision.number)]);
+        }
+        let Some(kernel) = self.directory.kernel() else {
+            return failed(vec!["enforcement has not started".to_owned()]);
+        };
+        let asked = kernel.send(Install(compiled)).into_actor(self);
+        AtomicResponse::new(Box::pin(asked.map(move |answer, keeper, _| {
+            answer.map_err(|error| error.to_string()).and_then(|result| result).map_err(|error| vec![error])?;
+            let number = revision.number;
+            (keeper.rules, keeper.revision) = (rules, revision);
+            keeper
+                .store
+                .activate(number)
+                .map_err(|error| vec![format!("revision {number} counts now, but not after a restart: {error}")])?;
+            let message = format!("Revision {number} is in force, applied by {}", keeper.revision.by);
+            keeper.directory.tell(Kind::Lifecycle, None, message);
+            Ok(number)
+        })))
+    }
+}
+
+impl Handler<RevisionNumber> for PolicyKeeper {
+    type Result = u64;
+
+    fn handle(&mut self, _: RevisionNumber, _: &mut Context<PolicyKeeper>) -> u64 {
+        self.revision.number
+    }
+}

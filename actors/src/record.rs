@@ -1,0 +1,217 @@
+//! Audit records: one act, one object. Field names are stable; what does not apply is null.
+
+use bpf::event::{Act, Object, Why};
+use policy::access::Access;
+use policy::capability::Catalogue;
+use policy::decide::Verdict;
+use serde::{Deserialize, Serialize};
+
+use crate::clock;
+
+/// What a record is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A capability was missing.
+    Capability,
+    /// An active service ran a program it never ran.
+    Program,
+    /// A service that nobody knew, on a host whose services are all active.
+    Service,
+    /// An outbound rule matched.
+    Outbound,
+    /// A task's label and its cgroup disagree.
+    Escape,
+    /// Bartizan itself was touched.
+    Tamper,
+    /// Acts beyond the bound on distinct objects.
+    Flood,
+    /// Events that could not be delivered.
+    Loss,
+    /// Bartizan changed its own state.
+    Lifecycle,
+}
+
+/// Where a connection was aimed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Destination {
+    /// IPv4-mapped addresses are given as IPv4.
+    pub address: String,
+    /// Port.
+    pub port: u16,
+    /// `tcp`, `udp`, …
+    pub protocol: String,
+}
+
+/// One audit record. See docs/audit-records.md for the meaning of each field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// RFC 3339, UTC.
+    pub time: String,
+    /// Rises by one with every record.
+    pub id: u64,
+    /// What it is about.
+    pub kind: Kind,
+    /// Service, without `.service`.
+    pub service: Option<String>,
+    /// The first missing capability, in catalogue order.
+    pub capability: Option<String>,
+    /// How the object was touched.
+    pub access: Option<Access>,
+    /// `deny` or `audit`.
+    pub verdict: Option<String>,
+    /// What was touched.
+    pub path: Option<String>,
+    /// The program that acted.
+    pub exe: Option<String>,
+    /// Its process.
+    pub pid: Option<u32>,
+    /// Its effective user.
+    pub uid: Option<u32>,
+    /// The rule that decided; null where the model did.
+    pub rule: Option<String>,
+    /// One sentence for people.
+    pub message: String,
+    /// For connections.
+    pub destination: Option<Destination>,
+    /// Every missing capability.
+    pub capabilities: Vec<String>,
+    /// How many acts this record stands for.
+    pub count: u64,
+    /// The record whose act was repeated.
+    pub repeats: Option<u64>,
+}
+
+impl Record {
+    /// A record that says only this; `id` is given when it is written.
+    pub fn plain(kind: Kind, message: String) -> Record {
+        Record {
+            time: clock::rfc3339(clock::now_ms()),
+            id: 0,
+            kind,
+            service: None,
+            capability: None,
+            access: None,
+            verdict: None,
+            path: None,
+            exe: None,
+            pid: None,
+            uid: None,
+            rule: None,
+            message: escape(&message),
+            destination: None,
+            capabilities: Vec::new(),
+            count: 1,
+            repeats: None,
+        }
+    }
+
+    /// The record of an act that the kernel told.
+    pub fn of_act(act: &Act, rule: Option<&str>) -> Record {
+        let capabilities = Catalogue::builtin().names(act.capabilities);
+        let mut record = Record::plain(kind(act.why), message(act, capabilities.first().map(String::as_str)));
+        record.time = clock::rfc3339(clock::ms_of(act.time));
+        record.service = Some(act.service.clone());
+        record.capability = capabilities.first().cloned();
+        record.capabilities = capabilities;
+        record.access = Some(act.access);
+        record.verdict = Some(verdict(act.verdict).to_owned());
+        record.exe = Some(escape(&act.exe));
+        record.pid = Some(act.pid);
+        record.uid = Some(act.uid);
+        record.rule = rule.map(str::to_owned);
+        match &act.object {
+            Object::Path(path) | Object::Operation { path, .. } | Object::Cgroup(path) => {
+                record.path = Some(escape(path));
+            }
+            Object::Destination { address, port, protocol } => {
+                record.destination =
+                    Some(Destination { address: address.to_string(), port: *port, protocol: protocol.clone() });
+            }
+        }
+        record
+    }
+
+    /// The record of more acts of a kind that was told before.
+    pub fn repeat(first: &Record, count: u64) -> Record {
+        Record {
+            time: clock::rfc3339(clock::now_ms()),
+            id: 0,
+            count,
+            repeats: Some(first.repeats.unwrap_or(first.id)),
+            ..first.clone()
+        }
+    }
+}
+
+/// The word for a verdict in records.
+pub fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Deny => "deny",
+        Verdict::Allow | Verdict::Audit => "audit",
+    }
+}
+
+fn kind(why: Why) -> Kind {
+    match why {
+        Why::Capability => Kind::Capability,
+        Why::Outbound | Why::Destination => Kind::Outbound,
+        Why::Escape => Kind::Escape,
+        Why::Tamper => Kind::Tamper,
+        Why::Program => Kind::Program,
+    }
+}
+
+/// Names come from whoever made the file: nothing in them may act on a terminal or break a line.
+pub fn escape(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_control() { safe.extend(letter.escape_default()) } else { safe.push(letter) }
+    }
+    safe
+}
+
+/// `writing /etc/passwd`.
+fn act_in_words(act: &Act) -> String {
+    match &act.object {
+        Object::Path(path) if path.is_empty() => format!("{} a nameless object", verb(act.access)),
+        Object::Path(path) => format!("{} {path}", verb(act.access)),
+        Object::Operation { name, path } => format!("performing {name} on {path}"),
+        Object::Cgroup(name) => format!("moving to the cgroup {name}"),
+        Object::Destination { address, port, protocol } if address.is_ipv6() => {
+            format!("[{address}]:{port}/{protocol}")
+        }
+        Object::Destination { address, port, protocol } => format!("{address}:{port}/{protocol}"),
+    }
+}
+
+/// The verb of an access in messages.
+pub fn verb(access: Access) -> &'static str {
+    match access {
+        Access::Execute => "executing",
+        Access::Read => "reading",
+        Access::Write => "writing",
+        Access::Connect => "connecting to",
+        Access::Operate => "operating on",
+    }
+}
+
+fn message(act: &Act, capability: Option<&str>) -> String {
+    let (service, words) = (&act.service, act_in_words(act));
+    match (act.why, capability) {
+        (Why::Capability, Some(name)) => format!("Service {service} attempted to obtain capability {name} by {words}"),
+        (Why::Capability, None) => {
+            format!("Service {service} touched an object whose path cannot be told, by {words}")
+        }
+        (Why::Outbound | Why::Destination, _) => {
+            format!("Service {service} attempted an outbound connection to {words}")
+        }
+        (Why::Escape, _) => format!("Service {service} attempted to leave its unit by {words}"),
+        (Why::Tamper, _) => format!("Service {service} attempted to tamper with Bartizan by {words}"),
+        (Why::Program, _) => format!("Service {service} ran a program it never ran before by {words}"),
+    }
+}
+
+#[cfg(test)]
+#[path = "record/tests.rs"]
+mod tests;

@@ -1,0 +1,91 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use std::time::SystemTime;
+
+pub(crate) fn act(access: Access, object: Object) -> Act {
+    Act {
+        time: SystemTime::UNIX_EPOCH,
+        why: Why::Capability,
+        service: "http-server".into(),
+        access,
+        verdict: Verdict::Deny,
+        capabilities: 1 << 6,
+        rule: Some(1),
+        generation: 1,
+        object,
+        exe: "/usr/bin/python3.11".into(),
+        pid: 7,
+        uid: 0,
+        key: 9,
+    }
+}
+
+fn message_of(access: Access, object: Object) -> String {
+    Record::of_act(&act(access, object), None).message
+}
+
+#[test]
+fn messages_are_exactly_those_of_the_contract() {
+    let path = |text: &str| Object::Path(text.into());
+    let head = "Service http-server attempted to obtain capability USERS_ADMIN by ";
+    assert_eq!(message_of(Access::Execute, path("/usr/sbin/useradd")), format!("{head}executing /usr/sbin/useradd"));
+    assert_eq!(message_of(Access::Write, path("/etc/passwd")), format!("{head}writing /etc/passwd"));
+    assert_eq!(message_of(Access::Read, path("/etc/shadow")), format!("{head}reading /etc/shadow"));
+    assert_eq!(message_of(Access::Connect, path("/run/docker.sock")), format!("{head}connecting to /run/docker.sock"));
+    let mount = Object::Operation { name: "mount", path: "/x".into() };
+    assert_eq!(message_of(Access::Operate, mount), format!("{head}performing mount on /x"));
+    let mut out = act(
+        Access::Connect,
+        Object::Destination { address: "203.0.113.7".parse().unwrap(), port: 25, protocol: "tcp".into() },
+    );
+    out.why = Why::Outbound;
+    let text = Record::of_act(&out, Some("no mail")).message;
+    assert_eq!(text, "Service http-server attempted an outbound connection to 203.0.113.7:25/tcp");
+}
+
+#[test]
+fn every_field_is_there_and_what_does_not_apply_is_null() {
+    let record = Record::plain(Kind::Lifecycle, "Bartizan started".into());
+    let json: serde_json::Value = serde_json::to_value(&record).unwrap();
+    let fields: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
+    let expected = [
+        "time",
+        "id",
+        "kind",
+        "service",
+        "capability",
+        "access",
+        "verdict",
+        "path",
+        "exe",
+        "pid",
+        "uid",
+        "rule",
+        "message",
+        "destination",
+        "capabilities",
+        "count",
+        "repeats",
+    ];
+    assert_eq!(fields.len(), expected.len());
+    assert!(expected.iter().all(|name| fields.contains(name)), "{fields:?}");
+    assert!(json["service"].is_null() && json["repeats"].is_null());
+    assert_eq!(json["kind"], "lifecycle");
+}
+
+#[test]
+fn names_cannot_act_on_a_terminal() {
+    let record = Record::of_act(&act(Access::Write, Object::Path("/tmp/a\n\u{1b}[31m".into())), None);
+    assert_eq!(record.path.as_deref(), Some("/tmp/a\\n\\u{1b}[31m"));
+    assert!(!record.message.contains('\u{1b}') && !record.message.contains('\n'));
+}
+
+#[test]
+fn a_repeat_points_at_the_first() {
+    let mut first = Record::of_act(&act(Access::Write, Object::Path("/etc/passwd".into())), None);
+    first.id = 41;
+    let again = Record::repeat(&first, 3);
+    assert_eq!((again.count, again.repeats), (3, Some(41)));
+    assert_eq!(Record::repeat(&again, 2).repeats, Some(41));
+}

@@ -1,0 +1,138 @@
+//! Which services there are: found in the kernel at start and as they come. Each gets a learner.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use actix::prelude::*;
+use bpf::event::Event;
+use policy::baseline;
+use policy::model::Model;
+
+use crate::clock;
+use crate::directory::Directory;
+use crate::learner::Learner;
+use crate::messages::{Find, Models, Observed, Services, Show, Supervise, Told};
+use crate::model_store::ModelStore;
+use crate::root::{Child, ExitNotice, Start};
+
+/// How often the kernel's list is read, in case an announcement was lost.
+const LOOK: Duration = Duration::from_secs(15);
+
+/// Keeper of the list.
+pub struct Registry {
+    directory: Directory,
+    store: ModelStore,
+    learning_time: Duration,
+    _notice: ExitNotice,
+}
+
+impl Registry {
+    /// A registry whose learners keep their models in `store`.
+    pub fn new(directory: Directory, store: ModelStore, learning_time: Duration, notice: ExitNotice) -> Registry {
+        Registry { directory, store, learning_time, _notice: notice }
+    }
+
+    /// Starts it with the models that are on disk.
+    pub fn run(self, models: BTreeMap<String, Model>) {
+        let directory = self.directory.clone();
+        for model in models.into_values() {
+            self.employ(model);
+        }
+        directory.set_registry(self.start());
+    }
+
+    fn ensure(&self, service: &str) {
+        if self.directory.learner(service).is_none() && !baseline::is_exempt(service) {
+            self.employ(Model::new(service, clock::now_ms()));
+        }
+    }
+
+    /// Starts a learner, and has Root keep it running.
+    fn employ(&self, model: Model) {
+        let Some(root) = self.directory.root() else { return };
+        let name = format!("learner of {}", model.service);
+        let child = Child { name: name.clone(), start: self.rebuild(&model.service), running: true };
+        if let Err(error) = root.try_send(Supervise(child)) {
+            tracing::error!("{name} would run without supervision and is not started: {error}");
+            return;
+        }
+        let notice = ExitNotice::new(&name, root);
+        Learner::new(model, self.store.clone(), self.directory.clone(), self.learning_time, notice).run();
+    }
+
+    /// What Root does when a learner is gone: its model is on disk.
+    fn rebuild(&self, service: &str) -> Start {
+        let (store, directory, learning_time) = (self.store.clone(), self.directory.clone(), self.learning_time);
+        let service = service.to_owned();
+        Box::new(move |notice| {
+            let now = clock::now_ms();
+            let (models, _) = store.load(now).map_err(|error| error.to_string())?;
+            let known = models.into_iter().find(|model| model.service == service);
+            let model = known.unwrap_or_else(|| Model::new(&service, now));
+            Learner::new(model, store.clone(), directory.clone(), learning_time, notice).run();
+            Ok(())
+        })
+    }
+
+    fn look(&mut self, context: &mut Context<Registry>) {
+        let Some(kernel) = self.directory.kernel() else { return };
+        context.spawn(kernel.send(Services).into_actor(self).map(|answer, registry, _| {
+            if let Ok(Ok(services)) = answer {
+                services.iter().for_each(|service| registry.ensure(&service.name));
+            }
+        }));
+    }
+}
+
+impl Actor for Registry {
+    type Context = Context<Registry>;
+
+    fn started(&mut self, context: &mut Context<Registry>) {
+        context.set_mailbox_capacity(4096);
+        self.look(context);
+        context.run_interval(LOOK, Registry::look);
+    }
+}
+
+impl Handler<Told> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, Told(event): Told, _: &mut Context<Registry>) {
+        match event {
+            Event::ServiceSeen { service } => self.ensure(&service),
+            Event::Observation(act) => {
+                self.ensure(&act.service);
+                if let Some(learner) = self.directory.learner(&act.service)
+                    && let Err(error) = learner.try_send(Observed(Box::new(act)))
+                {
+                    tracing::error!("an observation was lost: {error}");
+                }
+            }
+            // Violations go to the audit log directly.
+            Event::Violation(_) => {}
+        }
+    }
+}
+
+impl Handler<Find> for Registry {
+    type Result = Option<Addr<Learner>>;
+
+    fn handle(&mut self, Find(service): Find, _: &mut Context<Registry>) -> Self::Result {
+        self.directory.learner(&service)
+    }
+}
+
+impl Handler<Models> for Registry {
+    type Result = ResponseFuture<Vec<Model>>;
+
+    fn handle(&mut self, _: Models, _: &mut Context<Registry>) -> Self::Result {
+        let learners = self.directory.learners();
+        Box::pin(async move {
+            let mut models = Vec::new();
+            for learner in learners.into_values() {
+                models.extend(learner.send(Show).await);
+            }
+            models
+        })
+    }
+}

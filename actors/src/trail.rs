@@ -1,0 +1,187 @@
+//! The audit trail on disk: JSON lines in `audit-YYYYMMDD.jsonl`, only ever appended to.
+//!
+//! Each line is a [`Record`] and, beside it, the kernel's key of the kind of act: with it a restart knows what has been
+//! told already, from the same bytes that were told.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::Record;
+use crate::tally::Tally;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Line {
+    #[serde(flatten)]
+    record: Record,
+    key: Option<String>,
+}
+
+/// The open trail.
+#[derive(Debug)]
+pub struct Trail {
+    directory: PathBuf,
+    file: Option<(PathBuf, File)>,
+    next: u64,
+    firsts: BTreeMap<u64, Record>,
+    /// What has been told of each kind of act.
+    pub tally: Tally,
+}
+
+/// First records that are kept in memory to be repeated; older kinds are told without their details.
+const FIRSTS: usize = 20_000;
+
+impl Trail {
+    /// Opens the trail and reads the newest two files back. A last line that was cut off is ended, so that the next
+    /// record stands on its own.
+    pub fn open(directory: PathBuf) -> io::Result<Trail> {
+        fs::create_dir_all(&directory)?;
+        let mut trail = Trail { directory, file: None, next: 1, firsts: BTreeMap::new(), tally: Tally::default() };
+        let files = files(&trail.directory);
+        for path in files.iter().skip(files.len().saturating_sub(2)) {
+            for line in lines(path)? {
+                trail.take_in(&line);
+            }
+            end_last_line(path)?;
+        }
+        Ok(trail)
+    }
+
+    fn take_in(&mut self, line: &Line) {
+        self.next = self.next.max(line.record.id + 1);
+        let Some(key) = &line.key else { return };
+        match line.record.repeats {
+            None => self.remember(key.clone(), &line.record, 0),
+            Some(_) => self.tally.repeated(key, line.record.count),
+        }
+    }
+
+    fn remember(&mut self, key: String, record: &Record, already: u64) {
+        self.tally.first(key, record.id, already);
+        self.firsts.insert(record.id, record.clone());
+        while self.firsts.len() > FIRSTS {
+            self.firsts.pop_first();
+        }
+    }
+
+    /// Appends a record, giving it its id. With a key it is the first of its kind; `already` is what of the kernel's
+    /// count it stands for (nothing for an act, everything for a flood).
+    pub fn append(&mut self, mut record: Record, key: Option<String>, already: u64) -> io::Result<Record> {
+        record.id = self.next;
+        self.write(&record, key.clone())?;
+        self.next += 1;
+        if let Some(key) = key {
+            self.remember(key, &record, already);
+        }
+        Ok(record)
+    }
+
+    /// Appends what is new of a kernel's total, if anything is.
+    pub fn append_due(&mut self, key: &str, total: u64) -> io::Result<Option<Record>> {
+        let Some((first, due)) = self.tally.due(key, total) else { return Ok(None) };
+        let Some(first) = self.firsts.get(&first) else { return Ok(None) };
+        let mut record = Record::repeat(first, due);
+        record.id = self.next;
+        self.write(&record, Some(key.to_owned()))?;
+        self.next += 1;
+        self.tally.repeated(key, due);
+        Ok(Some(record))
+    }
+
+    fn write(&mut self, record: &Record, key: Option<String>) -> io::Result<()> {
+        let day = record.time.get(..10).unwrap_or("unknown").replace('-', "");
+        let path = self.directory.join(format!("audit-{day}.jsonl"));
+        if self.file.as_ref().is_none_or(|(open, _)| *open != path) {
+            let file = OpenOptions::new().append(true).create(true).mode(0o640).open(&path)?;
+            self.file = Some((path, file));
+        }
+        let mut line = serde_json::to_vec(&Line { record: record.clone(), key })?;
+        line.push(b'\n');
+        match &mut self.file {
+            // One write, so that a line is there whole or, after a crash, cut at its end only.
+            Some((_, file)) => file.write_all(&line),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Records with an id above `after`, oldest first, at most `limit`.
+pub fn read(directory: &Path, after: u64, service: Option<&str>, limit: usize) -> io::Result<Vec<Record>> {
+    let mut found = Vec::new();
+    for path in files(directory) {
+        let more = lines(&path)?.into_iter().map(|line| line.record);
+        found.extend(
+            more.filter(|record| {
+                record.id > after && service.is_none_or(|name| record.service.as_deref() == Some(name))
+            }),
+        );
+    }
+    let surplus = found.len().saturating_sub(limit);
+    Ok(found.split_off(surplus))
+}
+
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"))
+        .collect();
+    files.sort();
+    files
+}
+
+/// Lines that are whole; others are told in the journal and left where they are.
+fn lines(path: &Path) -> io::Result<Vec<Line>> {
+    let mut found = Vec::new();
+    for (number, line) in (1..).zip(BufReader::new(File::open(path)?).split(b'\n')) {
+        let line = line?;
+        match serde_json::from_slice(&line) {
+            Ok(line) => found.push(line),
+            Err(_) if line.is_empty() => {}
+            Err(error) => tracing::warn!("{}:{number}: this is no audit record: {error}", path.display()),
+        }
+    }
+    Ok(found)
+}
+
+fn end_last_line(path: &Path) -> io::Result<()> {
+    let text = fs::read(path)?;
+    if text.last().is_some_and(|last| *last != b'\n') {
+        OpenOptions::new().append(true).open(path)?.write_all(b"\n")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use crate::record::Kind;
+
+    #[test]
+    fn ids_and_sums_go_on_after_a_restart_even_with_a_cut_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let open = || Trail::open(directory.path().to_owned()).unwrap();
+        let mut trail = open();
+        let first = trail.append(Record::plain(Kind::Capability, "one".into()), Some("k".into()), 0).unwrap();
+        assert_eq!(first.id, 1);
+        assert_eq!(trail.append_due("k", 4).unwrap().unwrap().count, 4);
+        assert!(trail.append_due("k", 4).unwrap().is_none());
+        drop(trail);
+        let file = files(directory.path())[0].clone();
+        OpenOptions::new().append(true).open(&file).unwrap().write_all(b"{\"time\":\"20").unwrap();
+        let mut trail = open();
+        let again = trail.append_due("k", 9).unwrap().unwrap();
+        assert_eq!((again.id, again.count, again.repeats), (3, 5, Some(1)));
+        let all = read(directory.path(), 0, None, 100).unwrap();
+        assert_eq!(all.iter().map(|record| record.count).sum::<u64>(), 10);
+        assert_eq!(read(directory.path(), 2, None, 100).unwrap().len(), 1);
+        assert!(read(directory.path(), 0, Some("web"), 100).unwrap().is_empty());
+    }
+}
