@@ -78,7 +78,9 @@ impl Registry {
         let Some(kernel) = self.directory.kernel() else { return };
         context.spawn(kernel.send(Services).into_actor(self).map(|answer, registry, _| {
             if let Ok(Ok(services)) = answer {
-                services.iter().for_each(|service| registry.ensure(&service.name));
+                // A rule or the baseline gives numbers to services that may never run here.
+                let running = services.iter().filter(|service| service.running);
+                running.for_each(|service| registry.ensure(&service.name));
             }
         }));
     }
@@ -97,9 +99,9 @@ impl Actor for Registry {
 impl Handler<Told> for Registry {
     type Result = ();
 
-    fn handle(&mut self, Told(event): Told, _: &mut Context<Registry>) {
+    fn handle(&mut self, Told(event): Told, context: &mut Context<Registry>) {
         match event {
-            Event::ServiceSeen { service } => self.ensure(&service),
+            Event::ServiceSeen { .. } => self.look(context),
             Event::Observation(act) => {
                 self.ensure(&act.service);
                 if let Some(learner) = self.directory.learner(&act.service)

@@ -61,6 +61,11 @@ pub fn known_from(service: &str) -> Option<&'static str> {
     FILE.baseline.iter().find(|entry| named(&entry.services, service)).map(|entry| entry.known_from.as_str())
 }
 
+/// Services whose entry the kernel must have before anybody has seen them run: without it they would count as unknown.
+pub fn always_listed() -> impl Iterator<Item = &'static str> {
+    FILE.exempt.iter().chain(&FILE.login).map(String::as_str)
+}
+
 /// Whether a service can never be denied anything (design section 4).
 pub fn is_exempt(service: &str) -> bool {
     named(&FILE.exempt, service)

@@ -1,2 +1,22 @@
-//! Bartizan, `supervisor`.
+//! The daemon `bartizand`, its API, and the command line `bartizan`.
 #![forbid(unsafe_code)]
+
+pub mod api;
+pub mod cli;
+pub mod config;
+pub mod doctor;
+pub mod early;
+pub mod logging;
+pub mod mounts;
+pub mod paths;
+pub mod start;
+pub mod switch;
+
+/// All went well.
+pub const GOOD: u8 = 0;
+/// There is something to look at: a violation, a difference, a refusal.
+pub const FINDING: u8 = 1;
+/// The command line or an input is wrong.
+pub const BAD_INPUT: u8 = 2;
+/// The system cannot do it, or the daemon does not run.
+pub const CANNOT: u8 = 3;

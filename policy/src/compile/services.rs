@@ -18,6 +18,9 @@ pub(super) fn fill(compiled: &mut Compiled, catalogue: &Catalogue, input: &Input
     for name in input.rules.iter().flat_map(|rule| &rule.services).filter(|name| !name.contains('*')) {
         models.entry(name).or_insert_with(|| unseen(name));
     }
+    for name in baseline::always_listed() {
+        models.entry(name).or_insert_with(|| ServiceModel { granted: baseline::grants(name), ..unseen(name) });
+    }
     compiled.services =
         models.values().map(|model| (model.name.clone(), service(catalogue, input.rules, model))).collect();
     // Its name fits `*` only.

@@ -1,0 +1,112 @@
+//! The REST API on a Unix socket. Peer credentials and the caller's task label decide what it may do.
+
+mod caller;
+mod routes;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use actix_web::dev::Server;
+use actix_web::{App, HttpServer, web};
+use actors::directory::Directory;
+use nix::unistd::{Group, chown};
+use serde::{Deserialize, Serialize};
+
+use crate::paths::SOCKET;
+use actors::revision_store::PolicyFile;
+
+/// Largest request: all policy files together.
+const REQUEST_MAX: usize = 8 << 20;
+/// Group whose members may read.
+pub const GROUP: &str = "bartizan";
+
+/// A policy to be applied.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApplyRequest {
+    /// Its files.
+    pub files: Vec<PolicyFile>,
+}
+
+/// What went wrong, one line per problem.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Failure {
+    /// The lines.
+    pub problems: Vec<String>,
+}
+
+/// `status --json`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// `enforcing`, `degraded`, `disabled` or `unsupported`.
+    pub enforcement: String,
+    /// Number of the revision in force; 0: none yet.
+    pub revision: u64,
+    /// The running kernel.
+    pub kernel: String,
+    /// Every hook in use.
+    pub hooks: Vec<HookStatus>,
+    /// What could not be delivered, and other counts, since the programs were loaded.
+    pub loss: std::collections::BTreeMap<String, u64>,
+    /// How the kernel differs from the revision; empty when it does not.
+    pub differences: Vec<String>,
+    /// Services with tasks that ran before enforcement was loaded.
+    pub started_earlier: Vec<String>,
+}
+
+/// One hook.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct HookStatus {
+    /// The kernel's name for it.
+    pub name: String,
+    /// The program that was chosen for its prototype.
+    pub program: String,
+    /// Whether the link was read back.
+    pub attached: bool,
+}
+
+/// One entry of `services --json`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ServiceStatus {
+    /// Name, without `.service`.
+    pub name: String,
+    /// `learning`, `active`, `manual` or `archived`.
+    pub state: String,
+    /// Capability → accesses.
+    pub granted: std::collections::BTreeMap<String, Vec<policy::access::Access>>,
+    /// RFC 3339, entry into the state.
+    pub since: String,
+}
+
+/// Binds the socket and returns the server, which the caller runs.
+pub fn serve(directory: Directory) -> Result<Server, String> {
+    let socket = Path::new(SOCKET);
+    let told = |error: std::io::Error| format!("{SOCKET}: {error}");
+    if let Some(parent) = socket.parent() {
+        fs::create_dir_all(parent).map_err(told)?;
+    }
+    let _ = fs::remove_file(socket);
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(web::Data::new(directory.clone()))
+            .app_data(web::JsonConfig::default().limit(REQUEST_MAX))
+            .configure(routes::all)
+    })
+    .workers(1)
+    .disable_signals()
+    .on_connect(caller::remember)
+    .bind_uds(socket)
+    .map_err(told)?
+    .run();
+    admit(socket).map_err(told)?;
+    Ok(server)
+}
+
+/// Root and the group may connect; nobody else.
+fn admit(socket: &Path) -> std::io::Result<()> {
+    if let Ok(Some(group)) = Group::from_name(GROUP) {
+        chown(socket, None, Some(group.gid))?;
+    }
+    fs::set_permissions(socket, fs::Permissions::from_mode(0o660))
+}

@@ -1,0 +1,192 @@
+//! What can be asked, and what answers.
+
+use std::collections::BTreeMap;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use actors::clock;
+use actors::directory::Directory;
+use actors::messages::{Apply, Audits, Enter, Find, Held, Models, ReadBackNow, RevisionNumber, Services, Show};
+use policy::model::{Model, State};
+use serde::Deserialize;
+
+use super::{ApplyRequest, Failure, HookStatus, ServiceStatus, Status, caller};
+
+/// Most records in one answer.
+const AUDITS_MAX: usize = 10_000;
+
+pub(super) fn all(config: &mut web::ServiceConfig) {
+    config
+        .route("/v1/status", web::get().to(status))
+        .route("/v1/services", web::get().to(services))
+        .route("/v1/services/{name}", web::get().to(show))
+        .route("/v1/services/{name}/activate", web::post().to(activate))
+        .route("/v1/services/{name}/relearn", web::post().to(relearn))
+        .route("/v1/audits", web::get().to(audits))
+        .route("/v1/policy", web::post().to(apply));
+}
+
+type Shared = web::Data<Directory>;
+
+fn failed(status: actix_web::http::StatusCode, problems: Vec<String>) -> HttpResponse {
+    HttpResponse::build(status).json(Failure { problems })
+}
+
+fn unavailable(what: &str) -> HttpResponse {
+    failed(actix_web::http::StatusCode::SERVICE_UNAVAILABLE, vec![format!("{what} does not answer; see the journal")])
+}
+
+async fn status(directory: Shared) -> HttpResponse {
+    let revision = match directory.keeper() {
+        Some(keeper) => keeper.send(RevisionNumber).await.unwrap_or(0),
+        None => 0,
+    };
+    let kernel =
+        nix::sys::utsname::uname().map(|name| name.release().to_string_lossy().into_owned()).unwrap_or_default();
+    let Some(link) = directory.kernel() else {
+        return HttpResponse::Ok().json(without_kernel(revision, kernel));
+    };
+    let held = match link.send(ReadBackNow).await {
+        Ok(Ok(held)) => held,
+        Ok(Err(error)) => {
+            let mut held = Held::default();
+            held.read_back.differences.push(format!("reading back failed: {error}"));
+            held
+        }
+        Err(_) => return unavailable("the kernel link"),
+    };
+    let started_earlier = match link.send(Services).await {
+        Ok(Ok(services)) => services
+            .into_iter()
+            .filter(|service| service.started_earlier && service.running)
+            .map(|service| service.name)
+            .collect(),
+        _ => Vec::new(),
+    };
+    let enforcement = if held.read_back.differences.is_empty() { "enforcing" } else { "degraded" }.to_owned();
+    HttpResponse::Ok().json(Status {
+        enforcement,
+        revision,
+        kernel,
+        hooks: held
+            .read_back
+            .hooks
+            .into_iter()
+            .map(|hook| HookStatus { name: hook.name, program: hook.program, attached: hook.attached })
+            .collect(),
+        loss: held.loss,
+        differences: held.read_back.differences,
+        started_earlier,
+    })
+}
+
+fn without_kernel(revision: u64, kernel: String) -> Status {
+    Status {
+        enforcement: "disabled".to_owned(),
+        revision,
+        kernel,
+        hooks: Vec::new(),
+        loss: BTreeMap::new(),
+        differences: Vec::new(),
+        started_earlier: Vec::new(),
+    }
+}
+
+async fn services(directory: Shared) -> HttpResponse {
+    let Some(registry) = directory.registry() else { return unavailable("the registry") };
+    match registry.send(Models).await {
+        Ok(models) => HttpResponse::Ok().json(models.iter().map(summary).collect::<Vec<_>>()),
+        Err(_) => unavailable("the registry"),
+    }
+}
+
+fn summary(model: &Model) -> ServiceStatus {
+    ServiceStatus {
+        name: model.service.clone(),
+        state: model.state.name().to_owned(),
+        granted: model
+            .granted
+            .iter()
+            .map(|(capability, accesses)| (capability.clone(), accesses.keys().copied().collect()))
+            .collect(),
+        since: clock::rfc3339(model.since),
+    }
+}
+
+async fn learner(directory: &Directory, name: &str) -> Result<actix::Addr<actors::learner::Learner>, HttpResponse> {
+    let Some(registry) = directory.registry() else { return Err(unavailable("the registry")) };
+    let plain = name.strip_suffix(".service").unwrap_or(name);
+    match registry.send(Find(plain.to_owned())).await {
+        Ok(Some(learner)) => Ok(learner),
+        Ok(None) => Err(failed(
+            actix_web::http::StatusCode::NOT_FOUND,
+            vec![format!("there is no service {plain}; `bartizan services` lists those that are known")],
+        )),
+        Err(_) => Err(unavailable("the registry")),
+    }
+}
+
+async fn show(directory: Shared, name: web::Path<String>) -> HttpResponse {
+    let learner = match learner(&directory, &name).await {
+        Ok(learner) => learner,
+        Err(answer) => return answer,
+    };
+    match learner.send(Show).await {
+        Ok(model) => HttpResponse::Ok().json(model),
+        Err(_) => unavailable("the learner"),
+    }
+}
+
+async fn activate(request: HttpRequest, directory: Shared, name: web::Path<String>) -> HttpResponse {
+    enter(&request, &directory, &name, State::Active).await
+}
+
+async fn relearn(request: HttpRequest, directory: Shared, name: web::Path<String>) -> HttpResponse {
+    enter(&request, &directory, &name, State::Learning).await
+}
+
+async fn enter(request: &HttpRequest, directory: &Directory, name: &str, state: State) -> HttpResponse {
+    if let Err(why) = caller::may_write(request, directory).await {
+        return failed(actix_web::http::StatusCode::FORBIDDEN, vec![why]);
+    }
+    let learner = match learner(directory, name).await {
+        Ok(learner) => learner,
+        Err(answer) => return answer,
+    };
+    match learner.send(Enter(state)).await {
+        Ok(Ok(())) => HttpResponse::NoContent().finish(),
+        Ok(Err(error)) => failed(actix_web::http::StatusCode::INTERNAL_SERVER_ERROR, vec![error]),
+        Err(_) => unavailable("the learner"),
+    }
+}
+
+#[derive(Deserialize)]
+struct AuditsQuery {
+    #[serde(default)]
+    after: u64,
+    service: Option<String>,
+    limit: Option<usize>,
+}
+
+async fn audits(directory: Shared, query: web::Query<AuditsQuery>) -> HttpResponse {
+    let Some(audit) = directory.audit() else { return unavailable("the audit log") };
+    let service = query.service.as_deref().map(|name| name.strip_suffix(".service").unwrap_or(name).to_owned());
+    let limit = query.limit.unwrap_or(AUDITS_MAX).min(AUDITS_MAX);
+    match audit.send(Audits { after: query.after, service, limit }).await {
+        Ok(Ok(records)) => HttpResponse::Ok().json(records),
+        Ok(Err(error)) => failed(actix_web::http::StatusCode::INTERNAL_SERVER_ERROR, vec![error]),
+        Err(_) => unavailable("the audit log"),
+    }
+}
+
+async fn apply(request: HttpRequest, directory: Shared, body: web::Json<ApplyRequest>) -> HttpResponse {
+    let by = match caller::may_write(&request, &directory).await {
+        Ok(by) => by,
+        Err(why) => return failed(actix_web::http::StatusCode::FORBIDDEN, vec![why]),
+    };
+    let Some(keeper) = directory.keeper() else { return unavailable("the policy keeper") };
+    match keeper.send(Apply { files: body.into_inner().files, by }).await {
+        Ok(Ok(number)) => HttpResponse::Ok().json(serde_json::json!({ "revision": number })),
+        Ok(Err(problems)) => failed(actix_web::http::StatusCode::UNPROCESSABLE_ENTITY, problems),
+        Err(_) => unavailable("the policy keeper"),
+    }
+}

@@ -1,0 +1,112 @@
+//! The daemon.
+#![forbid(unsafe_code)]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use supervisor::{CANNOT, GOOD, api, config, early, logging, paths, start, switch};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Exit status when an actor could not be kept running; systemd starts the daemon again.
+const GAVE_UP: u8 = 4;
+
+/// Bartizan's daemon: learns what services do and keeps the kernel's policy up to date. Ending it does not end
+/// enforcement.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// Put the active revision in force and end (used before network services start)
+    #[arg(long)]
+    early: bool,
+    /// The configuration
+    #[arg(long, default_value = paths::CONFIGURATION)]
+    config: PathBuf,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let config = match config::read(&arguments.config) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("bartizand: {error}");
+            return ExitCode::from(supervisor::BAD_INPUT);
+        }
+    };
+    if let Err(error) = logging::start(config.log_level) {
+        eprintln!("bartizand: {error}");
+    }
+    if !nix::unistd::geteuid().is_root() {
+        return cannot("bartizand has to run as root: only root may load programs into the kernel");
+    }
+    let off = switch::disabled();
+    match (arguments.early, off) {
+        (true, Some(_)) => ExitCode::from(GOOD),
+        (true, None) => {
+            match early::run() {
+                Ok(done) => tracing::info!("{done}"),
+                // The boot goes on, and the daemon tries again with all its means.
+                Err(error) => tracing::error!("nothing is enforced before the daemon starts: {error}"),
+            }
+            ExitCode::from(GOOD)
+        }
+        (false, off) => run(&config, off),
+    }
+}
+
+fn run(config: &config::Config, off: Option<String>) -> ExitCode {
+    if let Some(why) = &off {
+        tracing::error!("ENFORCEMENT IS SWITCHED OFF: {why}");
+        if let Err(error) = bpf::enforcement::detach() {
+            tracing::error!("what an earlier start pinned cannot be taken away: {error}");
+        }
+    }
+    let system = actix::System::new();
+    let started = system.block_on(async {
+        let directory = start::start(config, off.is_none()).await?;
+        let server = api::serve(directory)?;
+        let served = server.handle();
+        actix::spawn(server);
+        let stop = wait().map_err(|error| format!("signals cannot be awaited: {error}"))?;
+        actix::spawn(async move {
+            stop.await;
+            let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+            served.stop(true).await;
+            actix::System::current().stop();
+        });
+        // Outside systemd there is nobody to notify.
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+        Ok::<(), String>(())
+    });
+    if let Err(error) = started {
+        return cannot(&error);
+    }
+    match system.run_with_code() {
+        Ok(0) => {
+            tracing::info!("bartizand ends; what is pinned in the kernel stays in force");
+            ExitCode::from(GOOD)
+        }
+        Ok(_) | Err(_) => ExitCode::from(GAVE_UP),
+    }
+}
+
+/// Resolves when the daemon is asked to end.
+fn wait() -> std::io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+fn cannot(error: &str) -> ExitCode {
+    tracing::error!("{error}");
+    eprintln!(
+        "bartizand cannot enforce anything on this machine and ends: {error}. Nothing has been changed. \
+         `bartizan doctor` checks each requirement and says how to meet it."
+    );
+    ExitCode::from(CANNOT)
+}

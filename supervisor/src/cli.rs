@@ -1,0 +1,188 @@
+//! The command line.
+
+mod audits;
+mod client;
+pub mod policy_files;
+mod tables;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use hyper::Method;
+
+use crate::api::{ApplyRequest, ServiceStatus, Status};
+use crate::{BAD_INPUT, CANNOT, FINDING, GOOD, doctor, paths};
+use client::{Answer, Trouble, ask};
+
+/// Bartizan: what each service may do, learned and enforced.
+///
+/// Exit status: 0 good, 1 a finding, 2 wrong usage or input, 3 the system cannot do it or the daemon does not run.
+#[derive(Parser)]
+#[command(name = "bartizan", version)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Whether the kernel enforces the policy, read back from it
+    Status {
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Every service that is known, and where it stands
+    Services {
+        /// A JSON array
+        #[arg(long)]
+        json: bool,
+    },
+    /// The model of a service
+    Show {
+        /// The service, with or without .service
+        service: String,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// End a service's learning: its model counts when this returns
+    Activate {
+        /// The service
+        service: String,
+    },
+    /// Let a service learn again, on top of what it knows
+    Relearn {
+        /// The service
+        service: String,
+    },
+    /// Rules
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// What was denied and recorded
+    Audits {
+        /// Only this service
+        #[arg(long)]
+        service: Option<String>,
+        /// Wait for more
+        #[arg(long)]
+        follow: bool,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check what enforcement needs from this machine (needs no daemon)
+    Doctor,
+}
+
+#[derive(Subcommand)]
+enum PolicyCommand {
+    /// Read and check policy files, and change nothing (needs no daemon)
+    Check {
+        /// A file, or a directory of *.toml
+        path: PathBuf,
+    },
+    /// Make policy files the new policy; returns when the kernel holds it
+    Apply {
+        /// A file, or a directory of *.toml
+        #[arg(default_value = paths::POLICY)]
+        path: PathBuf,
+    },
+}
+
+/// Runs a command; the number is the exit status.
+pub fn run(arguments: &Arguments) -> u8 {
+    let outcome = match &arguments.command {
+        Command::Status { json } => status(*json),
+        Command::Services { json } => services(*json),
+        Command::Show { service, json } => show(service, *json),
+        Command::Activate { service } => enter(service, "activate"),
+        Command::Relearn { service } => enter(service, "relearn"),
+        Command::Policy(PolicyCommand::Check { path }) => return check(path),
+        Command::Policy(PolicyCommand::Apply { path }) => apply(path),
+        Command::Audits { service, follow, json } => audits::print(service.as_deref(), *follow, *json),
+        Command::Doctor => return doctor::run(),
+    };
+    match outcome {
+        Ok(status) => status,
+        Err(trouble) => {
+            trouble.lines.iter().for_each(|line| eprintln!("bartizan: {line}"));
+            trouble.status
+        }
+    }
+}
+
+fn get<T: serde::de::DeserializeOwned>(path: &str) -> Result<(T, String), Trouble> {
+    let Answer { text } = ask(Method::GET, path, None)?;
+    let value = serde_json::from_str(&text)
+        .map_err(|error| Trouble::new(CANNOT, format!("the daemon's answer cannot be read: {error}")))?;
+    Ok((value, text))
+}
+
+fn status(json: bool) -> Result<u8, Trouble> {
+    let (status, text): (Status, String) = get("/v1/status")?;
+    if json {
+        println!("{text}")
+    } else {
+        tables::status(&status)
+    }
+    Ok(if status.enforcement == "enforcing" { GOOD } else { FINDING })
+}
+
+fn services(json: bool) -> Result<u8, Trouble> {
+    let (services, text): (Vec<ServiceStatus>, String) = get("/v1/services")?;
+    if json {
+        println!("{text}")
+    } else {
+        tables::services(&services)
+    }
+    Ok(GOOD)
+}
+
+fn show(service: &str, json: bool) -> Result<u8, Trouble> {
+    let (model, text): (policy::model::Model, String) = get(&format!("/v1/services/{}", client::encode(service)))?;
+    if json {
+        println!("{text}")
+    } else {
+        tables::model(&model)
+    }
+    Ok(GOOD)
+}
+
+fn enter(service: &str, what: &str) -> Result<u8, Trouble> {
+    ask(Method::POST, &format!("/v1/services/{}/{what}", client::encode(service)), None)?;
+    println!("{service}: {what} done, and the kernel holds it");
+    Ok(GOOD)
+}
+
+fn check(path: &std::path::Path) -> u8 {
+    let files = match policy_files::read(path) {
+        Ok(files) => files,
+        Err(error) => {
+            eprintln!("{error}");
+            return BAD_INPUT;
+        }
+    };
+    match actors::assemble::rules(&files) {
+        Ok(rules) => {
+            println!("{} files, {} rules: good", files.len(), rules.len());
+            GOOD
+        }
+        Err(problems) => {
+            problems.iter().for_each(|problem| eprintln!("{problem}"));
+            BAD_INPUT
+        }
+    }
+}
+
+fn apply(path: &std::path::Path) -> Result<u8, Trouble> {
+    let files = policy_files::read(path).map_err(|error| Trouble::new(BAD_INPUT, error))?;
+    let body = serde_json::to_vec(&ApplyRequest { files })
+        .map_err(|error| Trouble::new(CANNOT, format!("the request cannot be written: {error}")))?;
+    let answer = ask(Method::POST, "/v1/policy", Some(body))?;
+    let number = serde_json::from_str::<serde_json::Value>(&answer.text)
+        .ok()
+        .and_then(|value| value.get("revision").and_then(serde_json::Value::as_u64));
+    println!("revision {} is in force, and the kernel holds it", number.unwrap_or_default());
+    Ok(GOOD)
+}

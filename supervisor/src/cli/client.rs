@@ -1,0 +1,105 @@
+//! Asks the daemon, over its socket.
+
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::UnixStream;
+
+use crate::api::Failure;
+use crate::paths::SOCKET;
+use crate::{BAD_INPUT, CANNOT, FINDING};
+
+/// A good answer.
+pub(super) struct Answer {
+    pub(super) text: String,
+}
+
+/// Why there is no good answer.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    pub(super) status: u8,
+    pub(super) lines: Vec<String>,
+}
+
+impl Trouble {
+    pub(super) fn new(status: u8, line: impl Into<String>) -> Trouble {
+        Trouble { status, lines: vec![line.into()] }
+    }
+}
+
+/// Sends one request and waits for the answer, however long the kernel takes.
+pub(super) fn ask(method: Method, path: &str, body: Option<Vec<u8>>) -> Result<Answer, Trouble> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Trouble::new(CANNOT, error.to_string()))?;
+    runtime.block_on(exchange(method, path, body.unwrap_or_default()))
+}
+
+async fn exchange(method: Method, path: &str, body: Vec<u8>) -> Result<Answer, Trouble> {
+    let stream = UnixStream::connect(SOCKET).await.map_err(|error| unreachable(&error))?;
+    let broken = |error: &dyn std::fmt::Display| Trouble::new(CANNOT, format!("{SOCKET}: {error}"));
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
+    tokio::spawn(connection);
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", "bartizan")
+        .header("content-type", "application/json")
+        .body(Full::new(Bytes::from(body)))
+        .map_err(|error| broken(&error))?;
+    let response = sender.send_request(request).await.map_err(|error| broken(&error))?;
+    let status = response.status();
+    let bytes = response.into_body().collect().await.map_err(|error| broken(&error))?.to_bytes();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    if status.is_success() { Ok(Answer { text }) } else { Err(refusal(status, text)) }
+}
+
+fn unreachable(error: &std::io::Error) -> Trouble {
+    match error.kind() {
+        std::io::ErrorKind::PermissionDenied => Trouble::new(
+            CANNOT,
+            format!("no permission for {SOCKET}: be root, or a member of group {}", crate::api::GROUP),
+        ),
+        _ => Trouble::new(
+            CANNOT,
+            format!(
+                "bartizand does not run ({SOCKET}: {error}); what it pinned is enforced all the same. Start it with `systemctl start bartizand`"
+            ),
+        ),
+    }
+}
+
+fn refusal(status: StatusCode, text: String) -> Trouble {
+    let lines = serde_json::from_str::<Failure>(&text).map_or_else(|_| vec![text], |failure| failure.problems);
+    let code = match status {
+        StatusCode::NOT_FOUND | StatusCode::UNPROCESSABLE_ENTITY | StatusCode::BAD_REQUEST => BAD_INPUT,
+        StatusCode::FORBIDDEN => FINDING,
+        _ => CANNOT,
+    };
+    Trouble { status: code, lines }
+}
+
+/// A service's name in a path of the API.
+pub(super) fn encode(name: &str) -> String {
+    name.bytes()
+        .map(|byte| {
+            if byte.is_ascii_alphanumeric() || b"-_.~@".contains(&byte) {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn names_survive_the_path() {
+        assert_eq!(super::encode("getty@tty1.service"), "getty@tty1.service");
+        assert_eq!(super::encode("a/b c"), "a%2Fb%20c");
+    }
+}

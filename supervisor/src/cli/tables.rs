@@ -1,0 +1,56 @@
+//! Answers for people.
+
+use actors::clock::rfc3339;
+use policy::model::Model;
+
+use crate::api::{ServiceStatus, Status};
+
+pub(super) fn status(status: &Status) {
+    println!("enforcement  {}", status.enforcement);
+    println!("revision     {}", status.revision);
+    println!("kernel       {}", status.kernel);
+    let attached = status.hooks.iter().filter(|hook| hook.attached).count();
+    println!("hooks        {attached} of {} attached", status.hooks.len());
+    for hook in status.hooks.iter().filter(|hook| !hook.attached) {
+        println!("             NOT attached: {}", hook.name);
+    }
+    for difference in &status.differences {
+        println!("difference   {difference}");
+    }
+    for (kind, count) in status.loss.iter().filter(|(_, count)| **count > 0) {
+        println!("loss         {kind}: {count}");
+    }
+    if !status.started_earlier.is_empty() {
+        println!("earlier      started before enforcement: {}", status.started_earlier.join(", "));
+    }
+}
+
+pub(super) fn services(services: &[ServiceStatus]) {
+    println!("{:<28} {:<9} {:<25} GRANTED", "SERVICE", "STATE", "SINCE");
+    for service in services {
+        let granted: Vec<&str> = service.granted.keys().map(String::as_str).collect();
+        println!("{:<28} {:<9} {:<25} {}", service.name, service.state, service.since, granted.join(" "));
+    }
+}
+
+pub(super) fn model(model: &Model) {
+    println!("service  {}", model.service);
+    println!("state    {} since {}", model.state.name(), rfc3339(model.since));
+    println!("grants");
+    for (capability, accesses) in &model.granted {
+        for (access, evidence) in accesses {
+            println!(
+                "  {capability}.{} — {} by {}, first {}, last {}",
+                access.name(),
+                evidence.object.escape_debug(),
+                evidence.exe.escape_debug(),
+                rfc3339(evidence.first),
+                rfc3339(evidence.last)
+            );
+        }
+    }
+    println!("programs");
+    for path in model.programs.keys() {
+        println!("  {}", path.escape_debug());
+    }
+}

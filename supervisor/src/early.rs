@@ -1,0 +1,41 @@
+//! `bartizand --early`: the active revision in force before network services start. It leaves everything pinned for
+//! the daemon and ends; whatever goes wrong, the boot goes on.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use actors::assemble;
+use actors::clock::now_ms;
+use actors::host::ThisHost;
+use actors::model_store::ModelStore;
+use actors::revision_store::RevisionStore;
+use actors::rule_names::RuleNames;
+use bpf::kernel::Kernel as _;
+use policy::compile::ServiceModel;
+
+use crate::paths::{GENERATIONS, MODELS, REVISIONS};
+
+/// Installs the active revision. The sentence says what was done.
+pub fn run() -> Result<String, String> {
+    let store = RevisionStore::new(PathBuf::from(REVISIONS));
+    let Some(revision) = store.active()? else {
+        return Ok("there is no revision yet: nothing is enforced before the daemon starts".to_owned());
+    };
+    let rules = assemble::rules(&revision.files)
+        .map_err(|problems| problems.first().map(ToString::to_string).unwrap_or_default())?;
+    let (models, aside) =
+        ModelStore::new(PathBuf::from(MODELS)).load(now_ms()).map_err(|error| format!("{MODELS}: {error}"))?;
+    for broken in aside {
+        tracing::error!("the model of {} was set aside as {}: {}", broken.service, broken.now.display(), broken.why);
+    }
+    let services: BTreeMap<String, ServiceModel> =
+        models.iter().map(|model| (model.service.clone(), assemble::service_model(model))).collect();
+    let compiled = assemble::revision(&rules, &services, &ThisHost)?;
+    let mut opened = bpf::enforcement::open().map_err(|error| error.to_string())?;
+    let generation = opened.kernel.next_generation().map_err(|error| error.to_string())?;
+    RuleNames::read(PathBuf::from(GENERATIONS))
+        .remember(generation, &compiled.rules)
+        .map_err(|error| format!("{GENERATIONS}: {error}"))?;
+    opened.kernel.install(&compiled).map_err(|error| error.to_string())?;
+    Ok(format!("revision {} is in force", revision.number))
+}

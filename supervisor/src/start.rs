@@ -1,0 +1,151 @@
+//! Starts the daemon: enforcement first, then the actors around it, then the API.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use actix::{Actor as _, Addr, Arbiter};
+use actors::assemble;
+use actors::audit_log::AuditLog;
+use actors::clock::now_ms;
+use actors::directory::Directory;
+use actors::host::ThisHost;
+use actors::kernel_link::KernelLink;
+use actors::messages::{Apply, Recompile, Supervise};
+use actors::model_store::ModelStore;
+use actors::policy_keeper::{Beginning, PolicyKeeper};
+use actors::record::Kind;
+use actors::registry::Registry;
+use actors::revision_store::{Revision, RevisionStore};
+use actors::root::{Child, Root, Start};
+use bpf::enforcement::{Opened, open};
+use bpf::kernel::Kernel as _;
+use policy::model::Model;
+
+use crate::config::Config;
+use crate::paths::{AUDIT, GENERATIONS, MODELS, POLICY, REVISIONS};
+
+/// Starts every actor; with `enforce`, the hooks run when this returns.
+pub async fn start(config: &Config, enforce: bool) -> Result<Directory, String> {
+    let directory = Directory::default();
+    let root = Root::default().start();
+    directory.set_root(root.clone());
+    let opened = if enforce { Some(open().map_err(|error| error.to_string())?) } else { None };
+    let (load, adopted, opened) = identity(opened)?;
+    supervise(&root, "audit log", audit(directory.clone(), load)).await?;
+    let store = ModelStore::new(PathBuf::from(MODELS));
+    let (models, aside) = store.load(now_ms()).map_err(|error| format!("{MODELS}: {error}"))?;
+    for broken in &aside {
+        let now = broken.now.display();
+        let message =
+            format!("The model of {} was set aside as {now} and learning starts again: {}", broken.service, broken.why);
+        directory.tell(Kind::Lifecycle, Some(&broken.service), message);
+    }
+    if let Some(opened) = opened {
+        supervise(&root, "kernel link", kernel(directory.clone(), opened)).await?;
+    }
+    supervise(&root, "policy keeper", keeper(directory.clone())).await?;
+    if enforce {
+        first_install(&directory).await?;
+        crate::mounts::watch(directory.clone()).map_err(|error| format!("/proc/1/mountinfo: {error}"))?;
+    }
+    let models: BTreeMap<String, Model> = models.into_iter().map(|model| (model.service.clone(), model)).collect();
+    supervise(&root, "registry", registry(directory.clone(), store, config.learning_time, models)).await?;
+    directory.tell(Kind::Lifecycle, None, started(enforce, adopted));
+    Ok(directory)
+}
+
+fn started(enforce: bool, adopted: bool) -> String {
+    match (enforce, adopted) {
+        (false, _) => "Bartizan has started WITHOUT enforcement",
+        (true, true) => "Bartizan has started and taken over the enforcement that was in force",
+        (true, false) => "Bartizan has started and loaded its enforcement",
+    }
+    .to_owned()
+}
+
+/// The load's number, whether it was taken over, and what was opened.
+fn identity(opened: Option<Opened>) -> Result<(u64, bool, Option<Opened>), String> {
+    let Some(mut opened) = opened else { return Ok((0, false, None)) };
+    let load = opened.kernel.load().map_err(|error| error.to_string())?;
+    Ok((load, opened.adopted, Some(opened)))
+}
+
+async fn supervise(root: &Addr<Root>, name: &str, start: Start) -> Result<(), String> {
+    let child = Child { name: name.to_owned(), start, running: false };
+    root.send(Supervise(child)).await.map_err(|error| format!("{name}: {error}"))
+}
+
+fn audit(directory: Directory, load: u64) -> Start {
+    Box::new(move |notice| {
+        let log = AuditLog::open(Path::new(AUDIT), Path::new(GENERATIONS), load, notice);
+        log.map_err(|error| format!("{AUDIT}: {error}"))?.run(&directory);
+        Ok(())
+    })
+}
+
+fn kernel(directory: Directory, opened: Opened) -> Start {
+    let arbiter = Arbiter::new();
+    let mut first = Some(opened);
+    Box::new(move |notice| {
+        // After a panic the pinned programs are still in force, and opening takes them over.
+        let opened = match first.take() {
+            Some(opened) => opened,
+            None => open().map_err(|error| error.to_string())?,
+        };
+        let link = KernelLink::new(Box::new(opened.kernel), opened.events, directory.clone(), notice);
+        directory.set_kernel(KernelLink::start_in_arbiter(&arbiter.handle(), move |_| link));
+        Ok(())
+    })
+}
+
+fn keeper(directory: Directory) -> Start {
+    Box::new(move |notice| {
+        let store = RevisionStore::new(PathBuf::from(REVISIONS));
+        let revision = store.active()?.unwrap_or_default();
+        let rules = assemble::rules(&revision.files)
+            .map_err(|problems| problems.first().map(ToString::to_string).unwrap_or_default())?;
+        let (models, _) = ModelStore::new(PathBuf::from(MODELS)).load(now_ms()).map_err(|error| error.to_string())?;
+        let services = models.iter().map(|model| (model.service.clone(), assemble::service_model(model))).collect();
+        let beginning = Beginning { revision, rules, services };
+        let keeper = PolicyKeeper::new(directory.clone(), store, Box::new(ThisHost), beginning, notice);
+        directory.set_keeper(keeper.start());
+        Ok(())
+    })
+}
+
+fn registry(
+    directory: Directory,
+    store: ModelStore,
+    learning_time: Duration,
+    models: BTreeMap<String, Model>,
+) -> Start {
+    let mut first = Some(models);
+    Box::new(move |notice| {
+        let registry = Registry::new(directory.clone(), store.clone(), learning_time, notice);
+        // Learners that outlived the registry are still in the directory.
+        registry.run(first.take().unwrap_or_default());
+        Ok(())
+    })
+}
+
+/// Has the kernel hold the active revision, or makes the first one of the operator's files.
+async fn first_install(directory: &Directory) -> Result<(), String> {
+    let keeper = directory.keeper().ok_or_else(|| "the policy keeper did not start: see the lines above".to_owned())?;
+    let active: Option<Revision> = RevisionStore::new(PathBuf::from(REVISIONS)).active()?;
+    if active.is_none() {
+        match crate::cli::policy_files::read(Path::new(POLICY)) {
+            Ok(files) => {
+                let apply = Apply { files, by: "the first start".to_owned() };
+                match keeper.send(apply).await.map_err(|error| error.to_string())? {
+                    Ok(_) => return Ok(()),
+                    Err(lines) => {
+                        lines.iter().for_each(|line| tracing::error!("the first policy is not in force: {line}"))
+                    }
+                }
+            }
+            Err(error) => tracing::error!("the first policy is not in force: {error}"),
+        }
+    }
+    keeper.send(Recompile).await.map_err(|error| error.to_string())?
+}
