@@ -132,13 +132,31 @@ impl Catalogue {
         self.capabilities.iter()
     }
 
-    /// The known name that looks most like this one, for messages.
+    /// The known name that looks most like this one, if one does, for messages.
     pub fn nearest(&self, name: &str) -> Option<&str> {
         let wanted = name.to_ascii_uppercase();
-        self.iter()
-            .map(|capability| capability.name.as_str())
-            .find(|known| *known == wanted || known.starts_with(&wanted) || wanted.starts_with(known))
+        let near = self.iter().map(|capability| (distance(&capability.name, &wanted), capability.name.as_str())).min();
+        near.filter(|(distance, _)| *distance <= wanted.len() / 3).map(|(_, name)| name)
     }
+}
+
+/// How many letters are to be added, removed or changed to make one text of the other.
+fn distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (index, letter) in one.bytes().enumerate() {
+        let mut before = index;
+        let mut left = index + 1;
+        for (cell, other) in row.iter_mut().skip(1).zip(other.bytes()) {
+            let changed = before + usize::from(letter != other);
+            before = *cell;
+            left = changed.min(left + 1).min(before + 1);
+            *cell = left;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = index + 1;
+        }
+    }
+    row.last().copied().unwrap_or(0)
 }
 
 /// Whether a pattern of the catalogue can be compiled, for `check` and tests.
@@ -176,5 +194,34 @@ mod tests {
         assert_eq!(catalogue.index("USERS_ADMIN"), Some(6));
         assert_eq!(catalogue.index("users_admin"), None);
         assert_eq!(catalogue.names(1 << 6 | 1 << 8), ["USERS_ADMIN", "SHELL"]);
+    }
+
+    #[test]
+    fn a_slip_of_the_pen_finds_the_name_that_was_meant() {
+        let nearest = |name| Catalogue::builtin().nearest(name);
+        assert_eq!(nearest("USERS_ADMINS"), Some("USERS_ADMIN"));
+        assert_eq!(nearest("users_admin"), Some("USERS_ADMIN"));
+        assert_eq!(nearest("SHEL"), Some("SHELL"));
+        assert_eq!(nearest("HOST_CONFIG"), Some("HOSTS_CONFIG"));
+        assert_eq!((nearest("NOPE"), nearest("")), (None, None));
+        assert_eq!((distance("kitten", "sitting"), distance("", "abc"), distance("abc", "")), (3, 3, 3));
+    }
+
+    #[test]
+    fn no_entry_says_what_another_one_says_already() {
+        for capability in Catalogue::builtin().iter() {
+            let all: Vec<(Access, &str)> = capability.patterns().collect();
+            for (access, wide) in all.iter().filter(|(_, wide)| wide.starts_with('/')) {
+                let wide_pattern = Pattern::parse(wide).expect("a pattern of the catalogue");
+                for (_, other) in all.iter().filter(|(another, other)| another == access && other != wide) {
+                    let names: Vec<&[u8]> = other.split('/').skip(1).map(str::as_bytes).collect();
+                    let covered = other.starts_with('/') && wide_pattern.fits(&names);
+                    assert!(!covered, "{}: {wide} covers {other}", capability.name);
+                }
+            }
+            let mut programs = capability.executables.clone();
+            programs.dedup();
+            assert_eq!(programs, capability.executables, "{}", capability.name);
+        }
     }
 }

@@ -1,8 +1,11 @@
 //! From rules and models to what the kernel's maps will hold.
 
 mod labels;
+mod mounts;
 mod outbound;
+mod resolve;
 mod services;
+mod states;
 mod trie;
 
 use std::path::PathBuf;
@@ -12,7 +15,8 @@ pub use services::service;
 use crate::access::Masks;
 use crate::capability::Catalogue;
 use crate::compiled::{
-    Compiled, EDGES_MAX, GLOBS_MAX, LABELS_MAX, NODES_MAX, OUTBOUND_MAX, PORT_RANGES_MAX, SERVICES_MAX,
+    Compiled, DECIDED_MAX, EDGES_MAX, GLOBS_MAX, LABELS_MAX, NODES_MAX, OUTBOUND_MAX, PORT_RANGES_MAX, SERVICES_MAX,
+    STARTS_MAX,
 };
 use crate::host::HostFacts;
 use crate::model::State;
@@ -44,18 +48,17 @@ pub struct Input<'a> {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CompileError {
     /// A map has not enough room.
-    #[error("the policy needs {needed} {what}, and the kernel's maps have room for {room}")]
+    #[error("the policy needs {needed} {what}, and the kernel has room for {room}: {remedy}")]
     TooLarge {
         /// What there are too many of.
         what: &'static str,
-        /// How many.
+        /// How many; for nodes, as many as were counted before giving up.
         needed: usize,
         /// How many fit.
         room: usize,
+        /// What makes it smaller.
+        remedy: &'static str,
     },
-    /// A prefix glob and a suffix glob meet in one directory.
-    #[error("in {0} both a glob such as `a*` and one such as `*.b` apply, and the kernel can ask for one kind only")]
-    GlobsMeet(String),
     /// A path of the catalogue cannot be used.
     #[error("the path {path}: {message}")]
     Path {
@@ -73,27 +76,42 @@ pub fn compile(catalogue: &Catalogue, input: &Input<'_>, host: &dyn HostFacts) -
     trie::build(&mut compiled, &patterns, &host.mounts())?;
     compiled.rules = input.rules.iter().map(|rule| rule.name.clone()).collect();
     services::fill(&mut compiled, catalogue, input);
-    outbound::fill(&mut compiled, input.rules)?;
+    outbound::fill(&mut compiled, input.rules);
     compiled.operations = labels::operations(catalogue);
     fits(&compiled)?;
     Ok(compiled)
 }
 
 fn fits(compiled: &Compiled) -> Result<(), CompileError> {
-    let room =
-        |what, needed, room| if needed > room { Err(CompileError::TooLarge { what, needed, room }) } else { Ok(()) };
-    room("nodes", compiled.nodes.len(), NODES_MAX)?;
-    room("labels", compiled.labels.len(), LABELS_MAX)?;
-    room("names of path components", compiled.edges.len(), EDGES_MAX)?;
-    room("globs", compiled.globs.len(), GLOBS_MAX)?;
+    let room = |what, needed, room, remedy| {
+        if needed > room { Err(CompileError::TooLarge { what, needed, room, remedy }) } else { Ok(()) }
+    };
+    let paths = "unmount what is not needed, or have fewer users with homes of their own";
+    room("nodes of paths", compiled.nodes.len(), NODES_MAX, paths)?;
+    room("labels of paths", compiled.labels.len(), LABELS_MAX, paths)?;
+    room("names of path components", compiled.edges.len(), EDGES_MAX, paths)?;
+    room("globs of path components", compiled.globs.len(), GLOBS_MAX, paths)?;
+    // One more stands for all file systems that are not known.
+    room("mounted file systems", compiled.starts.len(), STARTS_MAX - 1, paths)?;
     // Number 0 stands for all services without a policy of their own.
-    room("services", compiled.services.len(), SERVICES_MAX - 1)?;
-    room("outbound entries", compiled.outbound.len(), OUTBOUND_MAX)?;
+    room("services", compiled.services.len(), SERVICES_MAX - 1, "name fewer services in rules")?;
+    let decided = compiled.services.values().map(|service| service.rules.len()).sum();
+    let fewer = "have violations = \"prevent\" for fewer services, or fewer capabilities in wide rules";
+    room("entries that name the deciding rule", decided, DECIDED_MAX, fewer)?;
+    let fewer = "deny fewer networks, or for fewer services";
+    room("outbound entries (networks, for each service)", compiled.outbound.len(), OUTBOUND_MAX, fewer)?;
     let most = compiled.outbound.iter().map(|entry| entry.ports.len()).max().unwrap_or(0);
-    room("port ranges for one address of one service", most, PORT_RANGES_MAX)?;
-    room("rules", compiled.rules.len(), usize::from(u16::MAX) - 1)
+    let fewer = "merge ranges, or deny all ports of the network";
+    room("port ranges for one network of one service", most, PORT_RANGES_MAX, fewer)?;
+    room("rules", compiled.rules.len(), usize::from(u16::MAX) - 1, "merge rules")
 }
 
+#[cfg(test)]
+#[path = "compile/host_tests.rs"]
+mod host_tests;
+#[cfg(test)]
+#[path = "compile/room_tests.rs"]
+mod room_tests;
 #[cfg(test)]
 #[path = "compile/tests.rs"]
 mod tests;

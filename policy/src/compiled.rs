@@ -24,6 +24,10 @@ pub const EDGES_MAX: usize = 32_768;
 pub const GLOBS_MAX: usize = 1_024;
 /// See [`NODES_MAX`].
 pub const SERVICES_MAX: usize = 1_024;
+/// Most file systems with a start of their own, the start of all others included.
+pub const STARTS_MAX: usize = 2_048;
+/// Most entries (service × capability × access) that name the rule that decided.
+pub const DECIDED_MAX: usize = 32_768;
 /// Most entries (address prefix × service) of the outbound table.
 pub const OUTBOUND_MAX: usize = 16_384;
 /// Most port ranges that may apply to one address prefix of one service.
@@ -45,6 +49,9 @@ pub struct Label {
 pub struct Node {
     /// Index into [`Compiled::labels`].
     pub label: u16,
+    /// Index into [`Compiled::labels`]: what writing this object and everything that may be below it needs, for a
+    /// directory that is moved or removed whole.
+    pub below: u16,
     /// Where a name goes that has neither an edge nor a glob: the `*` child, the node itself for `**`, or [`DEAD`].
     pub other: NodeId,
     /// Whether [`Compiled::globs`] has a prefix glob at this node.
@@ -65,7 +72,8 @@ pub struct Edge {
 }
 
 /// `syslog*` (prefix) or `*.service` (suffix) in one component. The longest prefix glob wins over the longest suffix
-/// glob, which wins over `*`; each already contains what shorter ones would add.
+/// glob, which wins over `*`; each already contains what shorter ones would add, and a prefix glob what every suffix
+/// glob of its node would add: a name found by its beginning is not asked for its end.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Glob {
     /// Node it leaves.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::compiled::{Compiled, DEAD, FileSystem, Label, NAME_MAX, NodeId};
+use crate::compiled::{Compiled, DEAD, DEPTH_MAX, FileSystem, Label, NAME_MAX, NodeId};
 
 /// Of one node: whether it is a suffix, its text, where it leads.
 type Globs<'a> = Vec<(bool, &'a [u8], NodeId)>;
@@ -58,18 +58,25 @@ impl<'a> Walk<'a> {
             .unwrap_or_else(|| self.compiled.nodes.get(usize::from(node)).map_or(DEAD, |node| node.other))
     }
 
-    /// What a node means.
-    pub fn label(&self, node: NodeId) -> Label {
-        self.compiled
-            .nodes
-            .get(usize::from(node))
-            .and_then(|node| self.compiled.labels.get(usize::from(node.label)))
-            .copied()
-            .unwrap_or_default()
+    /// The node of a path from the root of a file system: of a deep one, the kernel reads the first names only, as
+    /// what lies deeper than any pattern can be below a `**` alone.
+    pub fn node_of(&self, file_system: Option<FileSystem>, names: &[&[u8]]) -> NodeId {
+        names.iter().take(DEPTH_MAX).fold(self.start(file_system), |node, name| self.child(node, name))
     }
 
     /// What a path from the root of a file system means.
     pub fn label_of(&self, file_system: Option<FileSystem>, names: &[&[u8]]) -> Label {
-        self.label(names.iter().fold(self.start(file_system), |node, name| self.child(node, name)))
+        let node = self.compiled.nodes.get(usize::from(self.node_of(file_system, names)));
+        self.label(node.map(|node| node.label))
+    }
+
+    /// What moving or removing a path with everything below it needs, beyond the path's own label.
+    pub fn below(&self, file_system: Option<FileSystem>, names: &[&[u8]]) -> Label {
+        let node = self.compiled.nodes.get(usize::from(self.node_of(file_system, names)));
+        self.label(node.map(|node| node.below))
+    }
+
+    fn label(&self, id: Option<u16>) -> Label {
+        id.and_then(|id| self.compiled.labels.get(usize::from(id))).copied().unwrap_or_default()
     }
 }

@@ -13,6 +13,8 @@ pub const FORMAT: u32 = 1;
 const MAGIC: &[u8; 4] = b"BZMD";
 /// Most programs that one model names; what comes later is counted in the kernel's own bounds but not kept.
 const PROGRAMS_MAX: usize = 1024;
+/// Most capabilities that one model names: there are 64 bits.
+const CAPABILITIES_MAX: usize = 64;
 
 /// Where a service stands, see design section 9.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -134,7 +136,8 @@ impl Model {
         masks
     }
 
-    /// Joins what another model of the same service knows: commutative, associative and idempotent.
+    /// Joins what another model of the same service knows: commutative, associative and idempotent. Of more than a
+    /// model may hold, the first by name are kept, as any other choice would depend on the order of joining.
     pub fn merge(&mut self, other: &Model) {
         for (name, accesses) in &other.granted {
             let mine = self.granted.entry(name.clone()).or_default();
@@ -145,6 +148,8 @@ impl Model {
         for (path, evidence) in &other.programs {
             join(self.programs.entry(path.clone()).or_insert_with(|| evidence.clone()), evidence);
         }
+        keep_first(&mut self.granted, CAPABILITIES_MAX);
+        keep_first(&mut self.programs, PROGRAMS_MAX);
         (self.state, self.since) = (self.state, self.since).max((other.state, other.since));
         self.service = self.service.clone().max(other.service.clone());
     }
@@ -187,6 +192,12 @@ fn touch(evidence: &mut Evidence, exe: &str, object: &str, now: i64) {
     }
     evidence.last = evidence.last.max(now);
     evidence.count += 1;
+}
+
+fn keep_first<T>(map: &mut BTreeMap<String, T>, most: usize) {
+    while map.len() > most {
+        map.pop_last();
+    }
 }
 
 /// The join of two pieces of evidence. The count is the larger one: adding would count the same act twice.

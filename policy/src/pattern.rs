@@ -1,4 +1,6 @@
-//! Path patterns of the catalogue and of rules.
+//! Path patterns of the catalogue.
+
+use std::path::Path;
 
 use crate::compiled::{DEPTH_MAX, NAME_MAX};
 
@@ -9,7 +11,7 @@ pub enum Component {
     Literal(Vec<u8>),
     /// `*`: any one name.
     Any,
-    /// `**`: any number of names, none included, so that `/etc/ssh/**` is also `/etc/ssh` itself.
+    /// `**`, at the end: any number of names, none included, so that `/etc/ssh/**` is also `/etc/ssh` itself.
     AnyDepth,
     /// `syslog*`.
     Prefix(Vec<u8>),
@@ -44,23 +46,29 @@ impl Pattern {
         if components.len() > DEPTH_MAX {
             return Err(format!("expected at most {DEPTH_MAX} components, found {}", components.len()));
         }
+        // The kernel reads the first names of a path only, however deep it is: no pattern may begin anew further down.
+        if components.iter().rev().skip(1).any(|component| *component == Component::AnyDepth) {
+            return Err("expected `**` as the last component only".to_owned());
+        }
         Ok(Pattern(components))
     }
 
     /// A path without globs.
-    pub fn literal(path: &str) -> Pattern {
-        Pattern(
-            path.split('/')
-                .filter(|part| !part.is_empty())
-                .map(|part| Component::Literal(part.as_bytes().to_vec()))
-                .collect(),
-        )
+    pub fn literal(path: &Path) -> Pattern {
+        Pattern(names(path).into_iter().map(Component::Literal).collect())
     }
 
     /// Whether a path, given as its names, fits: the definition that the compiled trie is tested against.
     pub fn fits(&self, names: &[&[u8]]) -> bool {
         fits(&self.0, names)
     }
+}
+
+/// The names of a path, from the root.
+pub(crate) fn names(path: &Path) -> Vec<Vec<u8>> {
+    use std::os::unix::ffi::OsStrExt as _;
+    let bytes = path.as_os_str().as_bytes();
+    bytes.split(|byte| *byte == b'/').filter(|part| !part.is_empty()).map(<[u8]>::to_vec).collect()
 }
 
 fn fits(pattern: &[Component], names: &[&[u8]]) -> bool {
@@ -116,15 +124,26 @@ mod tests {
         assert!(fits("/var/log/syslog*", "/var/log/syslog.1"));
         assert!(!fits("/var/log/syslog*", "/var/log/syslog.1/x"));
         assert!(fits("/run/user/*/docker.sock", "/run/user/7/docker.sock"));
-        assert!(fits("/sys/**/release_agent", "/sys/a/b/release_agent"));
+        assert!(fits("/**", "/") && fits("/**", "/a/b"));
         assert!(fits("/etc/*.key", "/etc/host.key"));
     }
 
     #[test]
     fn other_shapes_are_refused_with_what_was_expected() {
-        for bad in ["etc/passwd", "/etc/a*b", "/etc/*a*", "/etc/../x", &format!("/{}", "x".repeat(57))] {
-            assert!(Pattern::parse(bad).is_err(), "{bad}");
+        for (bad, part) in [
+            ("etc/passwd", "an absolute path"),
+            ("/etc/a*b", "found `a*b`"),
+            ("/etc/*a*", "found `a*`"),
+            ("/etc/a**", "found `a*`"),
+            ("/etc/***", "found `**`"),
+            ("/etc/../x", "a path without `..`"),
+            ("/etc/**/x", "`**` as the last component"),
+            (&format!("/{}", "x".repeat(57)), "at most 56 bytes, found 57"),
+        ] {
+            let refused = Pattern::parse(bad).unwrap_err();
+            assert!(refused.contains(part), "{bad}: {refused}");
         }
+        assert!(Pattern::parse(&format!("/{}*", "x".repeat(56))).is_ok());
         assert!(Pattern::parse(&"/a".repeat(25)).unwrap_err().contains("at most 24"));
     }
 }

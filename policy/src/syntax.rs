@@ -1,57 +1,22 @@
 //! Policy files: TOML in, rules out, or every problem with its place. A file with a problem gives no rule at all.
 
 mod outbound;
+mod reader;
 mod scope;
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
 use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 use crate::access::Access;
-use crate::capability::Catalogue;
 use crate::place::{Place, Problem};
 use crate::rule::{Effect, Rule, Violations};
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    rule: Vec<Spanned<RawRule>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawRule {
-    name: Spanned<String>,
-    services: Spanned<Vec<Spanned<String>>>,
-    violations: Option<Spanned<String>>,
-    #[serde(default)]
-    capabilities: BTreeMap<Spanned<String>, Spanned<String>>,
-    outbound: Option<outbound::Raw>,
-    breaks_hosts: Option<Spanned<String>>,
-}
-
-/// Gathers what is wrong with one file.
-struct Reader<'a> {
-    file: &'a str,
-    text: &'a str,
-    problems: Vec<Problem>,
-}
-
-impl Reader<'_> {
-    fn problem<T: ToString>(&mut self, at: &Spanned<T>, message: impl Into<String>) {
-        let place = Place::at(self.file, self.text, at.span().start);
-        self.problems.push(Problem { place, message: message.into(), text: at.get_ref().to_string() });
-    }
-}
+use reader::Reader;
 
 /// Reads one file. `file` is its name in messages.
 pub fn parse(file: &str, text: &str) -> Result<Vec<Rule>, Vec<Problem>> {
-    let raw: File = toml::from_str(text).map_err(|error| vec![syntax_problem(file, text, &error)])?;
-    let mut reader = Reader { file, text, problems: Vec::new() };
-    let rules = raw.rule.iter().map(|raw| read(&mut reader, raw)).collect();
-    if reader.problems.is_empty() { Ok(rules) } else { Err(reader.problems) }
+    parse_all([(file, text)])
 }
 
 /// Reads several files as one policy: names of rules are unique across them.
@@ -59,88 +24,128 @@ pub fn parse_all<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Res
     let mut rules: Vec<Rule> = Vec::new();
     let mut problems = Vec::new();
     for (file, text) in files {
-        match parse(file, text) {
-            Ok(more) => {
-                for rule in more {
-                    if let Some(first) = rules.iter().find(|known| known.name == rule.name) {
-                        let message = format!("expected a name of its own, as {} has this one already", first.place);
-                        problems.push(Problem { place: rule.place.clone(), message, text: rule.name.clone() });
-                    }
-                    rules.push(rule);
-                }
+        let (found, mut wrong) = one_file(file, text);
+        for rule in found {
+            if let Some(first) = rules.iter().find(|known| known.name == rule.name) {
+                let message = format!("expected a name of its own, as {} has this one already", first.place);
+                wrong.push(Problem { place: rule.place.clone(), message, text: rule.name.clone() });
             }
-            Err(more) => problems.extend(more),
+            rules.push(rule);
         }
+        wrong.sort_by_key(|problem| (problem.place.line, problem.place.column));
+        problems.append(&mut wrong);
     }
     if problems.is_empty() { Ok(rules) } else { Err(problems) }
 }
 
-fn syntax_problem(file: &str, text: &str, error: &toml::de::Error) -> Problem {
-    let span = error.span().unwrap_or(0..0);
-    let offending = text.get(span.clone()).unwrap_or_default().lines().next().unwrap_or_default();
-    Problem {
-        place: Place::at(file, text, span.start),
-        message: error.message().to_owned(),
-        text: offending.chars().take(60).collect(),
+/// The rules that could be read, and everything that is wrong.
+fn one_file(file: &str, text: &str) -> (Vec<Rule>, Vec<Problem>) {
+    let mut reader = Reader::new(file, text);
+    let (root, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        // What was recovered may lack what stands behind the error: it is not looked at.
+        errors.iter().for_each(|error| reader.syntax(error));
+        return (Vec::new(), reader.problems);
     }
+    reader.keys(root.get_ref(), &["rule"]);
+    let rules = match root.get_ref().get("rule") {
+        None => Vec::new(),
+        Some(value) => match value.get_ref() {
+            DeValue::Array(raw) => raw.iter().filter_map(|raw| rule(&mut reader, raw)).collect(),
+            _ => {
+                reader.refuse(value, "expected `[[rule]]`, with two brackets on each side");
+                Vec::new()
+            }
+        },
+    };
+    (rules, reader.problems)
 }
 
-fn read(reader: &mut Reader<'_>, raw: &Spanned<RawRule>) -> Rule {
-    let rule = raw.get_ref();
-    if rule.name.get_ref().trim().is_empty() || rule.name.get_ref().chars().any(char::is_control) {
-        reader.problem(&rule.name, "expected a name of printable characters");
-    }
-    let services = scope::services(reader, &rule.services);
-    let breaks_hosts = rule.breaks_hosts.as_ref().is_some_and(|word| {
-        if word.get_ref() != "accepted" {
-            reader.problem(word, "expected \"accepted\"");
+fn rule(reader: &mut Reader<'_>, raw: &Spanned<DeValue<'_>>) -> Option<Rule> {
+    let table = reader.table(raw, "expected `[[rule]]`")?;
+    reader.keys(table, &["name", "services", "violations", "capabilities", "outbound", "breaks_hosts"]);
+    let name = name(reader, raw, table);
+    let services = match table.get("services") {
+        Some(value) => scope::services(reader, value),
+        None => {
+            reader.missing(raw, "expected `services = [\"…\"]` in this rule");
+            Vec::new()
         }
-        word.get_ref() == "accepted"
+    };
+    let breaks_hosts = table.get("breaks_hosts").is_some_and(|value| {
+        let accepted = value.get_ref().as_str() == Some("accepted");
+        if !accepted {
+            reader.refuse(value, "expected \"accepted\"");
+        }
+        accepted
     });
-    Rule {
-        name: rule.name.get_ref().clone(),
-        services,
-        violations: rule.violations.as_ref().and_then(|word| violations(reader, word)),
-        capabilities: capabilities(reader, &rule.capabilities),
-        outbound: rule.outbound.as_ref().map(|raw| outbound::read(reader, raw)),
-        breaks_hosts,
-        place: Place::at(reader.file, reader.text, rule.name.span().start),
-    }
+    let violations = table.get("violations").and_then(|value| violations(reader, value));
+    let capabilities = table.get("capabilities").map(|value| capabilities(reader, value)).unwrap_or_default();
+    let outbound = table.get("outbound").and_then(|value| outbound::read(reader, value));
+    // Not before everything has been looked at.
+    let (name, place) = name?;
+    Some(Rule { name, services, violations, capabilities, outbound, breaks_hosts, place })
 }
 
-fn violations(reader: &mut Reader<'_>, word: &Spanned<String>) -> Option<Violations> {
-    match word.get_ref().as_str() {
-        "alert" => Some(Violations::Alert),
-        "prevent" => Some(Violations::Prevent),
+/// The name and where it stands.
+fn name(reader: &mut Reader<'_>, raw: &Spanned<DeValue<'_>>, table: &DeTable<'_>) -> Option<(String, Place)> {
+    let Some(value) = table.get("name") else {
+        reader.missing(raw, "expected `name = \"…\"` in this rule");
+        return None;
+    };
+    let name = reader.string(value, "expected a name in quotes")?;
+    if name.trim().is_empty() || name.chars().any(char::is_control) {
+        reader.refuse(value, "expected a name of printable characters");
+    }
+    Some((name.to_owned(), reader.place(value.span().start)))
+}
+
+fn violations(reader: &mut Reader<'_>, value: &Spanned<DeValue<'_>>) -> Option<Violations> {
+    match value.get_ref().as_str() {
+        Some("alert") => Some(Violations::Alert),
+        Some("prevent") => Some(Violations::Prevent),
         _ => {
-            reader.problem(word, "expected \"alert\" or \"prevent\"");
+            reader.refuse(value, "expected \"alert\" or \"prevent\"");
             None
         }
     }
 }
 
-fn capabilities(
-    reader: &mut Reader<'_>,
-    raw: &BTreeMap<Spanned<String>, Spanned<String>>,
-) -> BTreeMap<(u8, Option<Access>), Effect> {
+/// `SSH = "…"`, `"SSH.write" = "…"` or, without quotes, `SSH.write = "…"`, which TOML reads as a table.
+fn capabilities(reader: &mut Reader<'_>, value: &Spanned<DeValue<'_>>) -> BTreeMap<(u8, Option<Access>), Effect> {
     let mut read = BTreeMap::new();
-    for (key, word) in raw {
-        let Some(effect) = Effect::from_name(word.get_ref()) else {
-            reader.problem(word, "expected \"allow\", \"alert\", \"prevent\" or \"disable\"");
-            continue;
-        };
-        let Some(subject) = scope::capability(reader, key) else { continue };
-        if read.insert(subject, effect).is_some() {
-            reader.problem(key, "expected each capability once: this one stands here under another spelling too");
+    let Some(table) = reader.table(value, "expected lines such as SHELL = \"prevent\"") else { return read };
+    for (key, value) in table {
+        match value.get_ref() {
+            DeValue::Table(accesses) => {
+                for (access, value) in accesses {
+                    let whole = format!("{}.{}", key.get_ref(), access.get_ref());
+                    capability(reader, &mut read, (access.span(), &whole), value);
+                }
+            }
+            _ => capability(reader, &mut read, (key.span(), key.get_ref()), value),
         }
     }
     read
 }
 
-/// Names of all capabilities, for messages.
-fn known_capabilities() -> String {
-    let names: Vec<&str> = Catalogue::builtin().iter().map(|capability| capability.name.as_str()).collect();
-    names.join(", ")
+fn capability(
+    reader: &mut Reader<'_>,
+    read: &mut BTreeMap<(u8, Option<Access>), Effect>,
+    (span, key): (std::ops::Range<usize>, &str),
+    value: &Spanned<DeValue<'_>>,
+) {
+    let effect = value.get_ref().as_str().and_then(Effect::from_name);
+    if effect.is_none() {
+        reader.refuse(value, "expected \"allow\", \"alert\", \"prevent\" or \"disable\"");
+    }
+    let subject = scope::capability(reader, span.clone(), key);
+    if let (Some(subject), Some(effect)) = (subject, effect)
+        && read.insert(subject, effect).is_some()
+    {
+        let message = "expected each capability once: this one stands here under another spelling too";
+        reader.problem(span, key, message);
+    }
 }
 
 #[cfg(test)]

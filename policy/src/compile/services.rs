@@ -115,3 +115,7 @@ fn violations(rules: &[Rule], name: &str) -> (Violations, Option<usize>) {
     }
     best.map_or((Violations::Alert, None), |((_, violations), index)| (violations, Some(index)))
 }
+
+#[cfg(test)]
+#[path = "services_tests.rs"]
+mod tests;

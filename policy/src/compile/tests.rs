@@ -5,12 +5,10 @@ use std::path::Path;
 
 use super::*;
 use crate::access::Access;
-use crate::compiled::{FileSystem, Label, PortRange};
+use crate::compiled::{FileSystem, PortRange};
 use crate::explain::Walk;
 use crate::host::{BareHost, Mount};
-use crate::pattern::Pattern;
 use crate::syntax::parse;
-use proptest::prelude::*;
 
 fn mount(minor: u32, root: &str, point: &str, kind: &str) -> Mount {
     Mount { major: 8, minor, root: root.into(), point: point.into(), kind: kind.into() }
@@ -158,54 +156,4 @@ outbound = { deny = [{ to = "203.0.113.7" }], effect = "alert" }
     let host = by_bits[&128];
     assert_eq!((host[0].first, host[0].prevent, host[0].rule), (25, true, 0));
     assert_eq!((host[1].first, host[1].last, host[1].prevent, host[1].rule), (0, 65535, false, 1));
-}
-
-fn pattern() -> impl Strategy<Value = String> {
-    let component = prop_oneof![
-        5 => "[abc]{1,2}".prop_map(String::from),
-        1 => Just("*".to_owned()),
-        1 => Just("**".to_owned()),
-        2 => "[abc]{1,2}\\*".prop_map(String::from),
-    ];
-    prop::collection::vec(component, 1..5).prop_map(|parts| format!("/{}", parts.join("/")))
-}
-
-fn path() -> impl Strategy<Value = String> {
-    prop::collection::vec("[abc]{1,3}", 0..6).prop_map(|parts| format!("/{}", parts.join("/")))
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
-
-    /// The trie against the definition of a pattern, on mounts of both kinds.
-    #[test]
-    fn the_trie_means_what_the_patterns_mean(
-        texts in prop::collection::vec(pattern(), 1..6),
-        point in path(),
-        root in path(),
-        inside in path(),
-    ) {
-        let mut patterns = labels::Patterns::new();
-        for (bit, text) in texts.iter().enumerate() {
-            let mut label = Label::default();
-            label.need.insert(Access::Read, 1 << bit);
-            let merged = patterns.entry(Pattern::parse(text).unwrap()).or_insert(label);
-            merged.need = merged.need.union(label.need);
-        }
-        let mounts = [mount(1, "/", "/", "ext4"), mount(2, "/", &point, "ext4"), mount(1, &root, &point, "ext4")];
-        let mut compiled = Compiled::default();
-        trie::build(&mut compiled, &patterns, &mounts).unwrap();
-        let walk = Walk::new(&compiled);
-        let naive = |path: &str| {
-            texts.iter().enumerate().fold(0u64, |mask, (bit, text)| {
-                if Pattern::parse(text).unwrap().fits(&split(path)) { mask | 1 << bit } else { mask }
-            })
-        };
-        // Device 2 is seen below its mount point only; device 1 at `/` and, below `root`, at the point as well.
-        let found = walk.label_of(device(2), &split(&inside)).need.get(Access::Read);
-        prop_assert_eq!(found, naive(&format!("{point}/{inside}")));
-        let below_root = format!("{root}/{inside}");
-        let found = walk.label_of(device(1), &split(&below_root)).need.get(Access::Read);
-        prop_assert_eq!(found, naive(&below_root) | naive(&format!("{point}/{inside}")));
-    }
 }

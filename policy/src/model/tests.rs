@@ -77,3 +77,23 @@ fn observations_become_grants_once() {
     assert_eq!((evidence.first, evidence.last, evidence.count), (10, 20, 2));
     assert_eq!(evidence.object, "/usr/bin/dash");
 }
+
+#[test]
+fn a_merge_is_bounded_and_still_a_join() {
+    let filled = |offset: usize, step: usize| {
+        let mut model = Model::new("s", 0);
+        for number in 0..PROGRAMS_MAX {
+            assert!(model.observe_program(&format!("/{:05}", offset + number * step), "/x", 1));
+        }
+        assert!(!model.observe_program("/one-more", "/x", 1));
+        for number in 0..40 {
+            model.observe(&format!("C{:03}", number * step), Access::Read, "/x", "/y", 1);
+        }
+        model
+    };
+    let (a, b, c) = (filled(0, 2), filled(1, 2), filled(700, 3));
+    let all = merged(&merged(&a, &b), &c);
+    assert_eq!((all.programs.len(), all.granted.len()), (PROGRAMS_MAX, CAPABILITIES_MAX));
+    assert_eq!(all, merged(&a, &merged(&b, &c)));
+    assert_eq!(all, merged(&c, &merged(&b, &a)));
+}

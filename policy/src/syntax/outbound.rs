@@ -1,47 +1,49 @@
 //! Addresses and ports of a rule.
 
-use ipnet::IpNet;
-use serde::Deserialize;
 use std::net::IpAddr;
-use toml::Spanned;
 
-use super::Reader;
+use ipnet::IpNet;
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::reader::Reader;
 use crate::rule::{Destination, Outbound};
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Raw {
-    deny: Vec<RawDestination>,
-    effect: Option<Spanned<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawDestination {
-    to: Spanned<String>,
-    #[serde(default)]
-    ports: Vec<Spanned<toml::Value>>,
-}
-
-pub(super) fn read(reader: &mut Reader<'_>, raw: &Raw) -> Outbound {
-    let prevent = match raw.effect.as_ref().map(|word| (word, word.get_ref().as_str())) {
-        None | Some((_, "prevent")) => true,
-        Some((_, "alert")) => false,
-        Some((word, _)) => {
-            reader.problem(word, "expected \"alert\" or \"prevent\"");
+pub(super) fn read(reader: &mut Reader<'_>, raw: &Spanned<DeValue<'_>>) -> Option<Outbound> {
+    let table = reader.table(raw, "expected `[rule.outbound]` with `deny` in it")?;
+    reader.keys(table, &["deny", "effect"]);
+    let prevent = match table.get("effect").map(|value| (value, value.get_ref().as_str())) {
+        None | Some((_, Some("prevent"))) => true,
+        Some((_, Some("alert"))) => false,
+        Some((value, _)) => {
+            reader.refuse(value, "expected \"alert\" or \"prevent\"");
             true
         }
     };
-    let deny = raw.deny.iter().filter_map(|one| destination(reader, one)).collect();
-    Outbound { deny, prevent }
+    let Some(deny) = table.get("deny") else {
+        reader.missing(raw, "expected `deny = [{ to = \"…\" }]` here");
+        return None;
+    };
+    let deny = reader.array(deny, "expected at least one destination such as { to = \"203.0.113.0/24\" }")?;
+    Some(Outbound { deny: deny.iter().filter_map(|one| destination(reader, one)).collect(), prevent })
 }
 
-fn destination(reader: &mut Reader<'_>, raw: &RawDestination) -> Option<Destination> {
-    let ports = raw.ports.iter().filter_map(|port| range(reader, port)).collect();
-    match network(raw.to.get_ref()) {
-        Ok((address, bits)) => Some(Destination { address, bits, ports }),
+fn destination(reader: &mut Reader<'_>, raw: &Spanned<DeValue<'_>>) -> Option<Destination> {
+    let table = reader.table(raw, "expected a destination such as { to = \"203.0.113.0/24\", ports = [25] }")?;
+    reader.keys(table, &["to", "ports"]);
+    let ports = table.get("ports").map(|value| {
+        let expected = "expected at least one port; without `ports` all are meant";
+        let ports = reader.array(value, expected).unwrap_or_default();
+        ports.iter().filter_map(|port| range(reader, port)).collect()
+    });
+    let Some(to) = table.get("to") else {
+        reader.missing(raw, "expected `to = \"…\"` in this destination");
+        return None;
+    };
+    match network(reader.string(to, "expected an address or a network in quotes")?) {
+        Ok((address, bits)) => Some(Destination { address, bits, ports: ports.unwrap_or_default() }),
         Err(expected) => {
-            reader.problem(&raw.to, expected);
+            reader.refuse(to, expected);
             None
         }
     }
@@ -66,17 +68,17 @@ pub(super) fn network(text: &str) -> Result<([u8; 16], u8), String> {
     })
 }
 
-fn range(reader: &mut Reader<'_>, raw: &Spanned<toml::Value>) -> Option<(u16, u16)> {
+fn range(reader: &mut Reader<'_>, raw: &Spanned<DeValue<'_>>) -> Option<(u16, u16)> {
     let found = match raw.get_ref() {
-        toml::Value::Integer(port) => u16::try_from(*port).ok().map(|port| (port, port)),
-        toml::Value::String(text) => text
+        DeValue::Integer(port) => u16::from_str_radix(port.as_str(), port.radix()).ok().map(|port| (port, port)),
+        DeValue::String(text) => text
             .split_once('-')
             .and_then(|(first, last)| Some((first.trim().parse().ok()?, last.trim().parse().ok()?)))
             .filter(|(first, last)| first <= last),
         _ => None,
     };
     if found.is_none() {
-        reader.problem(raw, "expected a port from 0 to 65535 or a range such as \"6660-6669\"");
+        reader.refuse(raw, "expected a port from 0 to 65535 or a range such as \"6660-6669\"");
     }
     found
 }

@@ -1,29 +1,30 @@
 //! What a rule is about: services and capabilities.
 
-use toml::Spanned;
+use std::ops::Range;
 
-use super::{Reader, known_capabilities};
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::reader::Reader;
 use crate::access::Access;
 use crate::capability::Catalogue;
 
 /// Longest name of a service in the kernel, bytes (`BZ_UNIT_MAX` in wire.h without the final NUL).
 const NAME_MAX: usize = 127;
 
-pub(super) fn services(reader: &mut Reader<'_>, raw: &Spanned<Vec<Spanned<String>>>) -> Vec<String> {
-    if raw.get_ref().is_empty() {
-        let at = Spanned::new(raw.span(), "[]");
-        reader.problem(&at, "expected at least one service");
+pub(super) fn services(reader: &mut Reader<'_>, raw: &Spanned<DeValue<'_>>) -> Vec<String> {
+    let names = reader.array(raw, "expected at least one service in brackets").unwrap_or_default();
+    names.iter().filter_map(|name| service(reader, name)).collect()
+}
+
+fn service(reader: &mut Reader<'_>, raw: &Spanned<DeValue<'_>>) -> Option<String> {
+    let name = reader.string(raw, "expected the name of a service in quotes")?;
+    let name = name.strip_suffix(".service").unwrap_or(name);
+    if let Some(expected) = problem(name) {
+        reader.refuse(raw, expected);
+        return None;
     }
-    raw.get_ref()
-        .iter()
-        .map(|name| {
-            if let Some(expected) = service_problem(name.get_ref()) {
-                reader.problem(name, expected);
-            }
-            let plain = name.get_ref().strip_suffix(".service").unwrap_or(name.get_ref());
-            template(plain).to_owned()
-        })
-        .collect()
+    Some(template(name).to_owned())
 }
 
 /// Instances of a template share one model: `getty@tty1` is `getty@`.
@@ -31,37 +32,46 @@ fn template(name: &str) -> &str {
     name.find('@').and_then(|at| name.get(..=at)).unwrap_or(name)
 }
 
-fn service_problem(name: &str) -> Option<String> {
-    let plain = name.strip_suffix(".service").unwrap_or(name);
-    let inner = plain.strip_prefix('*').or_else(|| plain.strip_suffix('*')).unwrap_or(plain);
+fn problem(name: &str) -> Option<String> {
+    let inner = name.strip_prefix('*').or_else(|| name.strip_suffix('*')).unwrap_or(name);
     let allowed = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
-    if plain.len() > NAME_MAX {
+    let instance = name.find('@').and_then(|at| name.get(at + 1..)).unwrap_or_default();
+    if name.len() > NAME_MAX {
         Some(format!("expected the name of a service, of at most {NAME_MAX} bytes"))
-    } else if plain.is_empty() || !inner.chars().all(allowed) {
+    } else if name.is_empty() || !inner.chars().all(allowed) {
         Some("expected the name of a service, or one with a `*` at one end".to_owned())
+    } else if name.starts_with('*') && !instance.is_empty() {
+        // Cut to `*@` it would reach every template.
+        Some("expected a name without an instance, as all instances of a template share one policy".to_owned())
     } else {
         None
     }
 }
 
 /// `SSH` or `SSH.write`.
-pub(super) fn capability(reader: &mut Reader<'_>, key: &Spanned<String>) -> Option<(u8, Option<Access>)> {
+pub(super) fn capability(reader: &mut Reader<'_>, span: Range<usize>, key: &str) -> Option<(u8, Option<Access>)> {
     let catalogue = Catalogue::builtin();
-    let (name, access) = match key.get_ref().split_once('.') {
+    let (name, access) = match key.split_once('.') {
         Some((name, access)) => (name, Some(access)),
-        None => (key.get_ref().as_str(), None),
+        None => (key, None),
     };
     let Some(index) = catalogue.index(name) else {
         let hint = catalogue.nearest(name).map(|near| format!(" (did you mean {near}?)")).unwrap_or_default();
-        reader.problem(key, format!("expected a capability{hint}, one of {}", known_capabilities()));
+        reader.problem(span, key, format!("expected a capability{hint}, one of {}", known()));
         return None;
     };
     match access.map(Access::from_name) {
         Some(None) => {
-            reader.problem(key, "expected execute, read, write, connect or operate behind the dot");
+            reader.problem(span, key, "expected execute, read, write, connect or operate behind the dot");
             None
         }
         Some(found) => Some((index, found)),
         None => Some((index, None)),
     }
+}
+
+/// Names of all capabilities, for messages.
+fn known() -> String {
+    let names: Vec<&str> = Catalogue::builtin().iter().map(|capability| capability.name.as_str()).collect();
+    names.join(", ")
 }

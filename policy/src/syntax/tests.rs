@@ -70,7 +70,7 @@ fn each_problem_has_its_place_and_its_text() {
 #[test]
 fn unknown_keys_and_broken_toml_are_told_with_their_line() {
     let found = problems("[[rule]]\nname = \"a\"\nservices = [\"x\"]\nviolation = \"alert\"\n");
-    assert!(found[0].starts_with("p.toml:4:1: unknown field `violation`"), "{found:?}");
+    assert!(found[0].starts_with("p.toml:4:1: unknown key, expected one of name, "), "{found:?}");
     let found = problems("[[rule]\n");
     assert!(found[0].starts_with("p.toml:1:"), "{found:?}");
     let found = problems("[[rule]]\nname = \"a\"\nservices = []\n");
@@ -87,4 +87,126 @@ fn several_problems_are_told_together_and_no_rule_is_given() {
 fn a_name_belongs_to_one_rule() {
     let found = parse_all([("a.toml", GOOD), ("b.toml", GOOD)]).unwrap_err();
     assert!(found[0].to_string().starts_with("b.toml:3:8: expected a name of its own, as a.toml:3:8"), "{found:?}");
+}
+
+/// Everything that is wrong with one file, in the order of its lines.
+const WRONG: &str = r#"
+rules = 1
+[[rule]]
+services = []
+violation = "alert"
+violations = ["alert"]
+[rule.capabilities]
+SHELL = "deny"
+SSH.write = "prevent"
+SSH.writing = "prevent"
+USER_ADMIN = "alert"
+USERS_ADMIN = "alert"
+SHEL = "prevent"
+[[rule]]
+name = 7
+services = "web"
+breaks_hosts = true
+outbound = { deny = [], effect = "never", ports = [1] }
+[[rule]]
+name = "b"
+services = ["*@tty1", "a*b", 5, "web"]
+[rule.outbound]
+deny = [
+    { to = "203.0.113.9/24" },
+    { to = "fe80::1%eth0" },
+    { to = "::ffff:203.0.113.9/120" },
+    { ports = [1] },
+    { to = "192.0.2.1", ports = [] },
+    { to = "192.0.2.1", ports = [-1, 65536, 0x19, "9-1", "1-2"], port = 3 },
+    "192.0.2.1",
+]
+[[rule]]
+name = "b"
+services = ["x"]
+"#;
+
+/// Where and what, in the order of the lines.
+const WRONG_PLACES: [(&str, &str); 29] = [
+    ("2:1", "rules"),
+    ("3:1", "[[rule]]"),
+    ("4:12", "[]"),
+    ("5:1", "violation"),
+    ("6:14", "[\"alert\"]"),
+    ("8:9", "deny"),
+    ("10:5", "SSH.writing"),
+    ("11:1", "USER_ADMIN"),
+    ("13:1", "SHEL"),
+    ("15:8", "7"),
+    ("16:12", "web"),
+    ("17:16", "true"),
+    ("18:21", "[]"),
+    ("18:34", "never"),
+    ("18:43", "ports"),
+    ("21:13", "*@tty1"),
+    ("21:23", "a*b"),
+    ("21:30", "5"),
+    ("24:12", "203.0.113.9/24"),
+    ("25:12", "fe80::1%eth0"),
+    ("26:12", "::ffff:203.0.113.9/120"),
+    ("27:5", "{ ports = [1] }"),
+    ("28:33", "[]"),
+    ("29:34", "-1"),
+    ("29:38", "65536"),
+    ("29:51", "9-1"),
+    ("29:66", "port"),
+    ("30:5", "192.0.2.1"),
+    ("33:8", "b"),
+];
+
+#[test]
+fn all_problems_of_a_file_are_told_at_once() {
+    let found: Vec<(String, String, String)> = parse("p", WRONG)
+        .unwrap_err()
+        .into_iter()
+        .map(|problem| (format!("{}:{}", problem.place.line, problem.place.column), problem.text, problem.message))
+        .collect();
+    let places: Vec<(&str, &str)> = found.iter().map(|(place, text, _)| (place.as_str(), text.as_str())).collect();
+    assert_eq!(places, WRONG_PLACES);
+    let message = |place: &str| found.iter().find(|(at, ..)| at == place).map(|(.., message)| message.as_str());
+    assert_eq!(message("3:1"), Some("expected `name = \"…\"` in this rule"));
+    assert!(message("13:1").is_some_and(|text| text.contains("did you mean SHELL?")));
+    assert_eq!(message("33:8"), Some("expected a name of its own, as p:20:8 has this one already"));
+}
+
+#[test]
+fn several_mistakes_of_toml_itself_are_told() {
+    let found = problems("[[rule]]\nname = \nservices = [\"a\"\nname = \"x\"\n");
+    assert!(found.len() >= 2 && found[0].starts_with("p.toml:2:"), "{found:?}");
+    let found = problems("[[rule]]\nname = \"a\"\nname = \"b\"\nservices = [\"x\"]\n");
+    assert!(found[0].starts_with("p.toml:3:1: duplicate key"), "{found:?}");
+    assert!(problems("[rule]\nname = \"a\"\n")[0].contains("expected `[[rule]]`"));
+    assert_eq!(parse("p", "# nothing\n").unwrap(), []);
+}
+
+#[test]
+fn an_access_may_stand_without_quotes() {
+    let text = "[[rule]]\nname = \"a\"\nservices = [\"x\"]\n[rule.capabilities]\nSSH.write = \"prevent\"\n";
+    let rules = parse("p", text).unwrap();
+    assert_eq!(rules[0].effect(7, Access::Write), Some(Effect::Prevent));
+    assert_eq!(rules[0].effect(7, Access::Read), None);
+}
+
+#[test]
+fn names_of_services_lose_what_says_nothing() {
+    let text = "[[rule]]\nname = \"a\"\nservices = [\"web.service\", \"*.service\", \"pg@15-main\", \"my-*\"]\n";
+    assert_eq!(parse("p", text).unwrap()[0].services, ["web", "*", "pg@", "my-*"]);
+}
+
+proptest::proptest! {
+    /// Whatever a file holds, reading it ends with rules or with problems that have a place in it.
+    #[test]
+    fn no_file_is_too_strange(text in r#"((\[\[?rule(\.[a-z]{1,5})?\]\]?|name|services|[A-Z]{3,5}|deny|to|=|"[^"]{0,5}"|[0-9]{1,3}|\[|\]|\{|\}|\.|,|é)[ \n]?){0,25}"#) {
+        if let Err(problems) = parse("p", &text) {
+            proptest::prop_assert!(!problems.is_empty());
+            for problem in problems {
+                proptest::prop_assert!(problem.place.line >= 1 && problem.place.line <= text.lines().count() + 1);
+            }
+        }
+    }
 }
