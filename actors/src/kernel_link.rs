@@ -20,7 +20,7 @@ const COUNT: Duration = Duration::from_secs(1);
 /// How often the kernel is compared with the revision.
 const COMPARE: Duration = Duration::from_secs(10);
 /// How long an event waits for an actor that is busy or being rebuilt.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Owner of the kernel.
 pub struct KernelLink {
@@ -75,6 +75,7 @@ impl Actor for KernelLink {
     type Context = Context<KernelLink>;
 
     fn started(&mut self, context: &mut Context<KernelLink>) {
+        context.set_mailbox_capacity(4096);
         if let Some(events) = self.events.take() {
             let directory = self.directory.clone();
             let thread = std::thread::Builder::new().name("events".to_owned());
@@ -107,6 +108,8 @@ fn hand_on(events: &Receiver<Event>, directory: &Directory) {
     for event in events {
         let sent = match event {
             Event::Violation(act) => patiently(|| directory.audit(), Violation(Box::new(act))),
+            // A registry that has yet to start asks the kernel for every service then.
+            Event::ServiceSeen { .. } if directory.registry().is_none() => true,
             other => patiently(|| directory.registry(), Told(other)),
         };
         if !sent {

@@ -89,9 +89,11 @@ impl PolicyKeeper {
         )
     }
 
-    /// Whether a rule says something about a service that the kernel may not have numbered yet.
+    /// Whether a rule says something about a service that the kernel may not have numbered yet. What a rule for all
+    /// services says is in force for it already, but for addresses, which the kernel holds per number.
     fn is_named(&self, name: &str) -> bool {
-        self.rules.iter().any(|rule| rule.reach(name).is_some_and(|reach| reach != Reach::All))
+        let counts = |rule: &Rule, reach| reach != Reach::All || rule.outbound.is_some();
+        self.rules.iter().any(|rule| rule.reach(name).is_some_and(|reach| counts(rule, reach)))
     }
 }
 

@@ -81,6 +81,11 @@ impl Root {
 
 impl Actor for Root {
     type Context = Context<Root>;
+
+    fn started(&mut self, context: &mut Context<Root>) {
+        // Every learner announces itself at once when the daemon starts; actix's default holds 16 messages.
+        context.set_mailbox_capacity(4096);
+    }
 }
 
 impl Handler<Supervise> for Root {

