@@ -9,14 +9,19 @@
 #include "maps.bpf.h"
 #include "subject.bpf.h"
 #include "unit.bpf.h"
+#include "walk.bpf.h"
+#include "link.bpf.h"
 #include "label.bpf.h"
 #include "decide.bpf.h"
+#include "path.bpf.h"
 #include "report.bpf.h"
 #include "judge.bpf.h"
 #include "hooks/exec.bpf.h"
 #include "hooks/file.bpf.h"
 #include "hooks/inode.bpf.h"
 #include "hooks/net.bpf.h"
+#include "hooks/unix.bpf.h"
+#include "hooks/mount.bpf.h"
 #include "hooks/guard.bpf.h"
 #include "call.bpf.h"
 
@@ -79,11 +84,20 @@ int BPF_PROG(file_open, struct file *file, int ret)
 	return ret ? ret : check_open(file);
 }
 
-SEC("lsm/inode_create")
-int BPF_PROG(inode_create, struct inode *dir, struct dentry *dentry, umode_t mode, int ret)
-{
-	return ret ? ret : check_name(dentry);
-}
+/* Hooks that make or remove the name `dentry` in `dir`. */
+#define NAME_HOOK(hook, ...)                                                                                 \
+	SEC("lsm/" #hook)                                                                                    \
+	int BPF_PROG(hook, struct inode *dir, struct dentry *dentry, ##__VA_ARGS__, int ret)                 \
+	{                                                                                                    \
+		return ret ? ret : check_name(dentry);                                                       \
+	}
+
+NAME_HOOK(inode_create, umode_t mode)
+NAME_HOOK(inode_mkdir, umode_t mode)
+NAME_HOOK(inode_mknod, umode_t mode, dev_t dev)
+NAME_HOOK(inode_symlink, const char *target)
+NAME_HOOK(inode_unlink)
+NAME_HOOK(inode_rmdir)
 
 SEC("lsm/inode_link")
 int BPF_PROG(inode_link, struct dentry *from, struct inode *dir, struct dentry *to, int ret)
@@ -91,22 +105,11 @@ int BPF_PROG(inode_link, struct dentry *from, struct inode *dir, struct dentry *
 	return ret ? ret : check_link(from, to);
 }
 
-SEC("lsm/inode_unlink")
-int BPF_PROG(inode_unlink, struct inode *dir, struct dentry *dentry, int ret)
-{
-	return ret ? ret : check_name(dentry);
-}
-
 SEC("lsm/inode_rename")
 int BPF_PROG(inode_rename, struct inode *from_dir, struct dentry *from, struct inode *to_dir,
 	     struct dentry *to, int ret)
 {
-	int refused;
-
-	if (ret)
-		return ret;
-	refused = check_name(from);
-	return refused ? refused : check_name(to);
+	return ret ? ret : check_rename(from, to);
 }
 
 SEC("fexit/d_move")
@@ -140,6 +143,25 @@ SEC("lsm/socket_connect")
 int BPF_PROG(socket_connect, struct socket *socket, struct sockaddr *to, int length, int ret)
 {
 	return ret ? ret : check_connect(socket, to);
+}
+
+SEC("lsm/unix_stream_connect")
+int BPF_PROG(unix_stream_connect, struct sock *socket, struct sock *other, struct sock *fresh, int ret)
+{
+	return ret ? ret : check_unix_connect(other);
+}
+
+SEC("lsm/sb_mount")
+int BPF_PROG(sb_mount, const char *source, const struct path *where, const char *type, unsigned long flags,
+	     void *data, int ret)
+{
+	return ret ? ret : check_mount(where, !(flags & MS_CHANGES));
+}
+
+SEC("lsm/move_mount")
+int BPF_PROG(move_mount, const struct path *from, const struct path *where, int ret)
+{
+	return ret ? ret : check_mount(where, true);
 }
 
 SEC("lsm/sb_umount")

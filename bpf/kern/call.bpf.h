@@ -48,6 +48,17 @@ int call_retire(struct bz_call_retire *call)
 	return 0;
 }
 
+/* An inode with several names that was there before the programs were. */
+SEC("syscall")
+int call_link(struct bz_call_link *call)
+{
+	struct bz_inode_key key = call->key;
+	struct bz_label label = call->label;
+
+	add_link(&key, 0, &label);
+	return 0;
+}
+
 /* Labels the tasks that were running before the programs were loaded, from the cgroup that they sit in. */
 SEC("iter/task")
 int label_tasks(struct bpf_iter__task *context)

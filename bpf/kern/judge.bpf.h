@@ -116,15 +116,30 @@ static __always_inline int judge_inode(struct bz_subject *subject, struct dentry
 	return 0;
 }
 
-/* Judges a change of a name, whatever is behind it. */
-static __always_inline int judge_name(struct bz_subject *subject, struct act *act)
+/* Judges a change of a name, whatever is behind it; with `whole`, of everything below it as well. */
+static __always_inline int judge_name(struct bz_subject *subject, bool whole, struct act *act)
 {
 	bool unresolved = false;
-	struct bz_label *label = label_of_name(act->dentry, act->epoch, &unresolved);
+	struct bz_label *label = label_of_name(act->dentry, act->epoch, whole, &unresolved);
 
 	if (unresolved)
 		return judge_unresolved(subject, act);
 	return judge_label(subject, label, BZ_WRITE, act);
+}
+
+/* Judges a kernel operation (enum bz_operation) aimed at act->dentry. */
+static __always_inline int judge_operation(struct bz_subject *subject, __u32 operation, struct act *act)
+{
+	__u32 index = ((act->epoch & 1) * BZ_OPERATIONS + operation) & (2 * BZ_OPERATIONS - 1);
+	__u64 *mask = bpf_map_lookup_elem(&operations, &index);
+	__u64 need[BZ_ACCESSES] = {};
+
+	if (!mask || !*mask)
+		return 0;
+	need[BZ_OPERATE] = *mask;
+	act->object = BZ_OBJECT_OPERATION;
+	act->operation = operation;
+	return judge(subject, need, 0, BZ_OPERATE, act);
 }
 
 #endif

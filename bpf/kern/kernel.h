@@ -156,6 +156,9 @@ struct sockaddr;
 #define S_IFMT 0170000
 #define S_IFDIR 0040000
 #define PF_FORKNOEXEC 0x00000040
+/* Flags of mount(2) that change a mount in place: MS_REMOUNT, MS_UNBINDABLE, MS_PRIVATE, MS_SLAVE, MS_SHARED.
+ */
+#define MS_CHANGES (1ul << 5 | 0xful << 17)
 #define SB_KERNMOUNT (1ul << 22)
 #define SB_NOUSER (1ul << 31)
 

@@ -22,9 +22,6 @@ struct act {
 	__u8 address[16];
 };
 
-#define PATH_STEPS 48
-#define EXE_STEPS 24
-
 static __always_inline __u64 mix(__u64 h, __u64 value)
 {
 	h = (h ^ value) * 0xbf58476d1ce4e5b9ull;
@@ -103,39 +100,6 @@ static __always_inline bool novel(struct act *act, __u64 minute)
 		novelty->objects = 0;
 	}
 	return __sync_fetch_and_add(&novelty->objects, 1) < BZ_OBJECTS;
-}
-
-/* Writes the names from this dentry to the root, and the file system they are on. */
-__noinline int write_path(struct bz_event *event, __u64 from, __u32 exe)
-{
-	struct dentry *dentry = (struct dentry *)from, *parent;
-	__u32 at = 0, i;
-	long len;
-
-	if (!event || !dentry)
-		return 0;
-	for (i = 0; i < PATH_STEPS; i++) {
-		parent = BPF_CORE_READ(dentry, d_parent);
-		if (parent == dentry)
-			return at;
-		if (exe) {
-			if (at >= BZ_EXE)
-				break;
-			len = bpf_probe_read_kernel_str(&event->exe[at & (BZ_EXE - 1)], BZ_COMPONENT,
-							BPF_CORE_READ(dentry, d_name.name));
-		} else {
-			if (at >= BZ_PATH)
-				break;
-			len = bpf_probe_read_kernel_str(&event->path[at & (BZ_PATH - 1)], BZ_COMPONENT,
-							BPF_CORE_READ(dentry, d_name.name));
-		}
-		if (len <= 0)
-			break;
-		at += len;
-		dentry = parent;
-	}
-	event->truncated |= exe ? 2 : 1;
-	return at;
 }
 
 static __always_inline void fill(struct bz_event *event, struct act *act, __u64 key)

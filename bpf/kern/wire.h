@@ -258,6 +258,11 @@ struct bz_call_retire {
 	__u64 key;
 };
 
+struct bz_call_link {
+	struct bz_inode_key key;
+	struct bz_label label; /* to be added */
+};
+
 struct bz_call_decide {
 	struct bz_policy policy;
 	struct bz_label label;

@@ -16,10 +16,11 @@ pub struct Calls {
     forget: OwnedFd,
     register: OwnedFd,
     retire: OwnedFd,
+    link: OwnedFd,
 }
 
 /// Names of the programs, as pinned.
-pub(crate) const NAMES: [&str; 4] = ["call_flip", "call_forget", "call_register", "call_retire"];
+pub(crate) const NAMES: [&str; 5] = ["call_flip", "call_forget", "call_register", "call_retire", "call_link"];
 
 impl Calls {
     /// Opens the programs pinned in this directory.
@@ -28,8 +29,8 @@ impl Calls {
             Program::fd_from_pinned_path(directory.join(name))
                 .map_err(|error| KernelError::bpf(format!("opening the pinned program {name}"), error))
         };
-        let [flip, forget, register, retire] = NAMES;
-        Ok(Calls { flip: open(flip)?, forget: open(forget)?, register: open(register)?, retire: open(retire)? })
+        let [flip, forget, register, retire, link] = NAMES.map(open);
+        Ok(Calls { flip: flip?, forget: forget?, register: register?, retire: retire?, link: link? })
     }
 
     /// Makes the other slot count, under this generation.
@@ -53,6 +54,12 @@ impl Calls {
         }
         let answer = run("call_register", &self.register, &call)?;
         Ok((answer.id != 0).then_some(answer.id))
+    }
+
+    /// Adds to what an inode with several names needs.
+    pub fn link(&self, dev: u64, ino: u64, label: types::bz_label) -> Result<(), KernelError> {
+        let call = types::bz_call_link { key: types::bz_inode_key { dev, ino }, label };
+        run("call_link", &self.link, &call).map(drop)
     }
 
     /// Marks a kind of act as being read for the last time.

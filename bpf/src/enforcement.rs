@@ -11,8 +11,9 @@ use policy::decide::Verdict;
 
 use crate::calls::Calls;
 use crate::event::{Event, Flood, Repeat};
-use crate::image::{Image, Numbers, policy};
+use crate::image::{self, Image, Numbers, policy};
 use crate::kernel::{Hook, Kernel, KernelError, ReadBack, SeenService};
+use crate::links::{self, Links};
 use crate::load::{Attached, Loaded};
 use crate::skeleton::bartizan::types;
 use crate::stream::Stream;
@@ -50,6 +51,7 @@ struct Installed {
     numbers: Numbers,
     image: Image,
     outbound: BTreeSet<String>,
+    links: Links,
 }
 
 /// The running enforcement.
@@ -125,6 +127,21 @@ impl Enforcement {
         Ok(())
     }
 
+    /// Enters the hard links that are there. Those that are made from now on the hooks see themselves.
+    fn enter_links(&mut self, compiled: &Compiled) -> Result<(), KernelError> {
+        let Some(installed) = &mut self.installed else { return Ok(()) };
+        let found = links::find(compiled);
+        let fresh = found.iter().filter(|(inode, label)| installed.links.get(inode) != Some(label));
+        let mut any = false;
+        for ((dev, ino), label) in fresh {
+            self.calls.link(*dev, *ino, image::label(label))?;
+            any = true;
+        }
+        installed.links = found;
+        // Words cached before now do not know that there is something to ask.
+        if any { self.calls.forget() } else { Ok(()) }
+    }
+
     /// After this no hook is still at work with the slot that was active two flips ago.
     fn wait_for_hooks(&self) {
         const MEMBARRIER_CMD_GLOBAL: libc::c_int = 1;
@@ -170,8 +187,10 @@ impl Kernel for Enforcement {
         }
         self.calls.flip(generation)?;
         let outbound = compiled.outbound.iter().map(|entry| entry.service.clone()).collect();
-        self.installed = Some(Installed { slot, numbers, image, outbound });
+        let known = self.installed.take().map(|installed| installed.links).unwrap_or_default();
+        self.installed = Some(Installed { slot, numbers, image, outbound, links: known });
         self.attach()?;
+        self.enter_links(compiled)?;
         Ok(generation)
     }
 

@@ -90,7 +90,8 @@ fn index(number: u32) -> Vec<u8> {
     number.to_ne_bytes().to_vec()
 }
 
-fn label(label: &Label) -> types::bz_label {
+/// A label as the kernel holds it.
+pub fn label(label: &Label) -> types::bz_label {
     types::bz_label { need: label.need.0, flags: u64::from(label.own) | u64::from(label.executor) << 1 }
 }
 
@@ -103,7 +104,7 @@ fn nodes(compiled: &Compiled, slot: u32) -> Entries {
         .zip(&compiled.nodes)
         .map(|(id, node)| {
             let flags = u16::from(node.prefixes) | u16::from(node.suffixes) << 1;
-            let wire = types::bz_node { label: node.label, other: node.other, below: 0, flags };
+            let wire = types::bz_node { label: node.label, other: node.other, below: node.below, flags };
             (index(slot * NODES + id), bytes(&wire))
         })
         .collect()

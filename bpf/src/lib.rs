@@ -8,6 +8,7 @@ pub mod enforcement;
 pub mod event;
 pub mod image;
 pub mod kernel;
+mod links;
 pub mod load;
 pub mod paths;
 pub mod pins;

@@ -36,16 +36,23 @@ type Variant = (&'static str, &'static [&'static str], &'static str);
 
 /// Every LSM program. Prototypes are those of shared/domain/lsm-hooks-*.txt, read from the BTF of 6.1, 6.12 and 7.3.
 /// A hook with several entries changed between kernels: `inode_setattr` has an idmap in front since 6.3.
-const VARIANTS: [Variant; 10] = [
+const VARIANTS: [Variant; 17] = [
     ("bprm_check_security", &["linux_binprm*"], "bprm_check_security"),
     ("file_open", &["file*"], "file_open"),
     ("inode_create", &["inode*", "dentry*", "umode_t"], "inode_create"),
+    ("inode_mkdir", &["inode*", "dentry*", "umode_t"], "inode_mkdir"),
+    ("inode_mknod", &["inode*", "dentry*", "umode_t", "dev_t"], "inode_mknod"),
+    ("inode_symlink", &["inode*", "dentry*", "char*"], "inode_symlink"),
+    ("inode_rmdir", &["inode*", "dentry*"], "inode_rmdir"),
     ("inode_link", &["dentry*", "inode*", "dentry*"], "inode_link"),
     ("inode_unlink", &["inode*", "dentry*"], "inode_unlink"),
     ("inode_rename", &["inode*", "dentry*", "inode*", "dentry*"], "inode_rename"),
     ("inode_setattr", &["dentry*", "iattr*"], "inode_setattr_dentry"),
     ("inode_setattr", &["mnt_idmap*", "dentry*", "iattr*"], "inode_setattr_idmap"),
     ("socket_connect", &["socket*", "sockaddr*", "int"], "socket_connect"),
+    ("unix_stream_connect", &["sock*", "sock*", "sock*"], "unix_stream_connect"),
+    ("sb_mount", &["char*", "path*", "char*", "long unsigned int", "void*"], "sb_mount"),
+    ("move_mount", &["path*", "path*"], "move_mount"),
     ("sb_umount", &["vfsmount*", "int"], "sb_umount"),
 ];
 
@@ -110,6 +117,7 @@ fn spell(mut of: BtfType<'_>) -> String {
         }
     }
     let name = of.name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = if of.kind() == libbpf_rs::btf::BtfKind::Void { "void" } else { &name };
     format!("{name}{stars}")
 }
 

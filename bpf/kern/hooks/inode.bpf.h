@@ -12,42 +12,32 @@ static __always_inline int check_name(struct dentry *dentry)
 	if (!subject || subject->flags & BZ_SUBJECT_PREPARING)
 		return 0;
 	act.epoch = control.epoch;
-	return judge_name(subject, &act);
+	return judge_name(subject, false, &act);
 }
 
-static __always_inline void enter(struct inode *inode, struct bz_label *label)
+/* A directory takes along what is below it. */
+static __always_inline bool is_tree(struct dentry *dentry)
 {
-	struct bz_inode_key key = {.dev = inode->i_sb->s_dev, .ino = inode->i_ino};
-	struct bz_link fresh = {.generation = generation_of(inode)};
-	struct bz_link *known;
-	int i;
+	struct inode *inode = dentry->d_inode;
 
-	known = bpf_map_lookup_elem(&links, &key);
-	if (!known || (known->generation && known->generation != fresh.generation)) {
-		/* The entry of an inode that is gone is not added to but replaced. */
-		fresh.label = *label;
-		if (bpf_map_update_elem(&links, &key, &fresh, known ? BPF_ANY : BPF_NOEXIST) == 0)
-			return;
-		known = bpf_map_lookup_elem(&links, &key);
-		if (!known) {
-			lose(BZ_LOST_LINK);
-			return;
-		}
-	}
-	for (i = 0; i < BZ_ACCESSES; i++)
-		__sync_fetch_and_or(&known->label.need[i], label->need[i]);
-	__sync_fetch_and_or(&known->label.flags, label->flags);
+	return inode && is_directory(inode);
 }
 
-/* Not inlined: the walk for the other name needs the stack. */
-static __noinline int merge(struct inode *inode, struct bz_label *label)
+static __always_inline int check_rename(struct dentry *from, struct dentry *to)
 {
-	if (!label)
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct bz_subject *subject = governed(task);
+	struct act act = {.dentry = (__u64)from, .task = (__u64)task, .access = BZ_WRITE};
+	int refused;
+
+	if (!subject || subject->flags & BZ_SUBJECT_PREPARING)
 		return 0;
-	enter(inode, label);
-	/* Words cached before now do not know that there is something to ask. */
-	__sync_fetch_and_add(&control.epoch, 2);
-	return 0;
+	act.epoch = control.epoch;
+	refused = judge_name(subject, is_tree(from), &act);
+	if (refused)
+		return refused;
+	act.dentry = (__u64)to;
+	return judge_name(subject, is_tree(to), &act);
 }
 
 /* Both names now mean one inode: what either needs, the inode needs by whatever name. */
@@ -70,12 +60,12 @@ static __always_inline int check_link(struct dentry *from, struct dentry *to)
 		if (refused)
 			return refused;
 		act.dentry = (__u64)to;
-		refused = judge_name(subject, &act);
+		refused = judge_name(subject, false, &act);
 		if (refused)
 			return refused;
 	}
-	old = label_of_name((__u64)from, act.epoch, &unresolved);
-	fresh = label_of_name((__u64)to, act.epoch, &unresolved);
+	old = label_of_name((__u64)from, act.epoch, false, &unresolved);
+	fresh = label_of_name((__u64)to, act.epoch, false, &unresolved);
 	if (old == fresh)
 		fresh = 0;
 	merge(inode, old);
@@ -88,7 +78,7 @@ static __always_inline void moved(struct dentry *dentry)
 {
 	struct inode *inode = dentry->d_inode;
 
-	if (inode && (inode->i_mode & S_IFMT) == S_IFDIR)
+	if (inode && is_directory(inode))
 		__sync_fetch_and_add(&control.epoch, 2);
 }
 

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Mounting: an operation, and a change of the name that is mounted onto. */
+#ifndef BZ_HOOK_MOUNT_H
+#define BZ_HOOK_MOUNT_H
+
+/* `covers`: what was reachable below `where` will not be any more. */
+static __always_inline int check_mount(const struct path *where, bool covers)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct bz_subject *subject = governed(task);
+	struct act act = {.task = (__u64)task};
+	int refused;
+
+	if (!subject || subject->flags & BZ_SUBJECT_PREPARING)
+		return 0;
+	act.dentry = (__u64)where->dentry;
+	act.epoch = control.epoch;
+	refused = judge_operation(subject, BZ_OP_MOUNT, &act);
+	if (refused)
+		return refused;
+	if (!covers)
+		return 0;
+	act.object = BZ_OBJECT_PATH;
+	act.operation = 0;
+	return judge_name(subject, true, &act);
+}
+
+#endif

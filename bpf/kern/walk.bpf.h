@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* From a dentry to the node of the trie: up to the root of its file system, and down again by the names. */
+#ifndef BZ_WALK_H
+#define BZ_WALK_H
+
+#define UNRESOLVED 0xffffffffu
+#define WALK_UP 1024 /* deepest path that is still resolved, components */
+
+/* 7.3 passes only plain numbers to a global function, and reading a pointer back from the stack makes it one.
+ */
+static __always_inline __u64 address_of(__u64 pointer)
+{
+	__u64 address = 0;
+
+	bpf_probe_read_kernel(&address, sizeof(address), &pointer);
+	return address;
+}
+
+struct climb {
+	__u64 ring[BZ_RING]; /* the last dentries passed, by depth modulo BZ_RING */
+	__u64 dentry;
+	__u32 depth;
+	__u32 done;
+};
+
+static long climb_one(__u32 index, void *context)
+{
+	struct climb *climb = context;
+	struct dentry *dentry = (struct dentry *)climb->dentry;
+	__u64 parent = (__u64)BPF_CORE_READ(dentry, d_parent);
+	__u64 slot;
+
+	if (!parent)
+		return 1;
+	if (parent == climb->dentry) {
+		climb->done = 1;
+		return 1;
+	}
+	slot = climb->depth % BZ_RING;
+	/* 6.1's verifier does not bound a remainder; without the barrier the compiler drops the test as
+	 * needless. */
+	asm volatile("" : "+r"(slot));
+	if (slot >= BZ_RING)
+		return 1;
+	climb->ring[slot] = climb->dentry;
+	climb->depth++;
+	climb->dentry = parent;
+	return 0;
+}
+
+/* The node for the name of `dentry` below `node` (which carries the slot in bit 31). */
+__noinline __u32 child_of(__u32 node, __u64 address)
+{
+	struct dentry *dentry = (struct dentry *)address;
+	__u32 index = (node >> 31) * BZ_NODES + (node & (BZ_NODES - 1));
+	struct bz_step step = {};
+	struct bz_node *here;
+	const unsigned char *text;
+	__u32 *to, len, i;
+
+	here = bpf_map_lookup_elem(&nodes, &index);
+	if (!here)
+		return 0;
+	text = BPF_CORE_READ(dentry, d_name.name);
+	len = BPF_CORE_READ(dentry, d_name.len);
+	step.node = node;
+	if (len <= BZ_NAME_MAX) {
+		step.len = len;
+		asm volatile("" : "+r"(len));
+		if (len > BZ_NAME_MAX)
+			return 0;
+		bpf_probe_read_kernel(step.name, len, text);
+		to = bpf_map_lookup_elem(&edges, &step);
+		if (to)
+			return *to;
+	} else if (here->flags) {
+		bpf_probe_read_kernel(step.name, BZ_NAME_MAX, text);
+	}
+	if (here->flags & BZ_NODE_PREFIXES) {
+		step.len = 32 + 8 * (len < BZ_NAME_MAX ? len : BZ_NAME_MAX);
+		to = bpf_map_lookup_elem(&globs, &step);
+		if (to)
+			return *to;
+	}
+	if (here->flags & BZ_NODE_SUFFIXES) {
+		/* A loop and no bpf_loop(): its callback would be a fifth frame, and 6.1 adds up the stacks
+		 * of all. */
+		text += len;
+		len = len < BZ_NAME_MAX ? len : BZ_NAME_MAX;
+		for (i = 0; i < BZ_NAME_MAX; i++) {
+			if (i >= len)
+				break;
+			bpf_probe_read_kernel(&step.name[i], 1, --text);
+		}
+		step.len = 32 + 8 * len;
+		step.node = node | 1u << 30;
+		to = bpf_map_lookup_elem(&globs, &step);
+		if (to)
+			return *to;
+	}
+	return here->other;
+}
+
+static __always_inline __u32 start_of(struct super_block *sb, __u64 slot)
+{
+	__u64 key = BPF_CORE_READ(sb, s_magic) & 0xffffffff;
+	__u32 *start;
+
+	switch (key) {
+	case PROC_SUPER_MAGIC:
+	case SYSFS_MAGIC:
+	case CGROUP2_SUPER_MAGIC:
+	case BPF_FS_MAGIC:
+	case TRACEFS_MAGIC:
+	case DEBUGFS_MAGIC:
+		key <<= 30;
+		break;
+	default:
+		key = BPF_CORE_READ(sb, s_dev);
+	}
+	key |= slot << 63;
+	start = bpf_map_lookup_elem(&starts, &key);
+	if (start)
+		return *start;
+	/* An unknown file system starts where `/` does. */
+	key = slot << 63 | 1ull << 62;
+	start = bpf_map_lookup_elem(&starts, &key);
+	return start ? *start : 0;
+}
+
+/* The trie node of a dentry, 0 for the dead one, UNRESOLVED where the path cannot be told. */
+__noinline __u32 node_of(__u64 address, __u64 epoch)
+{
+	struct dentry *dentry = (struct dentry *)address;
+	struct climb climb = {.dentry = address};
+	struct super_block *sb;
+	__u32 node, left, i;
+	__u64 flags, slot;
+
+	bpf_loop(WALK_UP, climb_one, &climb, 0);
+	if (!climb.done)
+		return UNRESOLVED;
+	sb = BPF_CORE_READ(dentry, d_sb);
+	if (BPF_CORE_READ(sb, s_root) != (struct dentry *)climb.dentry) {
+		/* Pipes, sockets and memfds have no path and need none; anything else has lost its own. */
+		flags = BPF_CORE_READ(sb, s_flags);
+		return flags & (SB_KERNMOUNT | SB_NOUSER) ? 0 : UNRESOLVED;
+	}
+	node = start_of(sb, epoch & 1);
+	left = climb.depth;
+	for (i = 0; i < BZ_RING; i++) {
+		if (!left || !node)
+			break;
+		left--;
+		slot = left % BZ_RING;
+		asm volatile("" : "+r"(slot));
+		if (slot >= BZ_RING)
+			break;
+		node = child_of(node | (__u32)(epoch & 1) << 31, climb.ring[slot]);
+		if (node == UNRESOLVED)
+			return node;
+	}
+	/* Deeper than any pattern: only a `**` can hold it, and then the node leads to itself. */
+	return node;
+}
+
+#endif

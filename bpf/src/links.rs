@@ -1,0 +1,111 @@
+//! Hard links that were there before the programs were: a labelled file may be reached by a name that means nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, Metadata};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use nix::sys::stat::{major, minor};
+use policy::compiled::{Compiled, DEAD, Label, NodeId};
+use policy::explain::Walk;
+
+/// File systems that the kernel makes up as they are read. They have no hard links, and some have no end.
+const MADE_UP: [&str; 9] =
+    ["proc", "sysfs", "cgroup", "cgroup2", "bpf", "tracefs", "debugfs", "securityfs", "binfmt_misc"];
+
+/// What the names of each inode with several names need, taken together; by device (as the kernel numbers it) and inode.
+pub(crate) type Links = BTreeMap<(u64, u64), Label>;
+
+/// Looks at every file that has a label on this host. What cannot be read is left out: it is gone, or its file system
+/// does not answer.
+pub(crate) fn find(compiled: &Compiled) -> Links {
+    let mounts = policy::host::parse_mountinfo(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default());
+    let made_up = mounts.into_iter().filter(|mount| MADE_UP.contains(&mount.kind.as_str()));
+    let made_up = made_up.map(|mount| mount.point).collect();
+    let mut search = Search { walk: Walk::new(compiled), compiled, made_up, links: Links::new() };
+    search.directory(Path::new("/"), compiled.unknown_start);
+    search.links
+}
+
+struct Search<'a> {
+    walk: Walk<'a>,
+    compiled: &'a Compiled,
+    made_up: BTreeSet<PathBuf>,
+    links: Links,
+}
+
+impl Search<'_> {
+    /// Goes only where a pattern leads.
+    fn directory(&mut self, path: &Path, node: NodeId) {
+        if self.made_up.contains(path) {
+            return;
+        }
+        for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+            let child = self.walk.child(node, entry.file_name().as_bytes());
+            let Ok(kind) = entry.file_type() else { continue };
+            if child == DEAD {
+                continue;
+            }
+            if kind.is_dir() {
+                self.directory(&entry.path(), child);
+            } else if kind.is_file()
+                && let Ok(facts) = entry.metadata()
+            {
+                self.file(&facts, child);
+            }
+        }
+    }
+
+    fn file(&mut self, facts: &Metadata, node: NodeId) {
+        if facts.nlink() < 2 {
+            return;
+        }
+        let label = self.compiled.nodes.get(usize::from(node)).map_or(0, |node| usize::from(node.label));
+        let Some(label) = self.compiled.labels.get(label).filter(|label| **label != Label::default()) else { return };
+        // The kernel keeps 20 bits of minor number below the major one.
+        let device = major(facts.dev()) << 20 | minor(facts.dev());
+        let known = self.links.entry((device, facts.ino())).or_default();
+        known.need = known.need.union(label.need);
+        known.own |= label.own;
+        known.executor |= label.executor;
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use policy::access::{Access, Masks};
+    use policy::compiled::{Edge, Node};
+
+    #[test]
+    fn only_labelled_files_with_several_names_are_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        fs::write(at("guarded"), "").unwrap();
+        fs::hard_link(at("guarded"), at("alias")).unwrap();
+        fs::write(at("single"), "").unwrap();
+        let mut need = Masks::NONE;
+        need.insert(Access::Write, 4);
+        let mut compiled = Compiled { unknown_start: 1, ..Compiled::default() };
+        compiled.labels = vec![Label::default(), Label { need, ..Label::default() }];
+        compiled.nodes = vec![Node::default(), Node::default()];
+        let mut from = 1;
+        for name in directory.path().components().skip(1) {
+            let to = u16::try_from(compiled.nodes.len()).unwrap();
+            compiled.nodes.push(Node::default());
+            compiled.edges.push(Edge { from, name: name.as_os_str().as_bytes().to_vec(), to });
+            from = to;
+        }
+        for name in ["guarded", "single"] {
+            let to = u16::try_from(compiled.nodes.len()).unwrap();
+            compiled.nodes.push(Node { label: 1, ..Node::default() });
+            compiled.edges.push(Edge { from, name: name.as_bytes().to_vec(), to });
+        }
+        let links = find(&compiled);
+        let inode = fs::metadata(at("alias")).unwrap().ino();
+        assert_eq!(links.keys().map(|(_, inode)| *inode).collect::<Vec<_>>(), [inode]);
+        assert_eq!(links.values().next().unwrap().need, need);
+    }
+}
