@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use libbpf_rs::btf::Btf;
 use libbpf_rs::query::LinkInfo;
@@ -48,7 +49,7 @@ fn is_call(name: &str) -> bool {
 
 /// Opens the object with exactly the programs that fit this kernel's prototypes.
 fn open() -> Result<OpenObject, KernelError> {
-    libbpf_rs::set_print(Some((libbpf_rs::PrintLevel::Warn, |_, text| tracing::debug!("libbpf: {}", text.trim_end()))));
+    libbpf_rs::set_print(Some((libbpf_rs::PrintLevel::Warn, keep_warning)));
     let btf = Btf::from_vmlinux().map_err(|error| KernelError::Unsupported(support::SupportError::NoBtf(error)))?;
     let chosen = support::choose(&btf).map_err(KernelError::Unsupported)?;
     let mut object = ObjectBuilder::default()
@@ -72,7 +73,26 @@ pub fn probe() -> Result<(), KernelError> {
     object.load().map(drop).map_err(refused)
 }
 
+/// What libbpf last complained of: it names the program and ends with the verifier's log, where its errors give a
+/// number only.
+static WARNINGS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+/// Warnings that are kept, and characters of each that are told: the reason stands at the end of a log.
+const WARNINGS_KEPT: usize = 8;
+const TAIL: usize = 600;
+
+fn keep_warning(_: libbpf_rs::PrintLevel, text: String) {
+    tracing::debug!("libbpf: {}", text.trim_end());
+    let mut warnings = WARNINGS.lock().unwrap_or_else(PoisonError::into_inner);
+    let from = text.trim_end().char_indices().rev().nth(TAIL).map_or(0, |(at, _)| at);
+    warnings.push(text.trim_end().get(from..).unwrap_or_default().to_owned());
+    let surplus = warnings.len().saturating_sub(WARNINGS_KEPT);
+    warnings.drain(..surplus);
+}
+
 fn refused(error: libbpf_rs::Error) -> KernelError {
+    for warning in std::mem::take(&mut *WARNINGS.lock().unwrap_or_else(PoisonError::into_inner)) {
+        tracing::error!("libbpf: {warning}");
+    }
     KernelError::Refused { source: std::io::Error::other(error) }
 }
 
