@@ -6,16 +6,18 @@ use std::os::fd::AsFd as _;
 use actors::directory::Directory;
 use actors::messages::Recompile;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use tokio::runtime::{Builder, Runtime};
 
 /// Starts the thread. It ends with the process.
 pub fn watch(directory: Directory) -> std::io::Result<()> {
     // The kernel marks this file with POLLPRI whenever a mount of PID 1's namespace comes or goes.
     let mounts = File::open("/proc/1/mountinfo")?;
-    std::thread::Builder::new().name("mounts".to_owned()).spawn(move || run(&mounts, &directory))?;
+    let waiting = Builder::new_current_thread().build()?;
+    std::thread::Builder::new().name("mounts".to_owned()).spawn(move || run(&mounts, &directory, &waiting))?;
     Ok(())
 }
 
-fn run(mounts: &File, directory: &Directory) {
+fn run(mounts: &File, directory: &Directory, waiting: &Runtime) {
     let mut known = actors::host::mountinfo();
     loop {
         let mut polled = [PollFd::new(mounts.as_fd(), PollFlags::POLLPRI)];
@@ -29,9 +31,11 @@ fn run(mounts: &File, directory: &Directory) {
         if now != known
             && let Some(keeper) = directory.keeper()
         {
-            match keeper.try_send(Recompile) {
-                Ok(()) => known = now,
-                // Tried again at the next change at the latest; a full mailbox means that one is on its way.
+            // Waiting for the answer makes one compilation of all changes that come meanwhile.
+            match waiting.block_on(keeper.send(Recompile)) {
+                Ok(Ok(())) => known = now,
+                // Tried again at the next change; the keeper has told why.
+                Ok(Err(_)) => {}
                 Err(error) => tracing::error!("the policy was not compiled for the new mounts: {error}"),
             }
         }

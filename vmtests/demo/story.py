@@ -74,7 +74,7 @@ def survive(before):
     show("\n".join(line for line in journal.splitlines() if "attempted" in line))
     say("Now Bartizan's own daemon is killed with SIGKILL, and the attack comes again:")
     # Left alone, systemd would start it again within a second, and nobody could see the difference.
-    drop_in = pathlib.Path("/run/systemd/system/bartizand.service.d/demo.conf")
+    drop_in = pathlib.Path(stage.DROP_IN)
     drop_in.parent.mkdir(parents=True, exist_ok=True)
     drop_in.write_text("[Service]\nRestartSec=20\n")
     must("systemctl", "daemon-reload")
@@ -111,6 +111,8 @@ def main():
         print(f"\nNOT AS PROMISED: {broken}", flush=True)
         show(run("journalctl", "-u", "bartizand", "--no-pager", "-o", "cat", "-n", "40").stdout)
         return 1
+    finally:
+        stage.leave_the_stage()
     say("Everything was as promised.")
     return 0
 
