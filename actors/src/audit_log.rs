@@ -92,6 +92,9 @@ impl Handler<Violation> for AuditLog {
         let rule = act.rule.and_then(|number| self.rules.name(act.generation, number));
         let record = Record::of_act(act, rule);
         let key = (act.key != 0).then(|| self.act_key(act.key));
+        if key.as_deref().is_some_and(|key| self.trail.holds(&record, key)) {
+            return;
+        }
         self.append(record, key, 0);
     }
 }

@@ -1,6 +1,6 @@
 //! Time as models and records keep it.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 
@@ -17,6 +17,14 @@ pub fn rfc3339(ms: i64) -> String {
 /// Milliseconds since 1970 of a system time; 0 for times before.
 pub fn ms_of(time: SystemTime) -> i64 {
     time.duration_since(UNIX_EPOCH).ok().and_then(|since| i64::try_from(since.as_millis()).ok()).unwrap_or(0)
+}
+
+/// How far apart two times are that [`rfc3339`] wrote; without end where one is something else.
+pub fn apart(one: &str, other: &str) -> Duration {
+    match (one.parse::<Timestamp>(), other.parse::<Timestamp>()) {
+        (Ok(one), Ok(other)) => one.duration_since(other).unsigned_abs(),
+        _ => Duration::MAX,
+    }
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use actix::dev::ToEnvelope;
 use actix::prelude::*;
-use bpf::event::Event;
+use bpf::event::{Delivery, Event};
 use bpf::kernel::Kernel;
+use tokio::runtime::Runtime;
 
 use crate::directory::Directory;
 use crate::messages::{
@@ -19,13 +20,16 @@ use crate::root::ExitNotice;
 const COUNT: Duration = Duration::from_secs(1);
 /// How often the kernel is compared with the revision.
 const COMPARE: Duration = Duration::from_secs(10);
-/// How long an event waits for an actor that is busy or being rebuilt.
+/// How long an event waits for an actor that has yet to start.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How often an event is given to an actor that then goes down; the pauses in between outlast its rebuilding.
+const ATTEMPTS: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Owner of the kernel.
 pub struct KernelLink {
     kernel: Box<dyn Kernel>,
-    events: Option<Receiver<Event>>,
+    events: Option<Receiver<Delivery>>,
     directory: Directory,
     differed: bool,
     _notice: ExitNotice,
@@ -35,7 +39,7 @@ impl KernelLink {
     /// A link to this kernel, whose events will be handed on.
     pub fn new(
         kernel: Box<dyn Kernel>,
-        events: Receiver<Event>,
+        events: Receiver<Delivery>,
         directory: Directory,
         notice: ExitNotice,
     ) -> KernelLink {
@@ -79,7 +83,10 @@ impl Actor for KernelLink {
         if let Some(events) = self.events.take() {
             let directory = self.directory.clone();
             let thread = std::thread::Builder::new().name("events".to_owned());
-            if let Err(error) = thread.spawn(move || hand_on(&events, &directory)) {
+            let started = tokio::runtime::Builder::new_current_thread()
+                .build()
+                .and_then(|waiting| thread.spawn(move || hand_on(&events, &directory, &waiting)));
+            if let Err(error) = started {
                 tracing::error!("the thread that hands events on cannot be started: {error}");
                 context.stop();
             }
@@ -104,21 +111,44 @@ impl Actor for KernelLink {
 }
 
 /// Ends when the ring thread does.
-fn hand_on(events: &Receiver<Event>, directory: &Directory) {
-    for event in events {
-        let sent = match event {
-            Event::Violation(act) => patiently(|| directory.audit(), Violation(Box::new(act))),
+fn hand_on(events: &Receiver<Delivery>, directory: &Directory, waiting: &Runtime) {
+    for delivery in events {
+        let taken = match &delivery.event {
+            Event::Violation(act) => take_care(waiting, || directory.audit(), &Violation(Box::new(act.clone()))),
             // A registry that has yet to start asks the kernel for every service then.
             Event::ServiceSeen { .. } if directory.registry().is_none() => true,
-            other => patiently(|| directory.registry(), Told(other)),
+            other => take_care(waiting, || directory.registry(), &Told(other.clone())),
         };
-        if !sent {
-            tracing::error!("an event was lost: nobody took it for {PATIENCE:?}");
+        if !taken {
+            tracing::error!("an event was lost: nobody could take it: {:?}", delivery.event);
         }
     }
 }
 
-/// Sends to an actor that may be busy or about to be rebuilt. Whether it got there.
+/// Has an actor take care of an event, and waits until it has. Whether it did.
+fn take_care<A, M>(waiting: &Runtime, whom: impl Fn() -> Option<Addr<A>>, message: &M) -> bool
+where
+    A: Actor + Handler<M>,
+    A::Context: ToEnvelope<A, M>,
+    M: Message + Clone + Send + 'static,
+    M::Result: Send,
+{
+    let deadline = std::time::Instant::now() + PATIENCE;
+    let mut attempts = 0;
+    while std::time::Instant::now() < deadline && attempts < ATTEMPTS {
+        if let Some(address) = whom() {
+            match waiting.block_on(address.send(message.clone())) {
+                Ok(_) => return true,
+                // It is being rebuilt, or it panicked on this very event.
+                Err(_) => attempts += 1,
+            }
+        }
+        std::thread::sleep(PAUSE * (attempts + 1));
+    }
+    false
+}
+
+/// Sends to an actor that may be busy or about to be rebuilt, without waiting for what it does. Whether it got there.
 fn patiently<A, M>(whom: impl Fn() -> Option<Addr<A>>, message: M) -> bool
 where
     A: Actor + Handler<M>,

@@ -68,7 +68,7 @@ pub struct Held {
 }
 
 /// To [`crate::registry::Registry`]: the kernel told something about a service.
-#[derive(Debug, Message)]
+#[derive(Clone, Debug, Message)]
 #[rtype(result = "()")]
 pub struct Told(pub Event);
 
@@ -124,7 +124,7 @@ pub struct Recompile;
 pub struct RevisionNumber;
 
 /// To [`crate::audit_log::AuditLog`]: a denied or audited act.
-#[derive(Debug, Message)]
+#[derive(Clone, Debug, Message)]
 #[rtype(result = "()")]
 pub struct Violation(pub Box<Act>);
 

@@ -97,22 +97,26 @@ impl Actor for Registry {
 }
 
 impl Handler<Told> for Registry {
-    type Result = ();
+    type Result = ResponseFuture<()>;
 
-    fn handle(&mut self, Told(event): Told, context: &mut Context<Registry>) {
+    fn handle(&mut self, Told(event): Told, context: &mut Context<Registry>) -> Self::Result {
         match event {
             Event::ServiceSeen { .. } => self.look(context),
             Event::Observation(act) => {
                 self.ensure(&act.service);
-                if let Some(learner) = self.directory.learner(&act.service)
-                    && let Err(error) = learner.try_send(Observed(Box::new(act)))
-                {
-                    tracing::error!("an observation was lost: {error}");
+                if let Some(learner) = self.directory.learner(&act.service) {
+                    let observed = learner.send(Observed(Box::new(act)));
+                    return Box::pin(async move {
+                        if let Err(error) = observed.await {
+                            tracing::error!("an observation was lost: {error}");
+                        }
+                    });
                 }
             }
             // Violations go to the audit log directly.
             Event::Violation(_) => {}
         }
+        Box::pin(async {})
     }
 }
 

@@ -35,6 +35,11 @@ impl Tally {
         Some((told.first, due))
     }
 
+    /// The first record of a kind.
+    pub fn first_of(&self, key: &str) -> Option<u64> {
+        self.told.get(key).map(|told| told.first)
+    }
+
     /// Whether this kind has a first record.
     pub fn knows(&self, key: &str) -> bool {
         self.told.contains_key(key)

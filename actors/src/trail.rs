@@ -8,9 +8,11 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock;
 use crate::record::Record;
 use crate::tally::Tally;
 
@@ -32,6 +34,9 @@ pub struct Trail {
     pub tally: Tally,
 }
 
+/// Two records of one kind that are less apart are one act; the clock that the kernel's time is compared with may have
+/// been set in between.
+const SAME: Duration = Duration::from_secs(60);
 /// First records that are kept in memory to be repeated; older kinds are told without their details.
 const FIRSTS: usize = 20_000;
 
@@ -78,6 +83,13 @@ impl Trail {
             self.remember(key, &record, already);
         }
         Ok(record)
+    }
+
+    /// Whether this very act is in the trail: after a crash the kernel's ring may hold what was written just before. The
+    /// kernel tells a kind of act anew only when it was quiet for minutes.
+    pub fn holds(&self, record: &Record, key: &str) -> bool {
+        let first = self.tally.first_of(key).and_then(|id| self.firsts.get(&id));
+        first.is_some_and(|first| first.pid == record.pid && clock::apart(&first.time, &record.time) < SAME)
     }
 
     /// Appends what is new of a kernel's total, if anything is.
@@ -163,6 +175,21 @@ fn end_last_line(path: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::record::Kind;
+
+    #[test]
+    fn an_act_that_comes_again_after_a_crash_is_told_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut trail = Trail::open(directory.path().to_owned()).unwrap();
+        let record = Record { pid: Some(7), ..Record::plain(Kind::Capability, "one".into()) };
+        assert!(!trail.holds(&record, "k"));
+        trail.append(record.clone(), Some("k".into()), 0).unwrap();
+        drop(trail);
+        let trail = Trail::open(directory.path().to_owned()).unwrap();
+        assert!(trail.holds(&record, "k"));
+        assert!(!trail.holds(&record, "another"));
+        assert!(!trail.holds(&Record { pid: Some(8), ..record.clone() }, "k"));
+        assert!(!trail.holds(&Record { time: "2020-01-01T00:00:00.000Z".into(), ..record }, "k"));
+    }
 
     #[test]
     fn ids_and_sums_go_on_after_a_restart_even_with_a_cut_line() {

@@ -10,7 +10,7 @@ use policy::compiled::{Compiled, Service};
 use policy::decide::Verdict;
 
 use crate::calls::Calls;
-use crate::event::{Event, Flood, Repeat};
+use crate::event::{Delivery, Flood, Repeat};
 use crate::image::{self, Image, Numbers, policy};
 use crate::kernel::{Hook, Kernel, KernelError, ReadBack, SeenService};
 use crate::links::{self, Links};
@@ -68,7 +68,7 @@ pub struct Opened {
     /// The kernel.
     pub kernel: Enforcement,
     /// What it tells.
-    pub events: Receiver<Event>,
+    pub events: Receiver<Delivery>,
     /// Whether running programs of an earlier start were taken over.
     pub adopted: bool,
 }

@@ -1,6 +1,7 @@
 //! What the kernel tells, decoded: one [`Event`] per record of a ring buffer.
 
 use std::net::IpAddr;
+use std::sync::mpsc::SyncSender;
 use std::time::SystemTime;
 
 use policy::access::Access;
@@ -91,6 +92,14 @@ pub enum Event {
         /// Name without `.service`.
         service: String,
     },
+}
+
+/// An event on its way. Until it is dropped it stays in the kernel's ring as well, where the next start finds it.
+#[derive(Debug)]
+pub struct Delivery {
+    /// What was told.
+    pub event: Event,
+    pub(crate) _taken: SyncSender<()>,
 }
 
 /// Repeats of an act that was told before.

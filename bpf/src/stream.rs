@@ -12,15 +12,13 @@ use nix::time::{ClockId, clock_gettime};
 use policy::access::Access;
 use policy::decide::Verdict;
 
-use crate::event::{Act, Event, Object, Why};
+use crate::event::{Act, Delivery, Event, Object, Why};
 use crate::kernel::KernelError;
 use crate::paths::{Places, inside};
 use crate::skeleton::bartizan::types;
 use crate::tables::{Tables, unit_name};
 use crate::wire::value;
 
-/// Events that wait for the actors; beyond that the rings fill, and the kernel counts what does not fit.
-const WAITING: usize = 4096;
 const LOOK_UP: Duration = Duration::from_millis(200);
 
 /// The running thread; it ends when this is dropped.
@@ -37,9 +35,9 @@ impl Drop for Stream {
 
 impl Stream {
     /// Starts the thread on its own handles of the maps. The receiver ends when the thread does.
-    pub fn start(tables: Tables) -> Result<(Stream, Receiver<Event>), KernelError> {
+    pub fn start(tables: Tables) -> Result<(Stream, Receiver<Delivery>), KernelError> {
         let stop = Arc::new(AtomicBool::new(false));
-        let (sender, receiver) = sync_channel(WAITING);
+        let (sender, receiver) = sync_channel(0);
         let (ready, started) = sync_channel(1);
         let stopped = Arc::clone(&stop);
         std::thread::Builder::new()
@@ -56,7 +54,7 @@ impl Stream {
 
 type Ready = SyncSender<Result<(), KernelError>>;
 
-fn run(tables: Tables, sender: &SyncSender<Event>, stop: &AtomicBool, ready: &Ready) {
+fn run(tables: Tables, sender: &SyncSender<Delivery>, stop: &AtomicBool, ready: &Ready) {
     let rings = tables.get("violations").and_then(|one| tables.get("observations").map(|other| (one, other)));
     let built = rings.and_then(|(violations, observations)| build(&tables, violations, observations, sender));
     let ring = match built {
@@ -84,7 +82,7 @@ fn build<'a>(
     tables: &'a Tables,
     violations: &'a MapHandle,
     observations: &'a MapHandle,
-    sender: &'a SyncSender<Event>,
+    sender: &'a SyncSender<Delivery>,
 ) -> Result<libbpf_rs::RingBuffer<'a>, KernelError> {
     let add = |error| KernelError::bpf("opening the ring buffers".to_owned(), error);
     let mut first = Decoder::new(tables);
@@ -98,9 +96,16 @@ fn build<'a>(
     builder.build().map_err(add)
 }
 
-/// A negative number ends the poll: nobody listens any more.
-fn deliver(sender: &SyncSender<Event>, event: Option<Event>) -> i32 {
-    if event.is_some_and(|event| sender.send(event).is_err()) { -libc::ECANCELED } else { 0 }
+/// Hands an event on and waits until it is taken care of. A negative number ends the poll: nobody listens any more.
+fn deliver(sender: &SyncSender<Delivery>, event: Option<Event>) -> i32 {
+    let Some(event) = event else { return 0 };
+    let (taken, waiting) = sync_channel(0);
+    if sender.send(Delivery { event, _taken: taken }).is_err() {
+        return -libc::ECANCELED;
+    }
+    // Nothing is ever sent here: the end of the delivery is the message.
+    let _ = waiting.recv();
+    0
 }
 
 struct Decoder<'a> {
