@@ -147,7 +147,7 @@ impl Handler<Rules> for AuditLog {
     type Result = ();
 
     fn handle(&mut self, rules: Rules, _: &mut Context<AuditLog>) {
-        if let Err(error) = self.rules.remember(rules.generation, &rules.names) {
+        if let Err(error) = self.rules.remember(rules.load, rules.generation, &rules.names) {
             tracing::error!("the names of the rules cannot be kept for a restart: {error}");
         }
     }

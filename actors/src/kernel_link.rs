@@ -178,7 +178,8 @@ impl Handler<Install> for KernelLink {
     fn handle(&mut self, Install(compiled): Install, _: &mut Context<KernelLink>) -> Self::Result {
         // The names go first: the kernel may tell of an act under this generation before it is answered.
         let generation = self.kernel.next_generation().map_err(|error| error.to_string())?;
-        let rules = Rules { generation, names: compiled.rules.clone() };
+        let load = self.kernel.load().map_err(|error| error.to_string())?;
+        let rules = Rules { load, generation, names: compiled.rules.clone() };
         if self.directory.audit().is_some() && !patiently(|| self.directory.audit(), rules) {
             return Err("the audit log does not answer, so the revision is not installed".to_owned());
         }

@@ -146,6 +146,8 @@ pub struct Counts {
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Rules {
+    /// The load that counts the generations.
+    pub load: u64,
     /// The generation.
     pub generation: u64,
     /// Names by index.

@@ -14,6 +14,8 @@ const KEPT: usize = 16;
 /// Names of rules by generation.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct RuleNames {
+    /// Of these programs; freshly loaded ones count generations from the start again.
+    load: u64,
     generations: BTreeMap<u64, Vec<String>>,
     #[serde(skip)]
     file: PathBuf,
@@ -27,7 +29,11 @@ impl RuleNames {
     }
 
     /// Remembers the rules of a generation before it comes into force.
-    pub fn remember(&mut self, generation: u64, rules: &[String]) -> std::io::Result<()> {
+    pub fn remember(&mut self, load: u64, generation: u64, rules: &[String]) -> std::io::Result<()> {
+        if load != self.load {
+            self.generations.clear();
+            self.load = load;
+        }
         self.generations.insert(generation, rules.to_vec());
         while self.generations.len() > KEPT {
             self.generations.pop_first();
@@ -53,10 +59,12 @@ mod tests {
         let file = directory.path().join("generations.json");
         let mut names = RuleNames::read(file.clone());
         for generation in 0..20 {
-            names.remember(generation, &[format!("rule of {generation}")]).unwrap();
+            names.remember(1, generation, &[format!("rule of {generation}")]).unwrap();
         }
-        let again = RuleNames::read(file);
+        let mut again = RuleNames::read(file);
         assert_eq!(again.name(19, 1), Some("rule of 19"));
         assert_eq!((again.name(19, 2), again.name(19, 0), again.name(2, 1)), (None, None, None));
+        again.remember(2, 1, &["of a fresh load".to_owned()]).unwrap();
+        assert_eq!((again.name(1, 1), again.name(19, 1)), (Some("of a fresh load"), None));
     }
 }

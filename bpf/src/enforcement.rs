@@ -60,15 +60,13 @@ pub struct Enforcement {
     tables: Tables,
     calls: Calls,
     installed: Option<Installed>,
-    _stream: Stream,
+    stream: Option<Stream>,
 }
 
 /// What [`open`] found or made.
 pub struct Opened {
     /// The kernel.
     pub kernel: Enforcement,
-    /// What it tells.
-    pub events: Receiver<Delivery>,
     /// Whether running programs of an earlier start were taken over.
     pub adopted: bool,
 }
@@ -89,9 +87,8 @@ pub fn open() -> Result<Opened, KernelError> {
     };
     let tables = Tables::open(&set.maps())?;
     let calls = Calls::open(&set.programs())?;
-    let (stream, events) = Stream::start(Tables::open(&set.maps())?)?;
     let adopted = matches!(stage, Stage::Attached(_));
-    Ok(Opened { kernel: Enforcement { stage, tables, calls, installed: None, _stream: stream }, events, adopted })
+    Ok(Opened { kernel: Enforcement { stage, tables, calls, installed: None, stream: None }, adopted })
 }
 
 /// Ends enforcement: the hooks stop, and every pin is removed.
@@ -100,6 +97,15 @@ pub fn detach() -> Result<(), KernelError> {
 }
 
 impl Enforcement {
+    /// What the kernel tells from now on, and what it has told before and nobody has taken care of. One listener at a
+    /// time: the next one ends this one.
+    pub fn listen(&mut self) -> Result<Receiver<Delivery>, KernelError> {
+        self.stream = None;
+        let (stream, events) = Stream::start(self.tables.again()?)?;
+        self.stream = Some(stream);
+        Ok(events)
+    }
+
     /// Gives every service of the revision a number.
     fn number(&self, compiled: &Compiled) -> Result<Numbers, KernelError> {
         let mut numbers = self.tables.numbers()?;

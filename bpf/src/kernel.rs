@@ -66,6 +66,11 @@ pub enum KernelError {
 }
 
 impl KernelError {
+    /// Whether trying again on this machine is in vain.
+    pub fn is_final(&self) -> bool {
+        matches!(self, KernelError::Unsupported(_) | KernelError::Refused { .. })
+    }
+
     pub(crate) fn bpf(what: String, error: libbpf_rs::Error) -> KernelError {
         KernelError::Bpf { what, source: std::io::Error::other(error) }
     }

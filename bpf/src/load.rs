@@ -49,7 +49,7 @@ fn is_call(name: &str) -> bool {
 
 /// Opens the object with exactly the programs that fit this kernel's prototypes.
 fn open() -> Result<OpenObject, KernelError> {
-    libbpf_rs::set_print(Some((libbpf_rs::PrintLevel::Warn, keep_warning)));
+    quieten();
     let btf = Btf::from_vmlinux().map_err(|error| KernelError::Unsupported(support::SupportError::NoBtf(error)))?;
     let chosen = support::choose(&btf).map_err(KernelError::Unsupported)?;
     let mut object = ObjectBuilder::default()
@@ -80,6 +80,11 @@ static WARNINGS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 const WARNINGS_KEPT: usize = 8;
 const TAIL: usize = 600;
 
+/// Has libbpf tell us instead of standard error.
+fn quieten() {
+    libbpf_rs::set_print(Some((libbpf_rs::PrintLevel::Warn, keep_warning)));
+}
+
 fn keep_warning(_: libbpf_rs::PrintLevel, text: String) {
     tracing::debug!("libbpf: {}", text.trim_end());
     let mut warnings = WARNINGS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -90,8 +95,10 @@ fn keep_warning(_: libbpf_rs::PrintLevel, text: String) {
 }
 
 fn refused(error: libbpf_rs::Error) -> KernelError {
-    for warning in std::mem::take(&mut *WARNINGS.lock().unwrap_or_else(PoisonError::into_inner)) {
-        tracing::error!("libbpf: {warning}");
+    let warnings = std::mem::take(&mut *WARNINGS.lock().unwrap_or_else(PoisonError::into_inner));
+    // Without a verifier's log they say no more than the error does.
+    if warnings.iter().any(|warning| warning.contains("PROG LOAD LOG")) {
+        warnings.iter().for_each(|warning| tracing::error!("libbpf: {warning}"));
     }
     KernelError::Refused { source: std::io::Error::other(error) }
 }
@@ -99,6 +106,7 @@ fn refused(error: libbpf_rs::Error) -> KernelError {
 impl Attached {
     /// Takes over the newest set if it is complete and of this very build. `None`: there is nothing to take over.
     pub fn adopt() -> Option<Attached> {
+        quieten();
         let record = Record::read()?;
         if record.object != object_digest() || pins::numbers().last() != Some(&record.set) {
             return None;
@@ -108,7 +116,12 @@ impl Attached {
         if missing.is_empty() {
             return Some(attached);
         }
-        tracing::warn!("the pinned programs are not taken over: {}", missing.join("; "));
+        let first = missing.first().map_or("", String::as_str);
+        tracing::warn!(
+            "the pinned programs are not taken over: {first} ({} of {} links)",
+            missing.len(),
+            attached.record.tags.len()
+        );
         None
     }
 

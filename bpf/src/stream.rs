@@ -96,12 +96,15 @@ fn build<'a>(
     builder.build().map_err(add)
 }
 
-/// Hands an event on and waits until it is taken care of. A negative number ends the poll: nobody listens any more.
+/// Hands an event on and waits until it is taken care of.
 fn deliver(sender: &SyncSender<Delivery>, event: Option<Event>) -> i32 {
     let Some(event) = event else { return 0 };
     let (taken, waiting) = sync_channel(0);
     if sender.send(Delivery { event, _taken: taken }).is_err() {
-        return -libc::ECANCELED;
+        // Nobody listens any more. Returning would take the record out of the ring, where the next listener finds it.
+        loop {
+            std::thread::park();
+        }
     }
     // Nothing is ever sent here: the end of the delivery is the message.
     let _ = waiting.recv();

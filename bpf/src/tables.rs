@@ -37,6 +37,16 @@ impl Tables {
         Ok(Tables(tables))
     }
 
+    /// Handles of the same maps, for another thread.
+    pub fn again(&self) -> Result<Tables, KernelError> {
+        let copy = |(name, map): (&String, &MapHandle)| {
+            let copy = MapHandle::try_from(map);
+            copy.map(|map| (name.clone(), map))
+                .map_err(|error| KernelError::bpf(format!("opening the map {name} again"), error))
+        };
+        self.0.iter().map(copy).collect::<Result<_, _>>().map(Tables)
+    }
+
     /// The map of this name.
     pub fn get(&self, name: &str) -> Result<&MapHandle, KernelError> {
         self.0.get(name).ok_or_else(|| KernelError::NotHeld(format!("there is no map {name} among the pins")))

@@ -56,6 +56,25 @@ pub struct Status {
     pub started_earlier: Vec<String>,
 }
 
+impl Status {
+    /// Of a machine where nothing is enforced, for this reason.
+    pub fn without_kernel(enforcement: &str, revision: u64) -> Status {
+        Status {
+            enforcement: enforcement.to_owned(),
+            revision,
+            kernel: running_kernel(),
+            hooks: Vec::new(),
+            loss: std::collections::BTreeMap::new(),
+            differences: Vec::new(),
+            started_earlier: Vec::new(),
+        }
+    }
+}
+
+fn running_kernel() -> String {
+    nix::sys::utsname::uname().map(|name| name.release().to_string_lossy().into_owned()).unwrap_or_default()
+}
+
 /// One hook.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct HookStatus {

@@ -120,7 +120,23 @@ fn get<T: serde::de::DeserializeOwned>(path: &str) -> Result<(T, String), Troubl
 }
 
 fn status(json: bool) -> Result<u8, Trouble> {
-    let (status, text): (Status, String) = get("/v1/status")?;
+    let (status, text): (Status, String) = match get("/v1/status") {
+        Ok(answer) => answer,
+        Err(trouble) if trouble.status == CANNOT && bpf::load::probe().is_err_and(|error| error.is_final()) => {
+            let status = Status::without_kernel("unsupported", 0);
+            let text = serde_json::to_string(&status).unwrap_or_default();
+            if json {
+                println!("{text}")
+            } else {
+                tables::status(&status)
+            }
+            return Err(Trouble {
+                lines: vec!["this machine cannot enforce, see `bartizan doctor`".to_owned()],
+                ..trouble
+            });
+        }
+        Err(trouble) => return Err(trouble),
+    };
     if json {
         println!("{text}")
     } else {

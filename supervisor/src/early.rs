@@ -32,9 +32,10 @@ pub fn run() -> Result<String, String> {
         models.iter().map(|model| (model.service.clone(), assemble::service_model(model))).collect();
     let compiled = assemble::revision(&rules, &services, &ThisHost)?;
     let mut opened = bpf::enforcement::open().map_err(|error| error.to_string())?;
+    let load = opened.kernel.load().map_err(|error| error.to_string())?;
     let generation = opened.kernel.next_generation().map_err(|error| error.to_string())?;
     RuleNames::read(PathBuf::from(GENERATIONS))
-        .remember(generation, &compiled.rules)
+        .remember(load, generation, &compiled.rules)
         .map_err(|error| format!("{GENERATIONS}: {error}"))?;
     opened.kernel.install(&compiled).map_err(|error| error.to_string())?;
     Ok(format!("revision {} is in force", revision.number))

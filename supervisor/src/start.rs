@@ -89,11 +89,12 @@ fn kernel(directory: Directory, opened: Opened) -> Start {
     let mut first = Some(opened);
     Box::new(move |notice| {
         // After a panic the pinned programs are still in force, and opening takes them over.
-        let opened = match first.take() {
+        let mut opened = match first.take() {
             Some(opened) => opened,
             None => open().map_err(|error| error.to_string())?,
         };
-        let link = KernelLink::new(Box::new(opened.kernel), opened.events, directory.clone(), notice);
+        let events = opened.kernel.listen().map_err(|error| error.to_string())?;
+        let link = KernelLink::new(Box::new(opened.kernel), events, directory.clone(), notice);
         directory.set_kernel(KernelLink::start_in_arbiter(&arbiter.handle(), move |_| link));
         Ok(())
     })

@@ -1,7 +1,5 @@
 //! What can be asked, and what answers.
 
-use std::collections::BTreeMap;
-
 use actix_web::{HttpRequest, HttpResponse, web};
 use actors::clock;
 use actors::directory::Directory;
@@ -9,7 +7,7 @@ use actors::messages::{Apply, Audits, Enter, Find, Held, Models, ReadBackNow, Re
 use policy::model::{Model, State};
 use serde::Deserialize;
 
-use super::{ApplyRequest, Failure, HookStatus, ServiceStatus, Status, caller};
+use super::{ApplyRequest, Failure, HookStatus, ServiceStatus, Status, caller, running_kernel};
 
 /// Most records in one answer.
 const AUDITS_MAX: usize = 10_000;
@@ -40,10 +38,8 @@ async fn status(directory: Shared) -> HttpResponse {
         Some(keeper) => keeper.send(RevisionNumber).await.unwrap_or(0),
         None => 0,
     };
-    let kernel =
-        nix::sys::utsname::uname().map(|name| name.release().to_string_lossy().into_owned()).unwrap_or_default();
     let Some(link) = directory.kernel() else {
-        return HttpResponse::Ok().json(without_kernel(revision, kernel));
+        return HttpResponse::Ok().json(Status::without_kernel("disabled", revision));
     };
     let held = match link.send(ReadBackNow).await {
         Ok(Ok(held)) => held,
@@ -66,7 +62,7 @@ async fn status(directory: Shared) -> HttpResponse {
     HttpResponse::Ok().json(Status {
         enforcement,
         revision,
-        kernel,
+        kernel: running_kernel(),
         hooks: held
             .read_back
             .hooks
@@ -77,18 +73,6 @@ async fn status(directory: Shared) -> HttpResponse {
         differences: held.read_back.differences,
         started_earlier,
     })
-}
-
-fn without_kernel(revision: u64, kernel: String) -> Status {
-    Status {
-        enforcement: "disabled".to_owned(),
-        revision,
-        kernel,
-        hooks: Vec::new(),
-        loss: BTreeMap::new(),
-        differences: Vec::new(),
-        started_earlier: Vec::new(),
-    }
 }
 
 async fn services(directory: Shared) -> HttpResponse {

@@ -103,7 +103,6 @@ fn wait() -> std::io::Result<impl Future<Output = ()>> {
 }
 
 fn cannot(error: &str) -> ExitCode {
-    tracing::error!("{error}");
     eprintln!(
         "bartizand cannot enforce anything on this machine and ends: {error}. Nothing has been changed. \
          `bartizan doctor` checks each requirement and says how to meet it."
