@@ -44,11 +44,17 @@ impl ModelStore {
         atomic::write(&file, &content).map_err(|error| format!("{}: {error}", file.display()))
     }
 
-    /// Reads every model. Files that cannot be used are set aside and told, never read by half.
+    /// Reads every model, and sets files that cannot be used aside: they are told, never read by half.
     pub fn load(&self, now_ms: i64) -> io::Result<(Vec<Model>, Vec<SetAside>)> {
-        let (mut models, mut aside) = (Vec::new(), Vec::new());
+        let (models, broken) = self.read()?;
+        Ok((models, broken.into_iter().map(|one| one.set_aside(now_ms)).collect()))
+    }
+
+    /// Reads every model and leaves files that cannot be used where they are, for [`ModelStore::load`] to tell.
+    pub fn read(&self) -> io::Result<(Vec<Model>, Vec<Broken>)> {
+        let (mut models, mut broken) = (Vec::new(), Vec::new());
         let list = match fs::read_dir(&self.directory) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((models, aside)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((models, broken)),
             list => list?,
         };
         for entry in list {
@@ -61,20 +67,33 @@ impl ModelStore {
             let model = read.and_then(|content| Model::decode(&content).map_err(|error: ModelError| error.to_string()));
             match model {
                 Ok(model) if model.service == service => models.push(model),
-                Ok(model) => aside.push(self.set_aside(&path, service, format!("it is of {}", model.service), now_ms)),
-                Err(why) => aside.push(self.set_aside(&path, service, why, now_ms)),
+                Ok(model) => broken.push(Broken { why: format!("it is of {}", model.service), service, path }),
+                Err(why) => broken.push(Broken { service, path, why }),
             }
         }
-        Ok((models, aside))
+        Ok((models, broken))
     }
+}
 
-    fn set_aside(&self, path: &std::path::Path, service: String, why: String, now_ms: i64) -> SetAside {
-        let now = path.with_extension(format!("corrupt-{now_ms}"));
-        let why = match fs::rename(path, &now) {
-            Ok(()) => why,
-            Err(error) => format!("{why}; it cannot be renamed: {error}"),
+/// A model's file that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// Service, by the file's name.
+    pub service: String,
+    /// The file.
+    pub path: PathBuf,
+    /// What was expected.
+    pub why: String,
+}
+
+impl Broken {
+    fn set_aside(self, now_ms: i64) -> SetAside {
+        let now = self.path.with_extension(format!("corrupt-{now_ms}"));
+        let why = match fs::rename(&self.path, &now) {
+            Ok(()) => self.why,
+            Err(error) => format!("{}; it cannot be renamed: {error}", self.why),
         };
-        SetAside { service, now, why }
+        SetAside { service: self.service, now, why }
     }
 }
 
@@ -103,6 +122,7 @@ mod tests {
         let broken = directory.path().join("models/web.msgpack");
         let content = fs::read(&broken).unwrap();
         fs::write(&broken, &content[..content.len() - 1]).unwrap();
+        assert_eq!(store.read().unwrap().1.first().unwrap().path, broken, "left where it is");
         let (models, aside) = store.load(77).unwrap();
         let mut names: Vec<String> = models.into_iter().map(|model| model.service).collect();
         names.sort();

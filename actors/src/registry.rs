@@ -65,10 +65,9 @@ impl Registry {
         let (store, directory, learning_time) = (self.store.clone(), self.directory.clone(), self.learning_time);
         let service = service.to_owned();
         Box::new(move |notice| {
-            let now = clock::now_ms();
-            let (models, _) = store.load(now).map_err(|error| error.to_string())?;
+            let (models, _) = store.read().map_err(|error| error.to_string())?;
             let known = models.into_iter().find(|model| model.service == service);
-            let model = known.unwrap_or_else(|| Model::new(&service, now));
+            let model = known.unwrap_or_else(|| Model::new(&service, clock::now_ms()));
             Learner::new(model, store.clone(), directory.clone(), learning_time, notice).run();
             Ok(())
         })

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use actors::assemble;
-use actors::clock::now_ms;
 use actors::host::ThisHost;
 use actors::model_store::ModelStore;
 use actors::revision_store::RevisionStore;
@@ -23,10 +22,11 @@ pub fn run() -> Result<String, String> {
     };
     let rules = assemble::rules(&revision.files)
         .map_err(|problems| problems.first().map(ToString::to_string).unwrap_or_default())?;
-    let (models, aside) =
-        ModelStore::new(PathBuf::from(MODELS)).load(now_ms()).map_err(|error| format!("{MODELS}: {error}"))?;
-    for broken in aside {
-        tracing::error!("the model of {} was set aside as {}: {}", broken.service, broken.now.display(), broken.why);
+    let (models, broken) =
+        ModelStore::new(PathBuf::from(MODELS)).read().map_err(|error| format!("{MODELS}: {error}"))?;
+    for one in broken {
+        // The daemon sets it aside and puts it on record.
+        tracing::error!("{}: the model of {} cannot be used: {}", one.path.display(), one.service, one.why);
     }
     let services: BTreeMap<String, ServiceModel> =
         models.iter().map(|model| (model.service.clone(), assemble::service_model(model))).collect();

@@ -106,7 +106,7 @@ fn keeper(directory: Directory) -> Start {
         let revision = store.active()?.unwrap_or_default();
         let rules = assemble::rules(&revision.files)
             .map_err(|problems| problems.first().map(ToString::to_string).unwrap_or_default())?;
-        let (models, _) = ModelStore::new(PathBuf::from(MODELS)).load(now_ms()).map_err(|error| error.to_string())?;
+        let (models, _) = ModelStore::new(PathBuf::from(MODELS)).read().map_err(|error| error.to_string())?;
         let services = models.iter().map(|model| (model.service.clone(), assemble::service_model(model))).collect();
         let beginning = Beginning { revision, rules, services };
         let keeper = PolicyKeeper::new(directory.clone(), store, Box::new(ThisHost), beginning, notice);
