@@ -123,17 +123,17 @@ impl Trail {
 
 /// Records with an id above `after`, oldest first, at most `limit`.
 pub fn read(directory: &Path, after: u64, service: Option<&str>, limit: usize) -> io::Result<Vec<Record>> {
+    let wanted =
+        |record: &Record| record.id > after && service.is_none_or(|name| record.service.as_deref() == Some(name));
     let mut found = Vec::new();
     for path in files(directory) {
-        let more = lines(&path)?.into_iter().map(|line| line.record);
-        found.extend(
-            more.filter(|record| {
-                record.id > after && service.is_none_or(|name| record.service.as_deref() == Some(name))
-            }),
-        );
+        found.extend(lines(&path)?.into_iter().map(|line| line.record).filter(wanted));
+        if found.len() >= limit {
+            found.truncate(limit);
+            break;
+        }
     }
-    let surplus = found.len().saturating_sub(limit);
-    Ok(found.split_off(surplus))
+    Ok(found)
 }
 
 fn files(directory: &Path) -> Vec<PathBuf> {
@@ -209,6 +209,7 @@ mod tests {
         let all = read(directory.path(), 0, None, 100).unwrap();
         assert_eq!(all.iter().map(|record| record.count).sum::<u64>(), 10);
         assert_eq!(read(directory.path(), 2, None, 100).unwrap().len(), 1);
+        assert_eq!(read(directory.path(), 0, None, 1).unwrap()[0].id, 1, "the oldest come first");
         assert!(read(directory.path(), 0, Some("web"), 100).unwrap().is_empty());
     }
 }

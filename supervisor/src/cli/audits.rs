@@ -1,5 +1,6 @@
 //! `bartizan audits`.
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use actors::record::Record;
@@ -16,26 +17,33 @@ pub(super) fn print(service: Option<&str>, follow: bool, json: bool) -> Result<u
     loop {
         let filter = service.map(|name| format!("&service={}", encode(name))).unwrap_or_default();
         let (records, _): (Vec<Record>, String) = get(&format!("/v1/audits?after={after}{filter}"))?;
-        for record in &records {
-            one(record, json)?;
-            after = after.max(record.id);
-        }
-        if !follow {
+        let Some(last) = records.last().map(|record| record.id) else {
+            if follow {
+                std::thread::sleep(AGAIN);
+                continue;
+            }
             return Ok(GOOD);
+        };
+        after = last;
+        match write(&records, json) {
+            // Whoever read our output has seen enough.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(GOOD),
+            result => result.map_err(|error| Trouble::new(CANNOT, error.to_string()))?,
         }
-        std::thread::sleep(AGAIN);
     }
 }
 
-fn one(record: &Record, json: bool) -> Result<(), Trouble> {
-    if json {
-        let text = serde_json::to_string(record).map_err(|error| Trouble::new(CANNOT, error.to_string()))?;
-        println!("{text}");
-        return Ok(());
+fn write(records: &[Record], json: bool) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    for record in records {
+        if json {
+            writeln!(out, "{}", serde_json::to_string(record)?)?;
+            continue;
+        }
+        let verdict = record.verdict.as_deref().unwrap_or("-");
+        let times = if record.repeats.is_some() { format!(" ({} more)", record.count) } else { String::new() };
+        let rule = record.rule.as_ref().map(|rule| format!(" [rule: {rule}]")).unwrap_or_default();
+        writeln!(out, "{} {:>6} {verdict:<5} {}{times}{rule}", record.time, record.id, record.message)?;
     }
-    let verdict = record.verdict.as_deref().unwrap_or("-");
-    let times = if record.repeats.is_some() { format!(" ({} more)", record.count) } else { String::new() };
-    let rule = record.rule.as_ref().map(|rule| format!(" [rule: {rule}]")).unwrap_or_default();
-    println!("{} {:>6} {verdict:<5} {}{times}{rule}", record.time, record.id, record.message);
-    Ok(())
+    out.flush()
 }
