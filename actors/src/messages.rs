@@ -22,6 +22,11 @@ pub struct Exited {
     pub panicking: bool,
 }
 
+/// To [`crate::root::Root`]: the daemon ends, so children that end from now on are not built anew.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Retire;
+
 /// To [`crate::root::Root`]: keep this child running.
 #[derive(Message)]
 #[rtype(result = "()")]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 
-use crate::messages::{Exited, Supervise};
+use crate::messages::{Exited, Retire, Supervise};
 
 /// Delay before the first rebuild; it doubles with each that follows soon.
 const FIRST_DELAY: Duration = Duration::from_millis(100);
@@ -85,6 +85,14 @@ impl Actor for Root {
     fn started(&mut self, context: &mut Context<Root>) {
         // Every learner announces itself at once when the daemon starts; actix's default holds 16 messages.
         context.set_mailbox_capacity(4096);
+    }
+}
+
+impl Handler<Retire> for Root {
+    type Result = ();
+
+    fn handle(&mut self, _: Retire, context: &mut Context<Root>) {
+        context.stop();
     }
 }
 

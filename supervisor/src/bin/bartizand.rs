@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use actors::messages::Retire;
 use clap::Parser;
 use supervisor::{CANNOT, GOOD, api, config, early, logging, paths, start, switch};
 use tokio::signal::unix::{SignalKind, signal};
@@ -64,7 +65,7 @@ fn run(config: &config::Config, off: Option<String>) -> ExitCode {
     let system = actix::System::new();
     let started = system.block_on(async {
         let directory = start::start(config, off.is_none()).await?;
-        let server = api::serve(directory)?;
+        let server = api::serve(directory.clone())?;
         let served = server.handle();
         actix::spawn(server);
         let stop = wait().map_err(|error| format!("signals cannot be awaited: {error}"))?;
@@ -72,6 +73,10 @@ fn run(config: &config::Config, off: Option<String>) -> ExitCode {
             stop.await;
             let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
             served.stop(true).await;
+            if let Some(root) = directory.root() {
+                // Without an answer it has gone already, which is as well.
+                let _ = root.send(Retire).await;
+            }
             actix::System::current().stop();
         });
         // Outside systemd there is nobody to notify.

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+# Builds the programs that every machine gets. Runs on the host: the machines' own Rust is too old.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+cd "$here/.."
+cargo build -q -p bartizan-supervisor
+install -d "$here/.vagrant/programs"
+install -m 755 "${CARGO_TARGET_DIR:-target}/debug/bartizan" "${CARGO_TARGET_DIR:-target}/debug/bartizand" "$here/.vagrant/programs/"
