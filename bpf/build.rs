@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use libbpf_cargo::SkeletonBuilder;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // `scripts/test --mutants` compiles out one guard of kern/guard.h.
+    let mutant = std::env::var("BARTIZAN_MUTANT").ok().map(|name| format!("-DBZ_MUTANT=\"{name}\""));
+    println!("cargo:rerun-if-env-changed=BARTIZAN_MUTANT");
     let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
     for name in ["bartizan", "decide_test"] {
         SkeletonBuilder::new()
@@ -14,7 +17,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             // clang 14 truncates 64-bit enums; 19 is what scripts/prepare installs.
             .clang("clang-19")
             // asm/types.h lies in the multi-arch directory, which clang does not search for the BPF target.
-            .clang_args(["-Wall", "-Werror", "-mcpu=v3", "-I/usr/include/x86_64-linux-gnu"])
+            .clang_args(
+                ["-Wall", "-Werror", "-mcpu=v3", "-I/usr/include/x86_64-linux-gnu"]
+                    .into_iter()
+                    .chain(mutant.as_deref()),
+            )
             .build_and_generate(out.join(format!("{name}.skel.rs")))?;
     }
     println!("cargo:rerun-if-changed=kern");

@@ -2,10 +2,11 @@
 /*
  * Attach stubs only, in the order in which the kernel calls them in a task's life. Bodies are in hooks/.
  * Where a hook's prototype differs between kernels there is one program per prototype; user space loads the
- * one that fits the BTF. A verdict of an LSM before us is passed on unchanged.
+ * one that fits the BTF.
  */
 #include "kernel.h"
 #include "wire.h"
+#include "guard.h"
 #include "maps.bpf.h"
 #include "subject.bpf.h"
 #include "unit.bpf.h"
@@ -68,7 +69,7 @@ int BPF_PROG(cgroup_attach_task, struct cgroup *target, const char *path, struct
 SEC("lsm/bprm_check_security")
 int BPF_PROG(bprm_check_security, struct linux_binprm *bprm, int ret)
 {
-	return ret ? ret : check_exec(bprm);
+	return JUDGED(bprm_check_security, check_exec(bprm));
 }
 
 SEC("tp_btf/sched_process_exec")
@@ -81,7 +82,7 @@ int BPF_PROG(sched_process_exec, struct task_struct *task, int old_pid, struct l
 SEC("lsm/file_open")
 int BPF_PROG(file_open, struct file *file, int ret)
 {
-	return ret ? ret : check_open(file);
+	return JUDGED(file_open, check_open(file));
 }
 
 /* Hooks that make or remove the name `dentry` in `dir`. */
@@ -89,7 +90,7 @@ int BPF_PROG(file_open, struct file *file, int ret)
 	SEC("lsm/" #hook)                                                                                    \
 	int BPF_PROG(hook, struct inode *dir, struct dentry *dentry, ##__VA_ARGS__, int ret)                 \
 	{                                                                                                    \
-		return ret ? ret : check_name(dentry);                                                       \
+		return JUDGED(hook, check_name(dentry));                                                     \
 	}
 
 NAME_HOOK(inode_create, umode_t mode)
@@ -102,14 +103,14 @@ NAME_HOOK(inode_rmdir)
 SEC("lsm/inode_link")
 int BPF_PROG(inode_link, struct dentry *from, struct inode *dir, struct dentry *to, int ret)
 {
-	return ret ? ret : check_link(from, to);
+	return JUDGED(inode_link, check_link(from, to));
 }
 
 SEC("lsm/inode_rename")
 int BPF_PROG(inode_rename, struct inode *from_dir, struct dentry *from, struct inode *to_dir,
 	     struct dentry *to, int ret)
 {
-	return ret ? ret : check_rename(from, to);
+	return JUDGED(inode_rename, check_rename(from, to));
 }
 
 SEC("fexit/d_move")
@@ -130,42 +131,42 @@ int BPF_PROG(d_exchange, struct dentry *one, struct dentry *other)
 SEC("lsm/inode_setattr")
 int BPF_PROG(inode_setattr_dentry, struct dentry *dentry, struct iattr *attr, int ret)
 {
-	return ret ? ret : check_setattr(dentry);
+	return JUDGED(inode_setattr, check_setattr(dentry));
 }
 
 SEC("lsm/inode_setattr")
 int BPF_PROG(inode_setattr_idmap, struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *attr, int ret)
 {
-	return ret ? ret : check_setattr(dentry);
+	return JUDGED(inode_setattr, check_setattr(dentry));
 }
 
 SEC("lsm/socket_connect")
 int BPF_PROG(socket_connect, struct socket *socket, struct sockaddr *to, int length, int ret)
 {
-	return ret ? ret : check_connect(socket, to);
+	return JUDGED(socket_connect, check_connect(socket, to));
 }
 
 SEC("lsm/unix_stream_connect")
 int BPF_PROG(unix_stream_connect, struct sock *socket, struct sock *other, struct sock *fresh, int ret)
 {
-	return ret ? ret : check_unix_connect(other);
+	return JUDGED(unix_stream_connect, check_unix_connect(other));
 }
 
 SEC("lsm/sb_mount")
 int BPF_PROG(sb_mount, const char *source, const struct path *where, const char *type, unsigned long flags,
 	     void *data, int ret)
 {
-	return ret ? ret : check_mount(where, !(flags & MS_CHANGES));
+	return JUDGED(sb_mount, check_mount(where, !(flags & MS_CHANGES)));
 }
 
 SEC("lsm/move_mount")
 int BPF_PROG(move_mount, const struct path *from, const struct path *where, int ret)
 {
-	return ret ? ret : check_mount(where, true);
+	return JUDGED(move_mount, check_mount(where, true));
 }
 
 SEC("lsm/sb_umount")
 int BPF_PROG(sb_umount, struct vfsmount *mnt, int flags, int ret)
 {
-	return ret ? ret : check_umount(mnt);
+	return JUDGED(sb_umount, check_umount(mnt));
 }

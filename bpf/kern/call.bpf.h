@@ -55,7 +55,8 @@ int call_link(struct bz_call_link *call)
 	struct bz_inode_key key = call->key;
 	struct bz_label label = call->label;
 
-	add_link(&key, 0, &label);
+	if (GUARD(older_links))
+		add_link(&key, 0, &label);
 	return 0;
 }
 

@@ -42,7 +42,7 @@ static __always_inline int judge(struct bz_subject *subject, const __u64 *need, 
 		return 0;
 	act->service = subject->service;
 	act->access = access;
-	if (flags & BZ_LABEL_OWN && access == BZ_WRITE) {
+	if (GUARD(own) && flags & BZ_LABEL_OWN && access == BZ_WRITE) {
 		act->why = BZ_WHY_TAMPER;
 		act->verdict = BZ_DENY;
 		tell(act);
@@ -111,7 +111,7 @@ static __always_inline int judge_inode(struct bz_subject *subject, struct dentry
 	refused = judge_label(subject, label_of_word(word, act->epoch), access, act);
 	if (refused)
 		return refused;
-	if (word & WORD_LINKED)
+	if (GUARD(links) && word & WORD_LINKED)
 		return judge_label(subject, link_label(inode), access, act);
 	return 0;
 }

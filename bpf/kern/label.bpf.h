@@ -38,6 +38,9 @@ static __always_inline __u64 tag_of(__u64 epoch, __u64 parent, __u64 hash_len)
 {
 	__u64 h = (epoch ^ control.salt) * 0x9e3779b97f4a7c15ull;
 
+	if (!GUARD(tag))
+		return h;
+
 	h = (h ^ parent ^ (h >> 31)) * 0xbf58476d1ce4e5b9ull;
 	h = (h ^ hash_len ^ (h >> 29)) * 0x94d049bb133111ebull;
 	return h ^ (h >> 32);

@@ -79,6 +79,8 @@ static __always_inline void born(struct task_struct *task)
 static __always_inline bool is_placement(struct task_struct *current, struct task_struct *task,
 					 struct bz_subject *subject)
 {
+	if (!GUARD(placement))
+		return true;
 	if (!subject || !(subject->flags & BZ_SUBJECT_BORN) || !(task->flags & PF_FORKNOEXEC))
 		return false;
 	return current->tgid == 1 || current->pid == task->pid;
@@ -113,7 +115,8 @@ static __always_inline __u32 attached(struct cgroup *target, struct task_struct 
 	}
 	if (!subject || !subject->service || subject->service == service)
 		return 0;
-	if (unit && unit->session && current->tgid == 1 && may_open_session(subject->service)) {
+	if (unit && unit->session && current->tgid == 1 &&
+	    (!GUARD(session) || may_open_session(subject->service))) {
 		subject->service = 0;
 		subject->flags |= BZ_SUBJECT_SESSION;
 		return 0;

@@ -17,7 +17,7 @@ static __always_inline int check_open(struct file *file)
 		return 0;
 	act.epoch = control.epoch;
 	/* O_RDONLY|O_TRUNC empties the file all the same. */
-	if (mode & FMODE_WRITE || file->f_flags & O_TRUNC) {
+	if (mode & FMODE_WRITE || (GUARD(o_trunc) && file->f_flags & O_TRUNC)) {
 		refused = judge_inode(subject, dentry, file->f_inode, BZ_WRITE, &act);
 		if (refused)
 			return refused;

@@ -20,7 +20,7 @@ static __always_inline bool is_tree(struct dentry *dentry)
 {
 	struct inode *inode = dentry->d_inode;
 
-	return inode && is_directory(inode);
+	return GUARD(whole) && inode && is_directory(inode);
 }
 
 static __always_inline int check_rename(struct dentry *from, struct dentry *to)
@@ -68,8 +68,10 @@ static __always_inline int check_link(struct dentry *from, struct dentry *to)
 	fresh = label_of_name((__u64)to, act.epoch, false, &unresolved);
 	if (old == fresh)
 		fresh = 0;
-	merge(inode, old);
-	merge(inode, fresh);
+	if (GUARD(link_upkeep)) {
+		merge(inode, old);
+		merge(inode, fresh);
+	}
 	return 0;
 }
 
@@ -78,7 +80,7 @@ static __always_inline void moved(struct dentry *dentry)
 {
 	struct inode *inode = dentry->d_inode;
 
-	if (inode && is_directory(inode))
+	if (GUARD(moved) && inode && is_directory(inode))
 		__sync_fetch_and_add(&control.epoch, 2);
 }
 

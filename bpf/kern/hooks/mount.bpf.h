@@ -19,7 +19,7 @@ static __always_inline int check_mount(const struct path *where, bool covers)
 		return -EPERM;
 	act.object = BZ_OBJECT_PATH;
 	act.operation = 0;
-	if (covers && judge_name(subject, true, &act))
+	if (GUARD(covers) && covers && judge_name(subject, true, &act))
 		return -EPERM;
 	return 0;
 }
