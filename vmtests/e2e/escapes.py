@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""Ways out of a unit, and hands laid on Bartizan itself: by a service that runs as root."""
+
+import os
+import pathlib
+import pwd
+
+from audit import audits, compare, record
+from ground import rules_hold, victim
+from stage import must, promise, wait_for
+from suite import test
+
+CGROUPS = pathlib.Path("/sys/fs/cgroup")
+FORBIDDEN = ["opened", "/etc/passwd", os.O_WRONLY]
+MNT_DETACH = 2
+
+
+def user_exists(name):
+    return any(one.pw_name == name for one in pwd.getpwall())
+
+
+def escape(cgroup):
+    """Waits for the record of the victim's move."""
+    found = record(f"Service victim attempted to leave its unit by moving to the cgroup {cgroup}")
+    compare(found, {"kind": "escape", "service": "victim", "verdict": "audit", "capability": None, "rule": None})
+
+
+@test
+def systemd_run_scope_keeps_the_label():
+    rules_hold()
+    status, text = victim.one("output", "/usr/bin/systemd-run", "--scope", "--unit=e2e-escape", "/usr/sbin/useradd", "escapee")
+    promise(status != 0 and "Operation not permitted" in text, f"useradd is refused in the scope: {status} {text}")
+    promise(not user_exists("escapee"), "there is no user escapee")
+    escape("e2e-escape.scope")
+
+
+@test
+def cgroup_procs_keeps_the_label():
+    rules_hold()
+    (CGROUPS / "e2e-cage").mkdir(exist_ok=True)
+    moved, where, answer = victim.one("in_cgroup", str(CGROUPS / "e2e-cage"), FORBIDDEN)
+    promise(moved == "ok" and "e2e-cage" in where, f"the child has moved itself: {moved} {where}")
+    promise(answer == "EPERM", f"outside its unit it is still the victim: {answer}")
+    escape("e2e-cage")
+    (CGROUPS / "e2e-cage").rmdir()
+
+
+@test
+def a_login_session_is_no_way_out():
+    rules_hold()
+    session = pathlib.Path("/proc/self/cgroup").read_text().split("::")[1].strip()
+    moved, where, answer = victim.one("in_cgroup", f"{CGROUPS}{session}", FORBIDDEN)
+    promise(moved == "ok" and "session-" in where, f"the child is in the session's cgroup: {moved} {where}")
+    promise(answer == "EPERM", f"in a session's cgroup it is still the victim: {answer}")
+    escape(pathlib.Path(session).name)
+
+
+@test
+def another_service_is_no_way_out():
+    rules_hold()
+    moved, _, answer = victim.one("in_cgroup", f"{CGROUPS}/system.slice/nginx.service", FORBIDDEN)
+    promise((moved, answer) == ("ok", "EPERM"), f"in nginx's cgroup it is still the victim: {moved} {answer}")
+
+
+def tamper(words):
+    compare(record(f"Service victim attempted to tamper with Bartizan by {words}"),
+            {"kind": "tamper", "service": "victim", "verdict": "deny", "capability": None, "count": 1})
+
+
+def pin():
+    """One of the pinned links."""
+    return next(path for path in sorted(pathlib.Path("/sys/fs/bpf/bartizan").glob("*/links/*")) if path.name == "file_open")
+
+
+@test
+def unmounting_the_pins():
+    rules_hold()
+    victim.must_deny("unmount", "/sys/fs/bpf")
+    victim.must_deny("unmount", "/sys/fs/bpf", MNT_DETACH)
+    victim.must_deny("unmount", "/sys", MNT_DETACH)
+    promise(os.path.ismount("/sys/fs/bpf") and pin().exists(), "the pins are where they were")
+    found = wait_for("a tamper record of the unmount", lambda: [
+        one for one in audits("--service", "victim") if one["kind"] == "tamper" and one["path"] == "/sys/fs/bpf"])
+    compare(found[0], {"verdict": "deny", "access": "operate",
+                       "message": "Service victim attempted to tamper with Bartizan by performing umount on /sys/fs/bpf"})
+    victim.must_deny(*FORBIDDEN)
+
+
+@test
+def removing_and_renaming_pins():
+    rules_hold()
+    link = pin()
+    victim.must_deny("unlink", str(link))
+    victim.must_deny("rename", str(link), str(link) + "-gone")
+    victim.must_deny("rename", str(link.parents[2]), "/sys/fs/bpf/elsewhere")
+    promise(link.exists(), "the pin is where it was")
+    tamper(f"writing {link}")
+    victim.must_deny(*FORBIDDEN)
+
+
+@test
+def writing_the_state_and_the_policy():
+    rules_hold()
+    for path in ("/etc/bartizan/bartizan.toml", "/etc/bartizan/policy.d/e2e.toml", "/var/lib/bartizan/revisions/active"):
+        victim.must_deny("opened", path, os.O_WRONLY)
+        tamper(f"writing {path}")
+    victim.must_deny("opened", "/etc/bartizan/disabled", os.O_WRONLY | os.O_CREAT)
+    victim.must_deny("rename", "/var/lib/bartizan", "/var/lib/elsewhere")
+    victim.must_deny("unlink", "/run/bartizan/api.sock")
+    promise(not pathlib.Path("/etc/bartizan/disabled").exists(), "a refused creation leaves nothing")
+    must("bartizan", "status")

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""The daemon is killed, restarted and stopped: nothing that is enforced depends on it."""
+
+import os
+import time
+
+import stage
+from audit import audits, record, total
+from ground import AREA, RULE, rules_hold, victim
+from stage import must, promise, run, wait_for
+from suite import test
+
+TARGET = "/etc/nsswitch.conf"
+MESSAGE = f"Service victim attempted to obtain capability USERS_ADMIN by writing {TARGET}"
+
+
+def main_pid():
+    return int(must("systemctl", "show", "-p", "MainPID", "--value", "bartizand"))
+
+
+def back(old):
+    """Waits for a daemon that is another process than the old one and enforces."""
+    wait_for("the daemon is back", lambda: main_pid() not in (0, old) and stage.enforcing(), 90)
+
+
+class Load:
+    """Forbidden and allowed acts running all the time. At the end: none was decided wrongly, and each was counted."""
+
+    def __enter__(self):
+        self.before = total(MESSAGE)
+        victim.must_allow("load_start", TARGET, str(AREA / "unrelated"))
+        return self
+
+    def goes_on(self):
+        """Waits for more rounds."""
+        rounds = victim.one("load_so_far")["rounds"]
+        wait_for("the acts go on", lambda: victim.one("load_so_far")["rounds"] > rounds + 20)
+
+    def __exit__(self, kind, *_):
+        counts = victim.one("load_stop")
+        if kind:
+            return
+        promise(counts["succeeded"] == 0, f"no forbidden act succeeded: {counts}")
+        promise(counts["refused"] == 0, f"no allowed act was refused: {counts}")
+        expected = self.before + counts["rounds"]
+        wait_for("all acts are counted", lambda: total(MESSAGE) >= expected, 30)
+        promise(total(MESSAGE) == expected, f"{expected} acts, and the records stand for {total(MESSAGE)}")
+
+
+def standing():
+    """What must survive: the revision, and every model with its state."""
+    models = {name: (one["state"], one["granted"], one["since"]) for name, one in stage.services().items() if name in ("victim", "clerk")}
+    return stage.status()["revision"], models
+
+
+@test
+def killed_under_load():
+    rules_hold()
+    before, old = standing(), main_pid()
+    with Load() as load:
+        load.goes_on()
+        os.kill(old, 9)
+        load.goes_on()
+        victim.must_deny("opened", "/etc/sudoers.d/while-dead", os.O_WRONLY | os.O_CREAT)
+        promise(main_pid() == 0, "the daemon was dead all the time")
+        back(old)
+        load.goes_on()
+    promise(standing() == before, f"revision and models are as before: {before} and {standing()}")
+    record("Service victim attempted to obtain capability USERS_ADMIN by writing /etc/sudoers.d/while-dead", verdict="deny",
+           rule=RULE, count=1)
+
+
+@test
+def restarted_under_load():
+    rules_hold()
+    before, old = standing(), main_pid()
+    with Load() as load:
+        load.goes_on()
+        must("systemctl", "restart", "bartizand")
+        load.goes_on()
+    promise(main_pid() not in (0, old), "another daemon runs")
+    promise(standing() == before, f"revision and models are as before: {before} and {standing()}")
+    told = [one["message"] for one in audits() if one["kind"] == "lifecycle"]
+    promise(any("taken over" in one for one in told), f"it says that it has taken over: {told[-3:]}")
+
+
+@test
+def stopping_is_not_switching_off():
+    rules_hold()
+    must("systemctl", "stop", "bartizand")
+    try:
+        time.sleep(0.5)
+        victim.must_deny("opened", "/etc/passwd", os.O_WRONLY)
+        victim.must_deny("execute", "/usr/sbin/useradd", "--help")
+        for command in (["status"], ["services"], ["audits"], ["activate", "victim"], ["relearn", "victim"], ["policy", "apply"]):
+            done = run("bartizan", *command)
+            promise(done.returncode == 3 and "bartizand" in done.stderr,
+                    f"without the daemon `bartizan {' '.join(command)}` ends with 3 and says why: {done.returncode} {done.stderr}")
+        for command in (["policy", "check", "/etc/bartizan/policy.d"], ["doctor"]):
+            done = run("bartizan", *command)
+            promise(done.returncode == 0, f"`bartizan {' '.join(command)}` needs no daemon: {done.returncode} {done.stdout}{done.stderr}")
+    finally:
+        must("systemctl", "start", "bartizand")
+    victim.must_deny("opened", "/etc/passwd", os.O_WRONLY)
