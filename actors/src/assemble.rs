@@ -17,7 +17,7 @@ use policy::syntax;
 use crate::revision_store::PolicyFile;
 
 /// Bartizan's own trees and files: no labelled service may write them (design section 8).
-pub const OWN: [&str; 9] = [
+pub const OWN: [&str; 18] = [
     "/etc/bartizan",
     "/var/lib/bartizan",
     "/run/bartizan",
@@ -26,7 +26,17 @@ pub const OWN: [&str; 9] = [
     "/usr/bin/bartizand",
     "/usr/lib/systemd/system/bartizand.service",
     "/usr/lib/systemd/system/bartizan-early.service",
+    // What would replace, mask or change the units.
+    "/etc/systemd/system/bartizand.service",
     "/etc/systemd/system/bartizand.service.d",
+    "/etc/systemd/system/bartizan-early.service",
+    "/etc/systemd/system/bartizan-early.service.d",
+    "/etc/systemd/system/multi-user.target.wants/bartizand.service",
+    "/etc/systemd/system/sysinit.target.wants/bartizan-early.service",
+    "/run/systemd/system/bartizand.service",
+    "/run/systemd/system/bartizand.service.d",
+    "/run/systemd/system/bartizan-early.service",
+    "/run/systemd/system/bartizan-early.service.d",
 ];
 
 /// Reads and checks policy files as one policy.

@@ -1,5 +1,6 @@
 //! The audit trail: records of acts, of their repeats, and of what Bartizan itself did.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use actix::prelude::*;
@@ -23,6 +24,10 @@ pub struct AuditLog {
     trail: Trail,
     rules: RuleNames,
     load: u64,
+    /// Counts that could not be written.
+    owed: BTreeMap<String, u64>,
+    /// The act that the journal has and the trail could not take yet.
+    told: Option<(Option<u32>, String)>,
     _notice: ExitNotice,
 }
 
@@ -31,9 +36,11 @@ impl AuditLog {
     pub fn open(directory: &Path, rules: &Path, load: u64, notice: ExitNotice) -> std::io::Result<AuditLog> {
         Ok(AuditLog {
             directory: directory.to_owned(),
-            trail: Trail::open(directory.to_owned())?,
+            trail: Trail::open(directory.to_owned(), &format!("{load:x}-"))?,
             rules: RuleNames::read(rules.to_owned()),
             load,
+            owed: BTreeMap::new(),
+            told: None,
             _notice: notice,
         })
     }
@@ -50,13 +57,33 @@ impl AuditLog {
         }
     }
 
-    fn append_due(&mut self, key: &str, total: u64) {
-        match self.trail.append_due(key, total) {
+    fn append_due(&mut self, key: String, total: u64) {
+        match self.trail.append_due(&key, total) {
             Ok(Some(record)) => journal::write(&record),
             Ok(None) => {}
-            // What could not be written stays due.
-            Err(error) => tracing::error!("{}: an audit record has to wait: {error}", self.directory.display()),
+            Err(error) => {
+                tracing::error!("{}: an audit record has to wait: {error}", self.directory.display());
+                // The kernel may have counted this kind for the last time.
+                self.owed.insert(key, total);
+            }
         }
+    }
+
+    /// Appends an act, and the journal has it whatever becomes of that. An error: it is to be given again.
+    fn append_act(&mut self, record: Record, key: Option<String>) -> Result<(), String> {
+        let told = self.told.take() == Some((record.pid, record.message.clone()));
+        match self.trail.append(record.clone(), key, 0) {
+            Ok(written) if !told => journal::write(&written),
+            Ok(_) => {}
+            Err(error) => {
+                self.told = Some((record.pid, record.message.clone()));
+                if !told {
+                    journal::write(&record);
+                }
+                return Err(format!("{}: an audit record has to wait: {error}", self.directory.display()));
+            }
+        }
+        Ok(())
     }
 
     fn total(&mut self, key: String, total: u64, record: impl FnOnce() -> Record) {
@@ -64,7 +91,7 @@ impl AuditLog {
             return;
         }
         if self.trail.tally.knows(&key) {
-            self.append_due(&key, total);
+            self.append_due(key, total);
         } else {
             let record = Record { count: total, ..record() };
             self.append(record, Some(key), total);
@@ -85,17 +112,17 @@ impl Actor for AuditLog {
 }
 
 impl Handler<Violation> for AuditLog {
-    type Result = ();
+    type Result = Result<(), String>;
 
-    fn handle(&mut self, Violation(act): Violation, _: &mut Context<AuditLog>) {
+    fn handle(&mut self, Violation(act): Violation, _: &mut Context<AuditLog>) -> Self::Result {
         let act: &Act = &act;
         let rule = act.rule.and_then(|number| self.rules.name(act.generation, number));
         let record = Record::of_act(act, rule);
         let key = (act.key != 0).then(|| self.act_key(act.key));
         if key.as_deref().is_some_and(|key| self.trail.holds(&record, key)) {
-            return;
+            return Ok(());
         }
-        self.append(record, key, 0);
+        self.append_act(record, key)
     }
 }
 
@@ -104,9 +131,11 @@ impl Handler<Counts> for AuditLog {
 
     fn handle(&mut self, counts: Counts, _: &mut Context<AuditLog>) {
         self.load = counts.load;
+        for (key, total) in std::mem::take(&mut self.owed) {
+            self.append_due(key, total);
+        }
         for repeat in counts.repeats {
-            let key = self.act_key(repeat.key);
-            self.append_due(&key, repeat.count);
+            self.append_due(self.act_key(repeat.key), repeat.count);
         }
         for flood in counts.floods {
             let key = format!(

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix::dev::ToEnvelope;
 use actix::prelude::*;
-use bpf::event::{Delivery, Event};
+use bpf::event::{Delivery, Event, Repeat};
 use bpf::kernel::Kernel;
 use tokio::runtime::Runtime;
 
@@ -20,11 +20,12 @@ use crate::root::ExitNotice;
 const COUNT: Duration = Duration::from_secs(1);
 /// How often the kernel is compared with the revision.
 const COMPARE: Duration = Duration::from_secs(10);
-/// How long an event waits for an actor that has yet to start.
+/// How long the names of rules wait for an audit log that is being rebuilt.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How often an event is given to an actor that then goes down; the pauses in between outlast its rebuilding.
-const ATTEMPTS: u32 = 5;
-const PAUSE: Duration = Duration::from_millis(100);
+/// How often an event is given to an actor that is not there or goes down on it; together the pauses outlast the longest
+/// that Root waits before it rebuilds one.
+const ATTEMPTS: u32 = 120;
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Owner of the kernel.
 pub struct KernelLink {
@@ -32,6 +33,7 @@ pub struct KernelLink {
     events: Option<Receiver<Delivery>>,
     directory: Directory,
     differed: bool,
+    repeats: Vec<Repeat>,
     _notice: ExitNotice,
 }
 
@@ -43,19 +45,23 @@ impl KernelLink {
         directory: Directory,
         notice: ExitNotice,
     ) -> KernelLink {
-        KernelLink { kernel, events: Some(events), directory, differed: false, _notice: notice }
+        KernelLink { kernel, events: Some(events), directory, differed: false, repeats: Vec::new(), _notice: notice }
     }
 
     fn count(&mut self) -> Result<(), String> {
-        let counts = Counts {
-            load: self.kernel.load().map_err(|error| error.to_string())?,
-            repeats: self.kernel.repeats().map_err(|error| error.to_string())?,
-            floods: self.kernel.floods().map_err(|error| error.to_string())?,
-            loss: self.kernel.loss().map_err(|error| error.to_string())?,
+        let load = self.kernel.load().map_err(|error| error.to_string())?;
+        let floods = self.kernel.floods().map_err(|error| error.to_string())?;
+        let loss = self.kernel.loss().map_err(|error| error.to_string())?;
+        // Last, as it counts some kinds for the last time: nothing may fail between that and the telling.
+        self.repeats.extend(self.kernel.repeats().map_err(|error| error.to_string())?);
+        let counts = Counts { load, repeats: std::mem::take(&mut self.repeats), floods, loss };
+        let Some(audit) = self.directory.audit() else {
+            self.repeats = counts.repeats;
+            return Ok(());
         };
-        if let Some(audit) = self.directory.audit() {
-            // A full mailbox is no loss here: the counts only rise, and the next second tells them.
-            let _ = audit.try_send(counts);
+        // What a busy audit log does not take is told next second.
+        if let Err(SendError::Full(back) | SendError::Closed(back)) = audit.try_send(counts) {
+            self.repeats = back.repeats;
         }
         Ok(())
     }
@@ -120,30 +126,33 @@ fn hand_on(events: &Receiver<Delivery>, directory: &Directory, waiting: &Runtime
             other => take_care(waiting, || directory.registry(), &Told(other.clone())),
         };
         if !taken {
-            tracing::error!("an event was lost: nobody could take it: {:?}", delivery.event);
+            tracing::error!("nobody could take an event: {:?}", delivery.event);
+            directory.tell(
+                Kind::Loss,
+                None,
+                "An event of the kernel could not be taken in; the journal has it".to_owned(),
+            );
         }
     }
 }
 
-/// Has an actor take care of an event, and waits until it has. Whether it did.
+/// Has an actor take care of an event, and waits until it has, on a full disk for as long as that takes: meanwhile the
+/// kernel's ring holds what comes, and counts what does not fit. Whether it was taken.
 fn take_care<A, M>(waiting: &Runtime, whom: impl Fn() -> Option<Addr<A>>, message: &M) -> bool
 where
     A: Actor + Handler<M>,
     A::Context: ToEnvelope<A, M>,
-    M: Message + Clone + Send + 'static,
-    M::Result: Send,
+    M: Message<Result = Result<(), String>> + Clone + Send + 'static,
 {
-    let deadline = std::time::Instant::now() + PATIENCE;
     let mut attempts = 0;
-    while std::time::Instant::now() < deadline && attempts < ATTEMPTS {
-        if let Some(address) = whom() {
-            match waiting.block_on(address.send(message.clone())) {
-                Ok(_) => return true,
-                // It is being rebuilt, or it panicked on this very event.
-                Err(_) => attempts += 1,
-            }
+    while attempts < ATTEMPTS {
+        match whom().map(|address| waiting.block_on(address.send(message.clone()))) {
+            Some(Ok(Ok(()))) => return true,
+            Some(Ok(Err(error))) => tracing::error!("{error}"),
+            // It has yet to start, is being rebuilt, or panicked on this very event.
+            None | Some(Err(_)) => attempts += 1,
         }
-        std::thread::sleep(PAUSE * (attempts + 1));
+        std::thread::sleep(PAUSE);
     }
     false
 }
@@ -206,8 +215,8 @@ impl Handler<Services> for KernelLink {
 impl Handler<ServiceOf> for KernelLink {
     type Result = Result<Option<String>, String>;
 
-    fn handle(&mut self, ServiceOf(pid): ServiceOf, _: &mut Context<KernelLink>) -> Self::Result {
-        self.kernel.service_of(pid).map_err(|error| error.to_string())
+    fn handle(&mut self, ServiceOf(process): ServiceOf, _: &mut Context<KernelLink>) -> Self::Result {
+        self.kernel.service_of(&process).map_err(|error| error.to_string())
     }
 }
 

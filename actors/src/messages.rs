@@ -1,10 +1,12 @@
 //! Every message between actors.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use actix::prelude::*;
 use bpf::event::{Act, Event, Flood, Repeat};
 use bpf::kernel::{ReadBack, SeenService};
+use bpf::process::Process;
 use policy::compile::ServiceModel;
 use policy::compiled::{Compiled, Service};
 use policy::model::Model;
@@ -56,7 +58,7 @@ pub struct Services;
 /// To [`crate::kernel_link::KernelLink`]: the service that a process is labelled with.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Option<String>, String>")]
-pub struct ServiceOf(pub u32);
+pub struct ServiceOf(pub Arc<Process>);
 
 /// To [`crate::kernel_link::KernelLink`]: what the kernel really holds, compared, and what was lost.
 #[derive(Debug, Message)]
@@ -74,7 +76,7 @@ pub struct Held {
 
 /// To [`crate::registry::Registry`]: the kernel told something about a service.
 #[derive(Clone, Debug, Message)]
-#[rtype(result = "()")]
+#[rtype(result = "Result<(), String>")]
 pub struct Told(pub Event);
 
 /// To [`crate::registry::Registry`]: whom shall I ask about this service?
@@ -128,9 +130,9 @@ pub struct Recompile;
 #[rtype(result = "u64")]
 pub struct RevisionNumber;
 
-/// To [`crate::audit_log::AuditLog`]: a denied or audited act.
+/// To [`crate::audit_log::AuditLog`]: a denied or audited act. An error says why it has to be given again.
 #[derive(Clone, Debug, Message)]
-#[rtype(result = "()")]
+#[rtype(result = "Result<(), String>")]
 pub struct Violation(pub Box<Act>);
 
 /// To [`crate::audit_log::AuditLog`]: the kernel's counts. They only ever rise while `load` stays the same.

@@ -7,7 +7,7 @@ use policy::capability::Catalogue;
 use policy::compile::{ServiceModel, service};
 use policy::compiled::Compiled;
 use policy::host::HostFacts;
-use policy::rule::{Reach, Rule};
+use policy::rule::Rule;
 
 use crate::assemble;
 use crate::directory::Directory;
@@ -89,11 +89,10 @@ impl PolicyKeeper {
         )
     }
 
-    /// Whether a rule says something about a service that the kernel may not have numbered yet. What a rule for all
-    /// services says is in force for it already, but for addresses, which the kernel holds per number.
+    /// Whether a rule says something about a service that the kernel may not have numbered yet: names of rules and
+    /// addresses are held per number.
     fn is_named(&self, name: &str) -> bool {
-        let counts = |rule: &Rule, reach| reach != Reach::All || rule.outbound.is_some();
-        self.rules.iter().any(|rule| rule.reach(name).is_some_and(|reach| counts(rule, reach)))
+        self.rules.iter().any(|rule| rule.reach(name).is_some())
     }
 }
 

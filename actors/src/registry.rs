@@ -96,7 +96,7 @@ impl Actor for Registry {
 }
 
 impl Handler<Told> for Registry {
-    type Result = ResponseFuture<()>;
+    type Result = ResponseFuture<Result<(), String>>;
 
     fn handle(&mut self, Told(event): Told, context: &mut Context<Registry>) -> Self::Result {
         match event {
@@ -104,18 +104,17 @@ impl Handler<Told> for Registry {
             Event::Observation(act) => {
                 self.ensure(&act.service);
                 if let Some(learner) = self.directory.learner(&act.service) {
+                    let service = act.service.clone();
                     let observed = learner.send(Observed(Box::new(act)));
                     return Box::pin(async move {
-                        if let Err(error) = observed.await {
-                            tracing::error!("an observation was lost: {error}");
-                        }
+                        observed.await.map_err(|error| format!("the learner of {service} does not answer: {error}"))
                     });
                 }
             }
             // Violations go to the audit log directly.
             Event::Violation(_) => {}
         }
-        Box::pin(async {})
+        Box::pin(async { Ok(()) })
     }
 }
 

@@ -72,8 +72,14 @@ impl RevisionStore {
 
     /// The number that a new revision gets: one more than any that exists.
     pub fn next(&self) -> u64 {
-        let numbers = fs::read_dir(&self.directory).into_iter().flatten().flatten();
-        numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<u64>().ok()).max().unwrap_or(0) + 1
+        self.numbers().last().copied().unwrap_or(0) + 1
+    }
+
+    fn numbers(&self) -> Vec<u64> {
+        let entries = fs::read_dir(&self.directory).into_iter().flatten().flatten();
+        let mut numbers: Vec<u64> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+        numbers.sort_unstable();
+        numbers
     }
 
     /// Writes a revision; it is not active by that.
@@ -86,20 +92,37 @@ impl RevisionStore {
         atomic::write(&self.directory.join("active"), number.to_string().as_bytes())
     }
 
-    /// The active revision; `None` when there is none yet. A broken one is an error that names its file.
-    pub fn active(&self) -> Result<Option<Revision>, String> {
+    /// The active revision, or where that cannot be used the newest one that can, with what is wrong with those that are
+    /// newer; `None` when there is none yet. An error when there are revisions and not one can be used.
+    pub fn last_good(&self) -> Result<(Option<Revision>, Vec<String>), String> {
         let pointer = self.directory.join("active");
-        let number = match fs::read_to_string(&pointer) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(format!("{}: {error}", pointer.display())),
-            Ok(text) => text.trim().parse().map_err(|_| format!("{}: expected a number", pointer.display()))?,
-        };
+        let mut wrong = Vec::new();
+        match fs::read_to_string(&pointer).map(|text| text.trim().parse::<u64>()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((None, wrong)),
+            Err(error) => wrong.push(format!("{}: {error}", pointer.display())),
+            Ok(Err(_)) => wrong.push(format!("{}: expected a number", pointer.display())),
+            Ok(Ok(number)) => match self.load(number) {
+                Ok(revision) => return Ok((Some(revision), wrong)),
+                Err(error) => wrong.push(error),
+            },
+        }
+        for number in self.numbers().into_iter().rev() {
+            match self.load(number) {
+                Ok(revision) => return Ok((Some(revision), wrong)),
+                Err(error) => wrong.push(error),
+            }
+        }
+        wrong.dedup();
+        Err(wrong.join("; "))
+    }
+
+    fn load(&self, number: u64) -> Result<Revision, String> {
         let file = self.file(number);
         let text = fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
         let revision: Revision =
             serde_json::from_slice(&text).map_err(|error| format!("{}: {error}", file.display()))?;
         if revision.digest == digest(&revision.files) {
-            Ok(Some(revision))
+            Ok(revision)
         } else {
             Err(format!("{}: the files in it do not fit its digest", file.display()))
         }
@@ -107,7 +130,7 @@ impl RevisionStore {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 
@@ -115,16 +138,25 @@ mod tests {
     fn the_active_revision_comes_back_and_a_changed_one_does_not() {
         let directory = tempfile::tempdir().unwrap();
         let store = RevisionStore::new(directory.path().to_owned());
-        assert_eq!((store.active().unwrap(), store.next()), (None, 1));
+        let active = || store.last_good().map(|(revision, _)| revision);
+        assert_eq!((active().unwrap(), store.next()), (None, 1));
         let files = vec![PolicyFile { path: "a.toml".into(), text: "[[rule]]".into() }];
-        let revision = Revision::new(1, files, "root");
+        let revision = Revision::new(1, files.clone(), "root");
         store.save(&revision).unwrap();
-        assert_eq!(store.active().unwrap(), None, "saved is not active");
+        assert_eq!(active().unwrap(), None, "saved is not active");
         store.activate(1).unwrap();
-        assert_eq!(store.active().unwrap().as_ref(), Some(&revision));
-        assert_eq!(store.next(), 2);
-        let file = directory.path().join("1/revision.json");
-        fs::write(&file, fs::read_to_string(&file).unwrap().replace("[[rule]]", "[[role]]")).unwrap();
-        assert!(store.active().unwrap_err().contains("digest"));
+        assert_eq!(active().unwrap().as_ref(), Some(&revision));
+        store.save(&Revision::new(2, files, "root")).unwrap();
+        store.activate(2).unwrap();
+        let spoil = |number: u64| {
+            let file = directory.path().join(format!("{number}/revision.json"));
+            fs::write(&file, fs::read_to_string(&file).unwrap().replace("[[rule]]", "[[role]]")).unwrap();
+        };
+        spoil(2);
+        let (found, wrong) = store.last_good().unwrap();
+        assert_eq!(found.as_ref(), Some(&revision), "the one before it");
+        assert!(wrong[0].contains("digest"), "{wrong:?}");
+        spoil(1);
+        assert!(store.last_good().unwrap_err().contains("1/revision.json"));
     }
 }

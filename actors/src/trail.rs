@@ -28,6 +28,8 @@ struct Line {
 pub struct Trail {
     directory: PathBuf,
     file: Option<(PathBuf, File)>,
+    /// A write failed, perhaps in the middle of a line.
+    torn: bool,
     next: u64,
     firsts: BTreeMap<u64, Record>,
     /// What has been told of each kind of act.
@@ -41,18 +43,24 @@ const SAME: Duration = Duration::from_secs(60);
 const FIRSTS: usize = 20_000;
 
 impl Trail {
-    /// Opens the trail and reads the newest two files back. A last line that was cut off is ended, so that the next
-    /// record stands on its own.
-    pub fn open(directory: PathBuf) -> io::Result<Trail> {
+    /// Opens the trail and reads back the newest two files, and before them all that hold kinds of acts which the
+    /// programs in force, whose keys begin with `load`, may repeat. A last line that was cut off is ended, so that the
+    /// next record stands on its own.
+    pub fn open(directory: PathBuf, load: &str) -> io::Result<Trail> {
         fs::create_dir_all(&directory)?;
-        let mut trail = Trail { directory, file: None, next: 1, firsts: BTreeMap::new(), tally: Tally::default() };
-        let files = files(&trail.directory);
-        for path in files.iter().skip(files.len().saturating_sub(2)) {
-            for line in lines(path)? {
-                trail.take_in(&line);
+        let mut trail =
+            Trail { directory, file: None, torn: false, next: 1, firsts: BTreeMap::new(), tally: Tally::default() };
+        let mut read = Vec::new();
+        for path in files(&trail.directory).into_iter().rev() {
+            let lines = lines(&path)?;
+            let ours = lines.iter().any(|line| line.key.as_ref().is_some_and(|key| key.starts_with(load)));
+            if read.len() >= 2 && !ours {
+                break;
             }
-            end_last_line(path)?;
+            end_last_line(&path)?;
+            read.push(lines);
         }
+        read.into_iter().rev().flatten().for_each(|line| trail.take_in(&line));
         Ok(trail)
     }
 
@@ -111,13 +119,14 @@ impl Trail {
             let file = OpenOptions::new().append(true).create(true).mode(0o640).open(&path)?;
             self.file = Some((path, file));
         }
-        let mut line = serde_json::to_vec(&Line { record: record.clone(), key })?;
+        let mut line = if self.torn { vec![b'\n'] } else { Vec::new() };
+        serde_json::to_writer(&mut line, &Line { record: record.clone(), key })?;
         line.push(b'\n');
-        match &mut self.file {
-            // One write, so that a line is there whole or, after a crash, cut at its end only.
-            Some((_, file)) => file.write_all(&line),
-            None => Ok(()),
-        }
+        let Some((_, file)) = &mut self.file else { return Ok(()) };
+        // One write, so that a line is there whole or, after a crash or on a full disk, cut at its end only.
+        let written = file.write_all(&line);
+        self.torn = written.is_err();
+        written
     }
 }
 
@@ -179,12 +188,12 @@ mod tests {
     #[test]
     fn an_act_that_comes_again_after_a_crash_is_told_once() {
         let directory = tempfile::tempdir().unwrap();
-        let mut trail = Trail::open(directory.path().to_owned()).unwrap();
+        let mut trail = Trail::open(directory.path().to_owned(), "1-").unwrap();
         let record = Record { pid: Some(7), ..Record::plain(Kind::Capability, "one".into()) };
         assert!(!trail.holds(&record, "k"));
         trail.append(record.clone(), Some("k".into()), 0).unwrap();
         drop(trail);
-        let trail = Trail::open(directory.path().to_owned()).unwrap();
+        let trail = Trail::open(directory.path().to_owned(), "1-").unwrap();
         assert!(trail.holds(&record, "k"));
         assert!(!trail.holds(&record, "another"));
         assert!(!trail.holds(&Record { pid: Some(8), ..record.clone() }, "k"));
@@ -194,7 +203,7 @@ mod tests {
     #[test]
     fn ids_and_sums_go_on_after_a_restart_even_with_a_cut_line() {
         let directory = tempfile::tempdir().unwrap();
-        let open = || Trail::open(directory.path().to_owned()).unwrap();
+        let open = || Trail::open(directory.path().to_owned(), "1-").unwrap();
         let mut trail = open();
         let first = trail.append(Record::plain(Kind::Capability, "one".into()), Some("k".into()), 0).unwrap();
         assert_eq!(first.id, 1);

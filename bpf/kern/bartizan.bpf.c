@@ -8,8 +8,8 @@
 #include "wire.h"
 #include "guard.h"
 #include "maps.bpf.h"
-#include "subject.bpf.h"
 #include "unit.bpf.h"
+#include "subject.bpf.h"
 #include "walk.bpf.h"
 #include "link.bpf.h"
 #include "label.bpf.h"
@@ -22,8 +22,8 @@
 #include "hooks/inode.bpf.h"
 #include "hooks/net.bpf.h"
 #include "hooks/unix.bpf.h"
-#include "hooks/mount.bpf.h"
 #include "hooks/guard.bpf.h"
+#include "hooks/mount.bpf.h"
 #include "call.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -85,20 +85,20 @@ int BPF_PROG(file_open, struct file *file, int ret)
 	return JUDGED(file_open, check_open(file));
 }
 
-/* Hooks that make or remove the name `dentry` in `dir`. */
-#define NAME_HOOK(hook, ...)                                                                                 \
+/* Hooks that make or remove the name `dentry` in `dir`. A symbolic link may lead to a `whole` directory. */
+#define NAME_HOOK(hook, whole, ...)                                                                          \
 	SEC("lsm/" #hook)                                                                                    \
 	int BPF_PROG(hook, struct inode *dir, struct dentry *dentry, ##__VA_ARGS__, int ret)                 \
 	{                                                                                                    \
-		return JUDGED(hook, check_name(dentry));                                                     \
+		return JUDGED(hook, check_name(dentry, whole));                                              \
 	}
 
-NAME_HOOK(inode_create, umode_t mode)
-NAME_HOOK(inode_mkdir, umode_t mode)
-NAME_HOOK(inode_mknod, umode_t mode, dev_t dev)
-NAME_HOOK(inode_symlink, const char *target)
-NAME_HOOK(inode_unlink)
-NAME_HOOK(inode_rmdir)
+NAME_HOOK(inode_create, false, umode_t mode)
+NAME_HOOK(inode_mkdir, false, umode_t mode)
+NAME_HOOK(inode_mknod, false, umode_t mode, dev_t dev)
+NAME_HOOK(inode_symlink, true, const char *target)
+NAME_HOOK(inode_unlink, false)
+NAME_HOOK(inode_rmdir, false)
 
 SEC("lsm/inode_link")
 int BPF_PROG(inode_link, struct dentry *from, struct inode *dir, struct dentry *to, int ret)
@@ -162,7 +162,7 @@ int BPF_PROG(sb_mount, const char *source, const struct path *where, const char 
 SEC("lsm/move_mount")
 int BPF_PROG(move_mount, const struct path *from, const struct path *where, int ret)
 {
-	return JUDGED(move_mount, check_mount(where, true));
+	return JUDGED(move_mount, check_move_mount(from, where));
 }
 
 SEC("lsm/sb_umount")

@@ -65,23 +65,23 @@ SEC("iter/task")
 int label_tasks(struct bpf_iter__task *context)
 {
 	struct task_struct *task = context->task;
-	struct bz_subject fresh = {.flags = BZ_SUBJECT_LABELLED};
 	struct bz_subject *subject;
 	struct bz_cgroup *unit;
 
 	if (!task)
 		return 0;
-	unit = unit_of(task->cgroups->dfl_cgrp);
-	if (unit) {
-		fresh.service = unit->service;
-		if (unit->session)
-			fresh.flags |= BZ_SUBJECT_SESSION;
-	}
-	subject = make_subject(task, &fresh);
+	subject = subject_of(task);
+	if (!subject)
+		subject = relabel(task);
 	if (subject && !(subject->flags & BZ_SUBJECT_LABELLED)) {
 		/* Forked since the programs are attached, by a task that had no label yet. */
-		subject->service = fresh.service;
-		subject->flags |= fresh.flags;
+		unit = unit_of(task->cgroups->dfl_cgrp);
+		if (unit) {
+			subject->service = unit->service;
+			if (unit->session)
+				subject->flags |= BZ_SUBJECT_SESSION;
+		}
+		subject->flags |= BZ_SUBJECT_LABELLED;
 	}
 	return 0;
 }

@@ -11,7 +11,9 @@ static __always_inline struct bz_subject *governed(struct task_struct *task)
 
 	if (!subject) {
 		lose(BZ_UNLABELLED);
-		return 0;
+		subject = relabel(task);
+		if (!subject)
+			return 0;
 	}
 	return subject->service ? subject : 0;
 }

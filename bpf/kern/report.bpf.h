@@ -52,10 +52,14 @@ static __always_inline __u64 key_of(struct act *act)
 
 static __always_inline __u16 rule_of(struct act *act)
 {
-	struct bz_rule_key key = {.service = act->service | (__u32)(act->epoch & 1) << 31,
-				  .access = act->access};
+	__u32 slot = act->epoch & 1, index = (slot * BZ_SERVICES + act->service) & (2 * BZ_SERVICES - 1);
+	struct bz_policy *policy = bpf_map_lookup_elem(&policies, &index);
+	struct bz_rule_key key = {.access = act->access};
 	__u32 *rule;
 	int i;
+
+	/* A service that the revision does not know was judged by the entry of all such, number 0. */
+	key.service = (policy && policy->flags & BZ_POLICY_KNOWN ? act->service : 0) | slot << 31;
 
 	for (i = 0; i < 64; i++)
 		if (act->capabilities >> i & 1)
@@ -138,6 +142,7 @@ static __always_inline void fill(struct bz_event *event, struct act *act, __u64 
 /* Tells an act. Every path out of here either delivers it or counts it. */
 __noinline int tell(struct act *act)
 {
+	bool admitted = false, uncounted = false;
 	struct bz_seen fresh = {}, *known;
 	struct task_struct *task;
 	struct bz_event *event;
@@ -152,13 +157,18 @@ __noinline int tell(struct act *act)
 	if (!known) {
 		fresh.minute = minute;
 		fresh.service = act->service;
-		if (!novel(act, minute) || bpf_map_update_elem(&seen, &key, &fresh, BPF_NOEXIST)) {
+		admitted = novel(act, minute);
+		if (!admitted || bpf_map_update_elem(&seen, &key, &fresh, BPF_NOEXIST)) {
 			/* Another CPU may have been first: then it is a repeat after all. */
 			known = bpf_map_lookup_elem(&seen, &key);
-			if (!known) {
+			if (!known && !admitted) {
 				flood(act);
 				return 0;
 			}
+			/* Others have filled the table: told without being remembered, as its repeats will
+			 * be. */
+			if (!known)
+				uncounted = true;
 		}
 	}
 	if (known && !known->retired) {
@@ -174,7 +184,7 @@ __noinline int tell(struct act *act)
 		return 0;
 	}
 	/* Repeats of it will not be counted under this key any more. */
-	fill(event, act, known ? 0 : key);
+	fill(event, act, known || uncounted ? 0 : key);
 	if (act->dentry && act->object != BZ_OBJECT_CGROUP)
 		event->path_len = write_path(event, act->dentry, 0);
 	task = (struct task_struct *)act->task;

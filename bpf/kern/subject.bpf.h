@@ -32,7 +32,7 @@ static __always_inline struct bz_subject *make_subject(struct task_struct *task,
 	lose(BZ_LOST_SUBJECT);
 	pid = task->pid;
 	bpf_map_update_elem(&subjects_by_pid, &pid, initial, BPF_ANY);
-	return 0;
+	return bpf_map_lookup_elem(&subjects_by_pid, &pid);
 }
 
 /* The cgroup's unit, or nothing when the cgroup belongs to none or to another hierarchy. */
@@ -45,6 +45,20 @@ static __always_inline struct bz_cgroup *unit_of(struct cgroup *cgroup)
 		return 0;
 	id = cgroup->kn->id;
 	return bpf_map_lookup_elem(&cgroups, &id);
+}
+
+/* For a task whose label is lost or was never made: the unit that it sits in is the best there is. */
+static __noinline struct bz_subject *relabel(struct task_struct *task)
+{
+	struct bz_subject fresh = {.flags = BZ_SUBJECT_LABELLED};
+	struct bz_cgroup *unit = unit_of(task->cgroups->dfl_cgrp);
+
+	if (unit) {
+		fresh.service = unit->service;
+		if (unit->session)
+			fresh.flags |= BZ_SUBJECT_SESSION;
+	}
+	return make_subject(task, &fresh);
 }
 
 static __always_inline void born(struct task_struct *task)
@@ -99,6 +113,7 @@ static __always_inline __u32 attached(struct cgroup *target, struct task_struct 
 {
 	struct task_struct *current = bpf_get_current_task_btf();
 	struct bz_subject *subject = subject_of(task);
+	struct bz_cgroup fresh = {};
 	struct bz_cgroup *unit;
 	__u32 service;
 
@@ -107,6 +122,9 @@ static __always_inline __u32 attached(struct cgroup *target, struct task_struct 
 	unit = unit_of(target);
 	service = unit ? unit->service : 0;
 	if (is_placement(current, task, subject)) {
+		/* The table of cgroups may have been full when this one was made. */
+		if (!unit && classify(target, &fresh))
+			service = fresh.service;
 		subject->service = service;
 		subject->flags |= BZ_SUBJECT_LABELLED;
 		if (service)

@@ -22,7 +22,10 @@ static __always_inline void announce(struct bz_unit *unit, __u32 id)
 	bpf_ringbuf_submit(event, 0);
 }
 
-/* The number of a service, given at first sight. 0 when the table is full. */
+/*
+ * The number of a service, given at first sight. When none is left all new ones share the last: they are
+ * labelled all the same, and get what goes for a service that nobody has named.
+ */
 static __always_inline __u32 register_service(struct bz_unit *unit)
 {
 	struct bz_service *known = bpf_map_lookup_elem(&services, unit);
@@ -31,18 +34,19 @@ static __always_inline __u32 register_service(struct bz_unit *unit)
 	if (known)
 		return known->id;
 	fresh.id = __sync_fetch_and_add(&control.next_service, 1) + 1;
-	if (fresh.id >= BZ_SERVICES) {
+	if (fresh.id >= BZ_SERVICE_OTHERS) {
 		lose(BZ_LOST_SERVICE);
-		return 0;
+		return BZ_SERVICE_OTHERS;
 	}
 	/* Two CPUs may meet here for one name: the loser's number stays unused. */
 	if (bpf_map_update_elem(&services, unit, &fresh, BPF_NOEXIST) == 0)
 		announce(unit, fresh.id);
 	known = bpf_map_lookup_elem(&services, unit);
-	return known ? known->id : 0;
+	return known ? known->id : BZ_SERVICE_OTHERS;
 }
 
 #define SUFFIX 8			   /* strlen(".service") */
+#define DOT_SCOPE 0x65706f63732eull	   /* ".scope" */
 #define DOT_SERVICE 0x656369767265732eull  /* ".service", as a little-endian word */
 #define SESSION_DASH 0x2d6e6f6973736573ull /* "session-" */
 
@@ -82,32 +86,49 @@ static __always_inline __u32 service_of_name(const char *name, struct naming *na
 	return register_service(&naming->unit);
 }
 
-static __always_inline void cgroup_made(struct cgroup *cgroup)
+/* `session-3.scope`, and no service that is called like one. */
+static __always_inline bool is_session(const char *name, const struct naming *naming, long len)
 {
-	struct cgroup *parent = (struct cgroup *)cgroup->self.parent;
-	struct bz_cgroup fresh = {};
-	struct bz_cgroup *above;
+	__u64 tail = 0;
+
+	if (*(__u64 *)naming->unit.name != SESSION_DASH || len < 8)
+		return false;
+	bpf_probe_read_kernel(&tail, 6, name + len - 7);
+	return tail == DOT_SCOPE;
+}
+
+/* What a cgroup of the v2 hierarchy means. False: nothing. */
+static __always_inline bool classify(struct cgroup *cgroup, struct bz_cgroup *fresh)
+{
+	struct cgroup *parent = (struct cgroup *)BPF_CORE_READ(cgroup, self.parent);
 	struct naming naming = {};
+	struct bz_cgroup *above;
 	const char *name;
 	__u64 id;
 	long len;
 
-	if (cgroup->root->hierarchy_id != 0)
-		return;
 	id = BPF_CORE_READ(parent, kn, id);
 	above = bpf_map_lookup_elem(&cgroups, &id);
 	if (above) {
 		/* A delegated or control sub-cgroup belongs to the unit above it. */
-		fresh = *above;
-	} else {
-		name = BPF_CORE_READ(cgroup, kn, name);
-		len = bpf_probe_read_kernel_str(naming.unit.name, sizeof(naming.unit.name), name);
-		fresh.session = *(__u64 *)naming.unit.name == SESSION_DASH;
-		if (!fresh.session)
-			fresh.service = service_of_name(name, &naming, len);
-		if (!fresh.service && !fresh.session)
-			return;
+		*fresh = *above;
+		return true;
 	}
+	name = BPF_CORE_READ(cgroup, kn, name);
+	len = bpf_probe_read_kernel_str(naming.unit.name, sizeof(naming.unit.name), name);
+	fresh->session = is_session(name, &naming, len);
+	if (!fresh->session)
+		fresh->service = service_of_name(name, &naming, len);
+	return fresh->service || fresh->session;
+}
+
+static __always_inline void cgroup_made(struct cgroup *cgroup)
+{
+	struct bz_cgroup fresh = {};
+	__u64 id;
+
+	if (cgroup->root->hierarchy_id != 0 || !classify(cgroup, &fresh))
+		return;
 	id = cgroup->kn->id;
 	if (bpf_map_update_elem(&cgroups, &id, &fresh, BPF_ANY))
 		lose(BZ_LOST_CGROUP);

@@ -9,18 +9,19 @@
 #ifndef BZ_WIRE_H
 #define BZ_WIRE_H
 
-#define BZ_NAME_MAX 56	      /* longest path component that policy may name, bytes */
-#define BZ_RING 24	      /* deepest pattern, components */
-#define BZ_NODES (1 << 14)    /* trie nodes per slot */
-#define BZ_LABELS (1 << 12)   /* labels per slot */
-#define BZ_SERVICES (1 << 10) /* service numbers; 0 is "none" */
-#define BZ_UNIT_MAX 128	      /* longest service name, with its NUL */
-#define BZ_SEEN (1 << 14)     /* distinct acts that are counted at a time */
-#define BZ_OBJECTS 4096	      /* distinct objects per service and minute before a flood is declared */
-#define BZ_PORTS 16	      /* port ranges per outbound entry */
-#define BZ_PATH 1024	      /* bytes of names that a record carries for its object */
-#define BZ_EXE 512	      /* the same for the program */
-#define BZ_COMPONENT 256      /* room behind the last byte, so that one more name always fits */
+#define BZ_NAME_MAX 56			    /* longest path component that policy may name, bytes */
+#define BZ_RING 24			    /* deepest pattern, components */
+#define BZ_NODES (1 << 14)		    /* trie nodes per slot */
+#define BZ_LABELS (1 << 12)		    /* labels per slot */
+#define BZ_SERVICES (1 << 10)		    /* service numbers; 0 is "none" */
+#define BZ_SERVICE_OTHERS (BZ_SERVICES - 1) /* shared by all that come when no number is left */
+#define BZ_UNIT_MAX 128			    /* longest service name, with its NUL */
+#define BZ_SEEN (1 << 14)		    /* distinct acts that are counted at a time */
+#define BZ_OBJECTS 4096	 /* distinct objects per service and minute before a flood is declared */
+#define BZ_PORTS 16	 /* port ranges per outbound entry */
+#define BZ_PATH 1024	 /* bytes of names that a record carries for its object */
+#define BZ_EXE 512	 /* the same for the program */
+#define BZ_COMPONENT 256 /* room behind the last byte, so that one more name always fits */
 #define BZ_ACCESSES 5
 #define BZ_OPERATIONS 8
 

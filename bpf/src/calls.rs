@@ -5,6 +5,7 @@ use std::path::Path;
 
 use libbpf_rs::Program;
 
+use crate::image::OTHERS;
 use crate::kernel::KernelError;
 use crate::skeleton::bartizan::types;
 use crate::wire::{Plain, bytes, value};
@@ -53,7 +54,7 @@ impl Calls {
             *to = from.cast_signed();
         }
         let answer = run("call_register", &self.register, &call)?;
-        Ok((answer.id != 0).then_some(answer.id))
+        Ok((answer.id != 0 && answer.id != OTHERS).then_some(answer.id))
     }
 
     /// Adds to what an inode with several names needs.

@@ -1,7 +1,6 @@
 //! The kernel as the rest of Bartizan sees it: the pinned maps and programs behind the trait [`Kernel`].
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::sync::mpsc::Receiver;
 
 use libbpf_rs::MapCore as _;
@@ -15,6 +14,7 @@ use crate::image::{self, Image, Numbers, policy};
 use crate::kernel::{Hook, Kernel, KernelError, ReadBack, SeenService};
 use crate::links::{self, Links};
 use crate::load::{Attached, Loaded};
+use crate::process::Process;
 use crate::skeleton::bartizan::types;
 use crate::stream::Stream;
 use crate::tables::Tables;
@@ -119,33 +119,39 @@ impl Enforcement {
         match compiled.services.keys().find(|name| !numbers.contains_key(*name)) {
             Some(name) => Err(KernelError::TooLarge(format!(
                 "service {name} gets no number in the kernel: there is room for {} services, with names of at most 127 bytes",
-                crate::image::SERVICES - 1
+                crate::image::OTHERS - 1
             ))),
             None => Ok(numbers),
         }
     }
 
-    fn attach(&mut self) -> Result<(), KernelError> {
-        self.stage = match std::mem::replace(&mut self.stage, Stage::Failed) {
+    /// Lets the hooks run; whether they did not before.
+    fn attach(&mut self) -> Result<bool, KernelError> {
+        let stage = std::mem::replace(&mut self.stage, Stage::Failed);
+        let fresh = matches!(stage, Stage::Loaded(_));
+        self.stage = match stage {
             Stage::Loaded(loaded) => Stage::Attached(loaded.attach(&self.tables, &self.calls)?),
             stage => stage,
         };
-        Ok(())
+        Ok(fresh)
     }
 
-    /// Enters the hard links that are there. Those that are made from now on the hooks see themselves.
-    fn enter_links(&mut self, compiled: &Compiled) -> Result<(), KernelError> {
-        let Some(installed) = &mut self.installed else { return Ok(()) };
+    /// Enters the hard links that are there and returns them.
+    fn enter_links(&self, compiled: &Compiled) -> Result<Links, KernelError> {
+        let known = self.installed.as_ref().map(|installed| &installed.links);
         let found = links::find(compiled);
-        let fresh = found.iter().filter(|(inode, label)| installed.links.get(inode) != Some(label));
         let mut any = false;
-        for ((dev, ino), label) in fresh {
-            self.calls.link(*dev, *ino, image::label(label))?;
-            any = true;
+        for (inode, label) in &found {
+            if known.and_then(|known| known.get(inode)) != Some(label) {
+                self.calls.link(inode.0, inode.1, image::label(label))?;
+                any = true;
+            }
         }
-        installed.links = found;
         // Words cached before now do not know that there is something to ask.
-        if any { self.calls.forget() } else { Ok(()) }
+        if any {
+            self.calls.forget()?;
+        }
+        Ok(found)
     }
 
     /// After this no hook is still at work with the slot that was active two flips ago.
@@ -191,12 +197,15 @@ impl Kernel for Enforcement {
                 return Err(KernelError::NotHeld(difference.clone()));
             }
         }
+        let attached = matches!(self.stage, Stage::Attached(_));
+        let mut links = if attached { self.enter_links(compiled)? } else { Links::new() };
         self.calls.flip(generation)?;
         let outbound = compiled.outbound.iter().map(|entry| entry.service.clone()).collect();
-        let known = self.installed.take().map(|installed| installed.links).unwrap_or_default();
-        self.installed = Some(Installed { slot, numbers, image, outbound, links: known });
-        self.attach()?;
-        self.enter_links(compiled)?;
+        if self.attach()? {
+            // Links may have been made while nothing was attached.
+            links = self.enter_links(compiled)?;
+        }
+        self.installed = Some(Installed { slot, numbers, image, outbound, links });
         Ok(generation)
     }
 
@@ -241,13 +250,14 @@ impl Kernel for Enforcement {
             .collect())
     }
 
-    fn service_of(&mut self, pid: u32) -> Result<Option<String>, KernelError> {
-        let process = open_process(pid)?;
-        let key = process.as_raw_fd().to_ne_bytes();
-        let subject: Option<types::bz_subject> = match self.tables.lookup("subjects", &key)? {
-            None => self.tables.lookup("subjects_by_pid", &pid.to_ne_bytes())?,
+    fn service_of(&mut self, process: &Process) -> Result<Option<String>, KernelError> {
+        let subject: Option<types::bz_subject> = match self.tables.lookup("subjects", &process.key())? {
+            None => self.tables.lookup("subjects_by_pid", &process.pid().to_ne_bytes())?,
             found => found,
         };
+        if process.has_ended() {
+            return Err(KernelError::NotHeld(format!("process {} has ended", process.pid())));
+        }
         let Some(number) = subject.map(|subject| subject.service).filter(|number| *number != 0) else {
             return Ok(None);
         };
@@ -327,18 +337,6 @@ impl Kernel for Enforcement {
         differences.extend(self.differences()?);
         Ok(ReadBack { hooks, differences })
     }
-}
-
-/// A descriptor of a process, which is how user space names a task to a task storage map.
-fn open_process(pid: u32) -> Result<OwnedFd, KernelError> {
-    // SAFETY: pidfd_open takes two integers and touches no memory of ours.
-    let descriptor = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
-    if descriptor < 0 {
-        let source = std::io::Error::last_os_error();
-        return Err(KernelError::Bpf { what: format!("looking at process {pid}"), source });
-    }
-    // SAFETY: the kernel has just returned this descriptor, and nobody else knows it.
-    Ok(unsafe { OwnedFd::from_raw_fd(descriptor as i32) })
 }
 
 fn monotonic_minutes() -> u64 {

@@ -17,6 +17,10 @@ const NODES: u32 = 1 << 14;
 const LABELS: u32 = 1 << 12;
 /// Number of services that the maps have room for (`BZ_SERVICES`).
 pub const SERVICES: u32 = 1 << 10;
+/// Number that services share for which none was left (`BZ_SERVICE_OTHERS`).
+pub const OTHERS: u32 = SERVICES - 1;
+/// The name of all those together, which no unit can have.
+pub const OTHERS_NAME: &str = "(others)";
 const OPERATIONS: u32 = 8;
 
 /// Bits of `bz_policy.flags`.
@@ -178,8 +182,9 @@ fn policies(compiled: &Compiled, slot: u32, numbers: &Numbers) -> Entries {
 
 fn rules(compiled: &Compiled, slot: u32, numbers: &Numbers) -> Entries {
     let mut entries = Entries::new();
-    for (name, service) in &compiled.services {
-        let Some(number) = numbers.get(name) else { continue };
+    // Number 0 stands for every service that the revision does not know.
+    let known = compiled.services.iter().filter_map(|(name, service)| Some((*numbers.get(name)?, service)));
+    for (number, service) in known.chain([(0, &compiled.unlisted)]) {
         for ((capability, access), rule) in service.rules.iter().filter(|(_, rule)| **rule != 0) {
             let key = types::bz_rule_key {
                 service: number | slot << 31,

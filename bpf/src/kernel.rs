@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use policy::compiled::{Compiled, Service};
 
 use crate::event::{Flood, Repeat};
+use crate::process::Process;
 
 /// A service that has a number in the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,8 +96,9 @@ pub trait Kernel: Send {
     /// Every service that has a number in the kernel.
     fn services(&mut self) -> Result<Vec<SeenService>, KernelError>;
 
-    /// The service that a process is labelled with, by its main thread. `None`: it has no service.
-    fn service_of(&mut self, pid: u32) -> Result<Option<String>, KernelError>;
+    /// The service that a process is labelled with, by its main thread. `None`: it has no service. One that has ended is an
+    /// error.
+    fn service_of(&mut self, process: &Process) -> Result<Option<String>, KernelError>;
 
     /// Repeats of every kind of act that is still counted. Kinds that were quiet for long are counted for the last time.
     fn repeats(&mut self) -> Result<Vec<Repeat>, KernelError>;

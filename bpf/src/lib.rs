@@ -12,6 +12,7 @@ mod links;
 pub mod load;
 pub mod paths;
 pub mod pins;
+pub mod process;
 pub mod skeleton;
 pub mod stream;
 pub mod support;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use libbpf_rs::{MapCore as _, MapFlags, MapHandle};
 
-use crate::image::{Entries, Numbers, in_slot};
+use crate::image::{Entries, Numbers, OTHERS, OTHERS_NAME, in_slot};
 use crate::kernel::KernelError;
 use crate::skeleton::bartizan::types;
 use crate::wire::{Plain, bytes, value};
@@ -124,7 +124,8 @@ impl Tables {
     /// Numbers of all services that have one, and whether each was running before the programs were loaded.
     pub fn services(&self) -> Result<BTreeMap<String, (u32, bool)>, KernelError> {
         let all: Vec<(types::bz_unit, types::bz_service)> = self.all("services")?;
-        Ok(all.into_iter().map(|(unit, service)| (unit_name(&unit), (service.id, service.flags & 1 != 0))).collect())
+        let named = all.into_iter().map(|(unit, service)| (unit_name(&unit), (service.id, service.flags & 1 != 0)));
+        Ok(named.chain([(OTHERS_NAME.to_owned(), (OTHERS, false))]).collect())
     }
 
     /// Numbers of all services that have one.

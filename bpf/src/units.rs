@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::calls::Calls;
+use crate::image::OTHERS;
 use crate::kernel::KernelError;
 use crate::tables::Tables;
 
@@ -19,7 +20,7 @@ pub(crate) fn hierarchy(mountinfo: &str) -> Option<PathBuf> {
 
 /// What a cgroup means by its own name: a service without its suffix (templates keep the `@`), or a login session.
 fn unit_of_name(name: &str) -> (Option<&str>, bool) {
-    if name.starts_with("session-") {
+    if name.starts_with("session-") && name.ends_with(".scope") {
         return (None, true);
     }
     let Some(service) = name.strip_suffix(".service").filter(|service| !service.is_empty()) else {
@@ -41,7 +42,7 @@ pub(crate) fn enter(tables: &Tables, calls: &Calls, root: &Path) -> Result<(), K
             let (unit, is_session) = unit_of_name(name);
             session = is_session;
             if let Some(unit) = unit {
-                service = calls.register(unit, true)?.unwrap_or(0);
+                service = calls.register(unit, true)?.unwrap_or(OTHERS);
             }
         }
         if service != 0 || session {
@@ -66,6 +67,7 @@ mod tests {
         assert_eq!(unit_of_name("nginx.service"), (Some("nginx"), false));
         assert_eq!(unit_of_name("getty@tty1.service"), (Some("getty@"), false));
         assert_eq!(unit_of_name("session-3.scope"), (None, true));
+        assert_eq!(unit_of_name("session-store.service"), (Some("session-store"), false));
         assert_eq!(unit_of_name("system.slice"), (None, false));
         assert_eq!(unit_of_name(".service"), (None, false));
     }

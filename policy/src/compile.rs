@@ -93,7 +93,7 @@ fn fits(compiled: &Compiled) -> Result<(), CompileError> {
     room("globs of path components", compiled.globs.len(), GLOBS_MAX, paths)?;
     // One more stands for all file systems that are not known.
     room("mounted file systems", compiled.starts.len(), STARTS_MAX - 1, paths)?;
-    // Number 0 stands for all services without a policy of their own.
+    // The last number is for all that come when none is left.
     room("services", compiled.services.len(), SERVICES_MAX - 1, "name fewer services in rules")?;
     let decided = compiled.services.values().map(|service| service.rules.len()).sum();
     let fewer = "have violations = \"prevent\" for fewer services, or fewer capabilities in wide rules";

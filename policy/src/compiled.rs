@@ -23,7 +23,7 @@ pub const EDGES_MAX: usize = 32_768;
 /// See [`NODES_MAX`].
 pub const GLOBS_MAX: usize = 1_024;
 /// See [`NODES_MAX`].
-pub const SERVICES_MAX: usize = 1_024;
+pub const SERVICES_MAX: usize = 1_023;
 /// Most file systems with a start of their own, the start of all others included.
 pub const STARTS_MAX: usize = 2_048;
 /// Most entries (service × capability × access) that name the rule that decided.

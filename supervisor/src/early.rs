@@ -17,7 +17,9 @@ use crate::paths::{GENERATIONS, MODELS, REVISIONS};
 /// Installs the active revision. The sentence says what was done.
 pub fn run() -> Result<String, String> {
     let store = RevisionStore::new(PathBuf::from(REVISIONS));
-    let Some(revision) = store.active()? else {
+    let (revision, passed_over) = store.last_good()?;
+    passed_over.iter().for_each(|why| tracing::error!("a revision cannot be used, the one before it is taken: {why}"));
+    let Some(revision) = revision else {
         return Ok("there is no revision yet: nothing is enforced before the daemon starts".to_owned());
     };
     let rules = assemble::rules(&revision.files)

@@ -8,18 +8,18 @@ use actors::messages::Recompile;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::runtime::{Builder, Runtime};
 
-/// Starts the thread. It ends with the process.
-pub fn watch(directory: Directory) -> std::io::Result<()> {
+/// Starts the thread, for changes since `known` was read. It ends with the process.
+pub fn watch(directory: Directory, known: String) -> std::io::Result<()> {
     // The kernel marks this file with POLLPRI whenever a mount of PID 1's namespace comes or goes.
     let mounts = File::open("/proc/1/mountinfo")?;
     let waiting = Builder::new_current_thread().build()?;
-    std::thread::Builder::new().name("mounts".to_owned()).spawn(move || run(&mounts, &directory, &waiting))?;
+    std::thread::Builder::new().name("mounts".to_owned()).spawn(move || run(&mounts, &directory, &waiting, known))?;
     Ok(())
 }
 
-fn run(mounts: &File, directory: &Directory, waiting: &Runtime) {
-    let mut known = actors::host::mountinfo();
+fn run(mounts: &File, directory: &Directory, waiting: &Runtime, mut known: String) {
     loop {
+        recompile(directory, waiting, &mut known);
         let mut polled = [PollFd::new(mounts.as_fd(), PollFlags::POLLPRI)];
         if let Err(error) = poll(&mut polled, PollTimeout::NONE)
             && error != nix::errno::Errno::EINTR
@@ -27,17 +27,20 @@ fn run(mounts: &File, directory: &Directory, waiting: &Runtime) {
             tracing::error!("the host's mounts cannot be watched any more: {error}");
             return;
         }
-        let now = actors::host::mountinfo();
-        if now != known
-            && let Some(keeper) = directory.keeper()
-        {
-            // Waiting for the answer makes one compilation of all changes that come meanwhile.
-            match waiting.block_on(keeper.send(Recompile)) {
-                Ok(Ok(())) => known = now,
-                // Tried again at the next change; the keeper has told why.
-                Ok(Err(_)) => {}
-                Err(error) => tracing::error!("the policy was not compiled for the new mounts: {error}"),
-            }
+    }
+}
+
+fn recompile(directory: &Directory, waiting: &Runtime, known: &mut String) {
+    let now = actors::host::mountinfo();
+    if now != *known
+        && let Some(keeper) = directory.keeper()
+    {
+        // Waiting for the answer makes one compilation of all changes that come meanwhile.
+        match waiting.block_on(keeper.send(Recompile)) {
+            Ok(Ok(())) => *known = now,
+            // Tried again at the next change; the keeper has told why.
+            Ok(Err(_)) => {}
+            Err(error) => tracing::error!("the policy was not compiled for the new mounts: {error}"),
         }
     }
 }

@@ -16,21 +16,46 @@ use actors::model_store::ModelStore;
 use actors::policy_keeper::{Beginning, PolicyKeeper};
 use actors::record::Kind;
 use actors::registry::Registry;
-use actors::revision_store::{Revision, RevisionStore};
+use actors::revision_store::RevisionStore;
 use actors::root::{Child, Root, Start};
 use bpf::enforcement::{Opened, open};
-use bpf::kernel::Kernel as _;
+use bpf::kernel::{Kernel as _, KernelError};
 use policy::model::Model;
 
 use crate::config::Config;
 use crate::paths::{AUDIT, GENERATIONS, MODELS, POLICY, REVISIONS};
 
+/// Why the daemon cannot start.
+#[derive(Debug)]
+pub enum StartError {
+    /// This machine cannot enforce, and trying again does not change that.
+    Unsupported(String),
+    /// Something else, which may be better next time.
+    Failed(String),
+}
+
+impl From<String> for StartError {
+    fn from(error: String) -> StartError {
+        StartError::Failed(error)
+    }
+}
+
+impl From<KernelError> for StartError {
+    fn from(error: KernelError) -> StartError {
+        if error.is_final() {
+            StartError::Unsupported(error.to_string())
+        } else {
+            StartError::Failed(error.to_string())
+        }
+    }
+}
+
 /// Starts every actor; with `enforce`, the hooks run when this returns.
-pub async fn start(config: &Config, enforce: bool) -> Result<Directory, String> {
+pub async fn start(config: &Config, enforce: bool) -> Result<Directory, StartError> {
     let directory = Directory::default();
     let root = Root::default().start();
     directory.set_root(root.clone());
-    let opened = if enforce { Some(open().map_err(|error| error.to_string())?) } else { None };
+    let opened = if enforce { Some(open()?) } else { None };
     let (load, adopted, opened) = identity(opened)?;
     supervise(&root, "audit log", audit(directory.clone(), load)).await?;
     let store = ModelStore::new(PathBuf::from(MODELS));
@@ -46,8 +71,9 @@ pub async fn start(config: &Config, enforce: bool) -> Result<Directory, String> 
     }
     supervise(&root, "policy keeper", keeper(directory.clone())).await?;
     if enforce {
+        let mounts = actors::host::mountinfo();
         first_install(&directory).await?;
-        crate::mounts::watch(directory.clone()).map_err(|error| format!("/proc/1/mountinfo: {error}"))?;
+        crate::mounts::watch(directory.clone(), mounts).map_err(|error| format!("/proc/1/mountinfo: {error}"))?;
     }
     let models: BTreeMap<String, Model> = models.into_iter().map(|model| (model.service.clone(), model)).collect();
     supervise(&root, "registry", registry(directory.clone(), store, config.learning_time, models)).await?;
@@ -103,7 +129,12 @@ fn kernel(directory: Directory, opened: Opened) -> Start {
 fn keeper(directory: Directory) -> Start {
     Box::new(move |notice| {
         let store = RevisionStore::new(PathBuf::from(REVISIONS));
-        let revision = store.active()?.unwrap_or_default();
+        let (revision, passed_over) = store.last_good()?;
+        for why in passed_over {
+            let message = format!("A revision cannot be used, and the one before it is in force: {why}");
+            directory.tell(Kind::Lifecycle, None, message);
+        }
+        let revision = revision.unwrap_or_default();
         let rules = assemble::rules(&revision.files)
             .map_err(|problems| problems.first().map(ToString::to_string).unwrap_or_default())?;
         let (models, _) = ModelStore::new(PathBuf::from(MODELS)).read().map_err(|error| error.to_string())?;
@@ -133,7 +164,7 @@ fn registry(
 /// Has the kernel hold the active revision, or makes the first one of the operator's files.
 async fn first_install(directory: &Directory) -> Result<(), String> {
     let keeper = directory.keeper().ok_or_else(|| "the policy keeper did not start: see the lines above".to_owned())?;
-    let active: Option<Revision> = RevisionStore::new(PathBuf::from(REVISIONS)).active()?;
+    let (active, _) = RevisionStore::new(PathBuf::from(REVISIONS)).last_good()?;
     if active.is_none() {
         match crate::cli::policy_files::read(Path::new(POLICY)) {
             Ok(files) => {

@@ -35,6 +35,15 @@ def systemd_run_scope_keeps_the_label():
 
 
 @test
+def a_scope_that_is_called_like_a_session():
+    rules_hold()
+    status, text = victim.one("output", "/usr/bin/systemd-run", "--scope", "--unit=session-e2e", "/usr/sbin/useradd", "escapee")
+    promise(status != 0 and "Operation not permitted" in text, f"useradd is refused in the scope: {status} {text}")
+    promise(not user_exists("escapee"), "there is no user escapee")
+    escape("session-e2e.scope")
+
+
+@test
 def cgroup_procs_keeps_the_label():
     rules_hold()
     (CGROUPS / "e2e-cage").mkdir(exist_ok=True)

@@ -5,7 +5,7 @@ import contextlib
 import os
 import pathlib
 
-from ground import AREA, RULE, SECOND, rules_hold, victim
+from ground import AREA, CLERK_RULE, RULE, SECOND, clerk, rules_hold, victim
 from audit import record
 from stage import must, promise, wait_for
 from suite import test
@@ -161,3 +161,45 @@ def administrator_replaces_a_protected_file():
     after = writes(fresh)
     fresh.rename("/etc/shells")
     promise(after == "ok", f"renamed out of the policy, a file is an ordinary one again: {after}")
+
+
+@test
+def file_with_two_names_moved_into_the_policy():
+    rules_hold()
+    one, other, place = AREA / "twin", AREA / "other-twin", pathlib.Path("/etc/sudoers.d/twin")
+    one.write_text("# nothing\n")
+    os.link(one, other)
+    promise(writes(other) == "ok", "an innocent file may be written by both its names")
+    one.rename(place)
+    try:
+        after = writes(other)
+    finally:
+        place.unlink()
+        other.unlink()
+    promise(after == "EPERM", f"now that it is a sudoer's file, it may not be written by its other name: {after}")
+
+
+@test
+def directory_moved_to_where_a_home_is_missing():
+    rules_hold()
+    home = "/home/e2e-missing"
+    must("useradd", "-M", "-d", home, "e2e-missing")
+    try:
+        must("bartizan", "policy", "apply")
+        (AREA / "planted/.ssh").mkdir(parents=True, exist_ok=True)
+        (AREA / "planted/.ssh/authorized_keys").write_text("")
+        os.makedirs("/home", exist_ok=True)
+        victim.must_deny("rename", str(AREA / "planted"), home)
+        victim.must_deny("symlink", str(AREA / "planted"), home)
+        promise(not os.path.lexists(home), "a refused act leaves nothing")
+    finally:
+        must("userdel", "e2e-missing")
+        must("bartizan", "policy", "apply")
+
+
+@test
+def mounting_over_a_protected_directory():
+    rules_hold()
+    # No rule prevents that the clerk mounts; what it would cover is another matter.
+    clerk.must_deny("mount_tmpfs", "/etc/pam.d")
+    record("Service clerk attempted to obtain capability USERS_ADMIN by writing /etc/pam.d", rule=CLERK_RULE, verdict="deny")

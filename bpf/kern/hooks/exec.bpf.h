@@ -28,6 +28,8 @@ static __always_inline int check_exec(struct linux_binprm *bprm)
 	__u64 word;
 
 	if (!subject)
+		subject = relabel(task);
+	if (!subject)
 		return 0;
 	act.epoch = control.epoch;
 	if (subject->flags & (BZ_SUBJECT_BORN | BZ_SUBJECT_PREPARING)) {

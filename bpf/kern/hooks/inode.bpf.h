@@ -3,7 +3,7 @@
 #ifndef BZ_HOOK_INODE_H
 #define BZ_HOOK_INODE_H
 
-static __always_inline int check_name(struct dentry *dentry)
+static __always_inline int check_name(struct dentry *dentry, bool whole)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct bz_subject *subject = governed(task);
@@ -12,7 +12,7 @@ static __always_inline int check_name(struct dentry *dentry)
 	if (!subject || subject->flags & BZ_SUBJECT_PREPARING)
 		return 0;
 	act.epoch = control.epoch;
-	return judge_name(subject, false, &act);
+	return judge_name(subject, whole, &act);
 }
 
 /* A directory takes along what is below it. */
@@ -27,17 +27,23 @@ static __always_inline int check_rename(struct dentry *from, struct dentry *to)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct bz_subject *subject = governed(task);
-	struct act act = {.dentry = (__u64)from, .task = (__u64)task, .access = BZ_WRITE};
-	int refused;
+	struct act act = {
+	    .dentry = (__u64)from, .task = (__u64)task, .access = BZ_WRITE, .epoch = control.epoch};
+	struct inode *inode = from->d_inode;
+	/* What a directory holds comes to lie below the new name, whether or not there was anything. */
+	bool whole = is_tree(from) || is_tree(to), unresolved = false;
 
-	if (!subject || subject->flags & BZ_SUBJECT_PREPARING)
-		return 0;
-	act.epoch = control.epoch;
-	refused = judge_name(subject, is_tree(from), &act);
-	if (refused)
-		return refused;
-	act.dentry = (__u64)to;
-	return judge_name(subject, is_tree(to), &act);
+	if (subject && !(subject->flags & BZ_SUBJECT_PREPARING)) {
+		if (judge_name(subject, whole, &act))
+			return -EPERM;
+		act.dentry = (__u64)to;
+		if (judge_name(subject, whole, &act))
+			return -EPERM;
+	}
+	/* A file with other names carries what this one needs to them. */
+	if (GUARD(rename_upkeep) && inode && inode->i_nlink > 1 && !is_directory(inode))
+		merge(inode, label_of_name((__u64)to, act.epoch, false, &unresolved));
+	return 0;
 }
 
 /* Both names now mean one inode: what either needs, the inode needs by whatever name. */

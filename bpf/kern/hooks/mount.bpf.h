@@ -24,4 +24,14 @@ static __always_inline int check_mount(const struct path *where, bool covers)
 	return 0;
 }
 
+/* The pins may not be moved to where they could be unmounted along with something else. */
+static __always_inline int check_move_mount(const struct path *from, const struct path *where)
+{
+	__u64 magic = from->dentry->d_sb->s_magic;
+
+	if (magic == BPF_FS_MAGIC && from->dentry == from->mnt->mnt_root && check_umount(from->mnt))
+		return -EPERM;
+	return check_mount(where, true);
+}
+
 #endif

@@ -53,7 +53,7 @@ fn each_table_says_what_it_has_no_room_for() {
     let enforced = rule("violations = \"prevent\"");
     for (rules, services, mounts, part) in [
         ("", 0, 2100, "mounted file systems, and the kernel has room for 2047: unmount"),
-        ("", 1100, 1, "services, and the kernel has room for 1023: name fewer"),
+        ("", 1100, 1, "services, and the kernel has room for 1022: name fewer"),
         (enforced.as_str(), 450, 1, "entries that name the deciding rule, and the kernel has room for 32768: have"),
         (
             ports.as_str(),

@@ -6,10 +6,11 @@ use std::process::ExitCode;
 
 use actors::messages::Retire;
 use clap::Parser;
+use supervisor::start::StartError;
 use supervisor::{CANNOT, GOOD, api, config, early, logging, paths, start, switch};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Exit status when an actor could not be kept running; systemd starts the daemon again.
+/// Exit status when the daemon could not start or an actor could not be kept running; systemd starts it again.
 const GAVE_UP: u8 = 4;
 
 /// Bartizan's daemon: learns what services do and keeps the kernel's policy up to date. Ending it does not end
@@ -29,6 +30,8 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let config = match config::read(&arguments.config) {
         Ok(config) => config,
+        // A mistake in it must not leave a boot without enforcement; the daemon tells it.
+        Err(_) if arguments.early => config::Config::default(),
         Err(error) => {
             eprintln!("bartizand: {error}");
             return ExitCode::from(supervisor::BAD_INPUT);
@@ -81,10 +84,15 @@ fn run(config: &config::Config, off: Option<String>) -> ExitCode {
         });
         // Outside systemd there is nobody to notify.
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-        Ok::<(), String>(())
+        Ok::<(), StartError>(())
     });
-    if let Err(error) = started {
-        return cannot(&error);
+    match started {
+        Ok(()) => {}
+        Err(StartError::Unsupported(error)) => return cannot(&error),
+        Err(StartError::Failed(error)) => {
+            tracing::error!("bartizand cannot start: {error}; what is pinned in the kernel stays in force");
+            return ExitCode::from(GAVE_UP);
+        }
     }
     match system.run_with_code() {
         Ok(0) => {
