@@ -27,6 +27,7 @@ pub struct PolicyKeeper {
     revision: Revision,
     rules: Vec<Rule>,
     services: Services,
+    broken: Option<String>,
     _notice: ExitNotice,
 }
 
@@ -38,6 +39,9 @@ pub struct Beginning {
     pub rules: Vec<Rule>,
     /// The models.
     pub services: Services,
+    /// Why the revision that the kernel holds cannot be compiled again, if it cannot: it stays in force as it is until
+    /// another one is applied.
+    pub broken: Option<String>,
 }
 
 impl PolicyKeeper {
@@ -49,8 +53,8 @@ impl PolicyKeeper {
         beginning: Beginning,
         notice: ExitNotice,
     ) -> PolicyKeeper {
-        let Beginning { revision, rules, services } = beginning;
-        PolicyKeeper { directory, store, host, revision, rules, services, _notice: notice }
+        let Beginning { revision, rules, services, broken } = beginning;
+        PolicyKeeper { directory, store, host, revision, rules, services, broken, _notice: notice }
     }
 
     fn compile(&self, rules: &[Rule]) -> Result<Box<Compiled>, String> {
@@ -59,6 +63,10 @@ impl PolicyKeeper {
 
     /// Has the kernel hold what is in force, compiled afresh.
     fn install(&self) -> Answer {
+        if let Some(why) = &self.broken {
+            let error = format!("what the kernel holds stays in force as it is, until a policy is applied: {why}");
+            return Box::pin(fut::ready(Err(error)));
+        }
         let compiled = match self.compile(&self.rules) {
             Ok(compiled) => compiled,
             Err(error) => return Box::pin(fut::ready(Err(error))),
@@ -159,7 +167,7 @@ impl Handler<Apply> for PolicyKeeper {
         AtomicResponse::new(Box::pin(asked.map(move |answer, keeper, _| {
             answer.map_err(|error| error.to_string()).and_then(|result| result).map_err(|error| vec![error])?;
             let number = revision.number;
-            (keeper.rules, keeper.revision) = (rules, revision);
+            (keeper.rules, keeper.revision, keeper.broken) = (rules, revision, None);
             keeper
                 .store
                 .activate(number)

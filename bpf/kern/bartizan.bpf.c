@@ -61,6 +61,8 @@ int BPF_PROG(cgroup_attach_task, struct cgroup *target, const char *path, struct
 		act.access = BZ_OPERATE;
 		act.epoch = control.epoch;
 		act.dentry = (__u64)target->kn->name;
+		/* A name's memory is used again once its cgroup is gone. */
+		*(__u64 *)act.address = target->kn->id;
 		tell(&act);
 	}
 	return 0;

@@ -19,7 +19,7 @@ struct act {
 	__u8 operation;
 	__u8 observation;
 	__u16 rule; /* outbound rules know theirs */
-	__u8 address[16];
+	__u8 address[16]; /* of a connection; the id of a cgroup */
 };
 
 static __always_inline __u64 mix(__u64 h, __u64 value)
@@ -37,7 +37,7 @@ static __always_inline __u64 key_of(struct act *act)
 
 	h = mix(h, act->capabilities);
 	if (act->object == BZ_OBJECT_CGROUP) {
-		h = mix(h, act->dentry);
+		h = mix(h, *(__u64 *)&act->address[0]);
 	} else if (dentry) {
 		h = mix(h, BPF_CORE_READ(dentry, d_sb, s_dev));
 		h = mix(h, BPF_CORE_READ(dentry, d_parent, d_inode, i_ino));

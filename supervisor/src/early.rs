@@ -18,7 +18,7 @@ use crate::paths::{GENERATIONS, MODELS, REVISIONS};
 pub fn run() -> Result<String, String> {
     let store = RevisionStore::new(PathBuf::from(REVISIONS));
     let (revision, passed_over) = store.last_good()?;
-    passed_over.iter().for_each(|why| tracing::error!("a revision cannot be used, the one before it is taken: {why}"));
+    passed_over.iter().for_each(|why| tracing::error!("a revision cannot be used: {why}"));
     let Some(revision) = revision else {
         return Ok("there is no revision yet: nothing is enforced before the daemon starts".to_owned());
     };
@@ -34,6 +34,9 @@ pub fn run() -> Result<String, String> {
         models.iter().map(|model| (model.service.clone(), assemble::service_model(model))).collect();
     let compiled = assemble::revision(&rules, &services, &ThisHost)?;
     let mut opened = bpf::enforcement::open().map_err(|error| error.to_string())?;
+    if opened.adopted && !passed_over.is_empty() {
+        return Ok("what the kernel holds stays in force as it is".to_owned());
+    }
     let load = opened.kernel.load().map_err(|error| error.to_string())?;
     let generation = opened.kernel.next_generation().map_err(|error| error.to_string())?;
     RuleNames::read(PathBuf::from(GENERATIONS))

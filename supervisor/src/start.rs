@@ -69,10 +69,10 @@ pub async fn start(config: &Config, enforce: bool) -> Result<Directory, StartErr
     if let Some(opened) = opened {
         supervise(&root, "kernel link", kernel(directory.clone(), opened)).await?;
     }
-    supervise(&root, "policy keeper", keeper(directory.clone())).await?;
+    supervise(&root, "policy keeper", keeper(directory.clone(), adopted)).await?;
     if enforce {
         let mounts = actors::host::mountinfo();
-        first_install(&directory).await?;
+        first_install(&directory, adopted).await?;
         crate::mounts::watch(directory.clone(), mounts).map_err(|error| format!("/proc/1/mountinfo: {error}"))?;
     }
     let models: BTreeMap<String, Model> = models.into_iter().map(|model| (model.service.clone(), model)).collect();
@@ -126,20 +126,22 @@ fn kernel(directory: Directory, opened: Opened) -> Start {
     })
 }
 
-fn keeper(directory: Directory) -> Start {
+fn keeper(directory: Directory, adopted: bool) -> Start {
     Box::new(move |notice| {
         let store = RevisionStore::new(PathBuf::from(REVISIONS));
         let (revision, passed_over) = store.last_good()?;
-        for why in passed_over {
-            let message = format!("A revision cannot be used, and the one before it is in force: {why}");
-            directory.tell(Kind::Lifecycle, None, message);
+        for why in &passed_over {
+            let then =
+                if adopted { "what the kernel holds stays in force as it is" } else { "the one before it is taken" };
+            directory.tell(Kind::Lifecycle, None, format!("A revision cannot be used, and {then}: {why}"));
         }
+        let broken = passed_over.into_iter().next().filter(|_| adopted);
         let revision = revision.unwrap_or_default();
         let rules = assemble::rules(&revision.files)
             .map_err(|problems| problems.first().map(ToString::to_string).unwrap_or_default())?;
         let (models, _) = ModelStore::new(PathBuf::from(MODELS)).read().map_err(|error| error.to_string())?;
         let services = models.iter().map(|model| (model.service.clone(), assemble::service_model(model))).collect();
-        let beginning = Beginning { revision, rules, services };
+        let beginning = Beginning { revision, rules, services, broken };
         let keeper = PolicyKeeper::new(directory.clone(), store, Box::new(ThisHost), beginning, notice);
         directory.set_keeper(keeper.start());
         Ok(())
@@ -162,9 +164,12 @@ fn registry(
 }
 
 /// Has the kernel hold the active revision, or makes the first one of the operator's files.
-async fn first_install(directory: &Directory) -> Result<(), String> {
+async fn first_install(directory: &Directory, adopted: bool) -> Result<(), String> {
     let keeper = directory.keeper().ok_or_else(|| "the policy keeper did not start: see the lines above".to_owned())?;
-    let (active, _) = RevisionStore::new(PathBuf::from(REVISIONS)).last_good()?;
+    let (active, passed_over) = RevisionStore::new(PathBuf::from(REVISIONS)).last_good()?;
+    if adopted && !passed_over.is_empty() {
+        return Ok(());
+    }
     if active.is_none() {
         match crate::cli::policy_files::read(Path::new(POLICY)) {
             Ok(files) => {
