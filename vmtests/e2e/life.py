@@ -10,6 +10,8 @@ from ground import AREA, RULE, rules_hold, victim
 from stage import must, promise, run, wait_for
 from suite import test
 
+# scripts/test --soak asks for the long form.
+KILLS = 200 if os.environ.get("BARTIZAN_SOAK") else 2
 TARGET = "/etc/nsswitch.conf"
 MESSAGE = f"Service victim attempted to obtain capability USERS_ADMIN by writing {TARGET}"
 
@@ -68,6 +70,19 @@ def killed_under_load():
     promise(standing() == before, f"revision and models are as before: {before} and {standing()}")
     record("Service victim attempted to obtain capability USERS_ADMIN by writing /etc/sudoers.d/while-dead", verdict="deny",
            rule=RULE, count=1)
+
+
+@test
+def killed_again_and_again():
+    rules_hold()
+    before = standing()
+    with Load() as load:
+        for _ in range(KILLS):
+            old = main_pid()
+            os.kill(old, 9)
+            back(old)
+        load.goes_on()
+    promise(standing() == before, f"revision and models are as before: {before} and {standing()}")
 
 
 @test
