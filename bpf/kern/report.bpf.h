@@ -18,7 +18,7 @@ struct act {
 	__u8 object;
 	__u8 operation;
 	__u8 observation;
-	__u16 rule; /* outbound rules know theirs */
+	__u16 rule;	  /* outbound rules know theirs */
 	__u8 address[16]; /* of a connection; the id of a cgroup */
 };
 
