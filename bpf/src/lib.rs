@@ -3,6 +3,7 @@
 //!
 //! Everything above this crate talks to the kernel through [`kernel::Kernel`], which a test can replace.
 
+mod batch;
 mod calls;
 pub mod enforcement;
 pub mod event;

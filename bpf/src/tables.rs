@@ -1,14 +1,18 @@
 //! The maps, by name, as handles that outlive whatever loaded them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use libbpf_rs::{MapCore as _, MapFlags, MapHandle};
 
+use crate::batch;
 use crate::image::{Entries, Numbers, OTHERS, OTHERS_NAME, in_slot};
 use crate::kernel::KernelError;
 use crate::skeleton::bartizan::types;
 use crate::wire::{Plain, bytes, value};
+
+/// Entries that are written with one call.
+const BATCH: u32 = 8192;
 
 /// Every map of the programs.
 #[derive(Debug)]
@@ -80,26 +84,30 @@ impl Tables {
         Ok(found)
     }
 
-    /// Makes one slot of a map hold exactly these entries.
+    /// Makes one slot of a map hold exactly these entries, writing only what differs.
     pub fn write(&self, map: &str, entries: &Entries, slot: u32) -> Result<(), KernelError> {
         let handle = self.get(map)?;
-        for key in self.keys_of(map, slot)?.difference(&entries.keys().cloned().collect()) {
+        let held = self.entries(map)?;
+        for key in held.keys().filter(|key| in_slot(map, key, slot) && !entries.contains_key(*key)) {
             handle.delete(key).map_err(|error| KernelError::bpf(format!("deleting from the map {map}"), error))?;
         }
-        entries.iter().try_for_each(|(key, value)| self.put(map, key, value))
+        let fresh: Vec<_> = entries.iter().filter(|(key, value)| held.get(*key) != Some(*value)).collect();
+        for chunk in fresh.chunks(BATCH as usize) {
+            let keys: Vec<u8> = chunk.iter().flat_map(|(key, _)| key.iter().copied()).collect();
+            let values: Vec<u8> = chunk.iter().flat_map(|(_, value)| value.iter().copied()).collect();
+            let count = u32::try_from(chunk.len()).unwrap_or(BATCH);
+            handle
+                .update_batch(&keys, &values, count, MapFlags::ANY, MapFlags::ANY)
+                .map_err(|error| KernelError::bpf(format!("writing the map {map}"), error))?;
+        }
+        Ok(())
     }
 
     /// One sentence per difference between a slot of a map and what it should hold.
     pub fn compare(&self, map: &str, entries: &Entries, slot: u32) -> Result<Vec<String>, KernelError> {
-        let handle = self.get(map)?;
-        let mut different = 0;
-        for (key, expected) in entries {
-            let held = handle
-                .lookup(key, MapFlags::ANY)
-                .map_err(|error| KernelError::bpf(format!("reading the map {map}"), error))?;
-            different += usize::from(held.as_ref() != Some(expected));
-        }
-        let surplus = self.keys_of(map, slot)?.iter().filter(|key| !entries.contains_key(*key)).count();
+        let read = self.entries(map)?;
+        let different = entries.iter().filter(|(key, value)| read.get(*key) != Some(*value)).count();
+        let surplus = read.keys().filter(|key| in_slot(map, key, slot) && !entries.contains_key(*key)).count();
         let mut told = Vec::new();
         if different > 0 {
             told.push(format!("map {map}: {different} of {} entries differ from the revision", entries.len()));
@@ -110,9 +118,10 @@ impl Tables {
         Ok(told)
     }
 
-    /// Keys of a slot; none for arrays, which have every key.
-    fn keys_of(&self, map: &str, slot: u32) -> Result<BTreeSet<Vec<u8>>, KernelError> {
-        Ok(self.get(map)?.keys().filter(|key| in_slot(map, key, slot)).collect())
+    /// The entries of both slots, read many at a time.
+    fn entries(&self, map: &str) -> Result<HashMap<Vec<u8>, Vec<u8>>, KernelError> {
+        batch::read(self.get(map)?)
+            .map_err(|source| KernelError::Bpf { what: format!("reading the map {map}"), source })
     }
 
     /// The page of state.
