@@ -71,8 +71,10 @@ int label_tasks(struct bpf_iter__task *context)
 	if (!task)
 		return 0;
 	subject = subject_of(task);
-	if (!subject)
-		subject = relabel(task);
+	if (!subject) {
+		relabel(task);
+		subject = subject_of(task);
+	}
 	if (subject && !(subject->flags & BZ_SUBJECT_LABELLED)) {
 		/* Forked since the programs are attached, by a task that had no label yet. */
 		unit = unit_of(task->cgroups->dfl_cgrp);

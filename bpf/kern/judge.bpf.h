@@ -10,8 +10,8 @@ static __always_inline struct bz_subject *governed(struct task_struct *task)
 	struct bz_subject *subject = subject_of(task);
 
 	if (!subject) {
-		lose(BZ_UNLABELLED);
-		subject = relabel(task);
+		relabel_current();
+		subject = subject_of(task);
 		if (!subject)
 			return 0;
 	}

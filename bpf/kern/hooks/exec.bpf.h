@@ -27,8 +27,10 @@ static __always_inline int check_exec(struct linux_binprm *bprm)
 	struct bz_label *label;
 	__u64 word;
 
-	if (!subject)
-		subject = relabel(task);
+	if (!subject) {
+		relabel_current();
+		subject = subject_of(task);
+	}
 	if (!subject)
 		return 0;
 	act.epoch = control.epoch;
