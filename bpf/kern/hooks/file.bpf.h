@@ -16,8 +16,9 @@ static __always_inline int check_open(struct file *file)
 	if (!subject || subject->flags & BZ_SUBJECT_PREPARING || file->f_flags & FMODE_EXEC)
 		return 0;
 	act.epoch = control.epoch;
-	/* O_RDONLY|O_TRUNC empties the file all the same. */
-	if (mode & FMODE_WRITE || (GUARD(o_trunc) && file->f_flags & O_TRUNC)) {
+	/* O_RDONLY|O_TRUNC empties the file all the same. The change of size would meet inode_setattr as
+	 * well. */
+	if (mode & FMODE_WRITE || file->f_flags & O_TRUNC) {
 		refused = judge_inode(subject, dentry, file->f_inode, BZ_WRITE, &act);
 		if (refused)
 			return refused;
