@@ -124,12 +124,7 @@ fn status(json: bool) -> Result<u8, Trouble> {
         Ok(answer) => answer,
         Err(trouble) if trouble.status == CANNOT && bpf::load::probe().is_err_and(|error| error.is_final()) => {
             let status = Status::without_kernel("unsupported", 0);
-            let text = serde_json::to_string(&status).unwrap_or_default();
-            if json {
-                println!("{text}")
-            } else {
-                tables::status(&status)
-            }
+            print_status(&status, &serde_json::to_string(&status).unwrap_or_default(), json);
             return Err(Trouble {
                 lines: vec!["this machine cannot enforce, see `bartizan doctor`".to_owned()],
                 ..trouble
@@ -137,12 +132,12 @@ fn status(json: bool) -> Result<u8, Trouble> {
         }
         Err(trouble) => return Err(trouble),
     };
-    if json {
-        println!("{text}")
-    } else {
-        tables::status(&status)
-    }
+    print_status(&status, &text, json);
     Ok(if status.enforcement == "enforcing" { GOOD } else { FINDING })
+}
+
+fn print_status(status: &Status, text: &str, json: bool) {
+    if json { println!("{text}") } else { tables::status(status) }
 }
 
 fn services(json: bool) -> Result<u8, Trouble> {
