@@ -74,21 +74,20 @@ impl Operation {
         matches!(self, Operation::OpenClose | Operation::Chmod)
     }
 
-    /// The act, ready to be done. Its files lie in `folder` and are made when missing; `program` is what is started.
-    pub fn act(self, folder: &Path, program: &Path, cold: bool) -> Result<Box<dyn Act>> {
+    /// The act, ready to be done. Its files are made in the working directory; `program` is what is started.
+    pub fn act(self, program: &Path, cold: bool) -> Result<Box<dyn Act>> {
         ensure!(!cold || self.can_be_cold(), "only open+close and chmod can be cold");
-        let warm = folder.join("warm");
         let call: fn(&CStr) -> nix::Result<()> = match self {
             Operation::OpenClose => |path| open(path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).map(drop),
             Operation::Chmod => {
                 |path| fchmodat(AT_FDCWD, path, Mode::from_bits_truncate(0o640), FchmodatFlags::FollowSymlink)
             }
             Operation::Stat => |path| stat(path).map(drop),
-            Operation::Read => return Ok(Box::new(Read { file: File::open(made(&warm)?)? })),
+            Operation::Read => return Ok(Box::new(Read { file: File::open(made(&Files::fresh())?)? })),
             Operation::UdpConnect => return Ok(Box::new(UdpConnect::new()?)),
             Operation::SpawnExec => return Ok(Box::new(SpawnExec { program: program.to_path_buf() })),
         };
-        let files = if cold { Files::cold(folder, self.per_round(true))? } else { Files::warm(&warm)? };
+        let files = if cold { Files::cold(self.per_round(true))? } else { Files::warm()? };
         Ok(Box::new(OnPath { files, call }))
     }
 }
@@ -101,14 +100,21 @@ struct Files {
 }
 
 impl Files {
-    fn warm(file: &Path) -> Result<Self> {
-        Ok(Files { paths: vec![text(made(file)?)?], next: 0, cold: false })
+    /// A name of one component that nobody has used before. Names share the buckets of the kernel's hash table, where the
+    /// newest comes first: an older one may have to be searched for behind names that came up since, which costs 18
+    /// instructions each on 6.12 and looks like a cost of whatever was loaded meanwhile.
+    fn fresh() -> PathBuf {
+        format!("warm-{}", std::process::id()).into()
+    }
+
+    fn warm() -> Result<Self> {
+        Ok(Files { paths: vec![text(made(&Self::fresh())?)?], next: 0, cold: false })
     }
 
     /// One file per act of a set.
-    fn cold(folder: &Path, per_round: u32) -> Result<Self> {
+    fn cold(per_round: u32) -> Result<Self> {
         let count = ROUNDS * per_round as usize;
-        let path = |n: usize| text(made(&folder.join(format!("five/six/seven/{n}")))?);
+        let path = |n: usize| text(made(Path::new(&format!("five/six/seven/{n}")))?);
         Ok(Files { paths: (0..count).map(path).collect::<Result<_>>()?, next: 0, cold: true })
     }
 
@@ -203,8 +209,9 @@ impl Act for SpawnExec {
 /// Makes the file and its folders when it is missing, long enough for `read`.
 fn made(file: &Path) -> Result<&Path> {
     if !file.exists() {
-        let folder = file.parent().with_context(|| format!("{} is not a file's path", file.display()))?;
-        fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+        if let Some(folder) = file.parent() {
+            fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+        }
         fs::write(file, [b'.'; READ_BYTES]).with_context(|| format!("making {}", file.display()))?;
     }
     Ok(file)

@@ -23,7 +23,7 @@ struct Arguments {
     /// Do each act once and measure nothing.
     #[arg(long)]
     once: bool,
-    /// Where the files are; made when missing. Cold ones lie four levels deeper.
+    /// The working directory, in which the files are made. Cold ones lie three levels deeper.
     #[arg(long, default_value = "/srv/bartizan/acts")]
     folder: PathBuf,
     /// The program that spawn+exec starts.
@@ -33,6 +33,9 @@ struct Arguments {
 
 fn main() -> Result<()> {
     let given = Arguments::parse();
+    std::fs::create_dir_all(&given.folder)
+        .and_then(|()| std::env::set_current_dir(&given.folder))
+        .with_context(|| format!("acts: going to {}", given.folder.display()))?;
     let mut operations = given.operations.clone();
     if operations.is_empty() {
         operations.extend(Operation::value_variants().iter().filter(|one| !given.cold || one.can_be_cold()));
@@ -45,7 +48,7 @@ fn main() -> Result<()> {
 }
 
 fn perform(given: &Arguments, operation: Operation, name: &str) -> Result<()> {
-    let mut act = operation.act(&given.folder, &given.program, given.cold)?;
+    let mut act = operation.act(&given.program, given.cold)?;
     if given.once {
         act.prepare()?;
         return act.once();
