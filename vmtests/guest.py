@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """What every guest of scripts/vm has: a directory of its own, a QEMU process, a console log and a time limit."""
 
+import fcntl
 import os
 import pathlib
 import re
@@ -30,12 +31,16 @@ def note(text):
 
 def programs(tree):
     """Fills `tree` with the built programs as scripts/install --from wants them."""
-    built = subprocess.run(["cargo", "build", "-q", "-p", "bartizan-supervisor"], cwd=ROOT, stdin=subprocess.DEVNULL)
-    if built.returncode != 0:
-        raise Failure("Bartizan does not build, see above (--bare runs a guest without it)")
     (tree / "scripts").mkdir(parents=True)
-    for name in ("bartizan", "bartizand"):
-        shutil.copy2(BUILT / name, tree / name)
+    BUILT.mkdir(parents=True, exist_ok=True)
+    # Runners beside this one may build with another guard compiled out: what is copied is what was built here.
+    with open(BUILT / ".runner.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        built = subprocess.run(["cargo", "build", "-q", "-p", "bartizan-supervisor"], cwd=ROOT, stdin=subprocess.DEVNULL)
+        if built.returncode != 0:
+            raise Failure("Bartizan does not build, see above (--bare runs a guest without it)")
+        for name in ("bartizan", "bartizand"):
+            shutil.copy2(BUILT / name, tree / name)
     shutil.copytree(ROOT / "supervisor/dist", tree / "dist")
     shutil.copy2(ROOT / "scripts/install", tree / "scripts/install")
 

@@ -101,9 +101,11 @@ static __always_inline void born(struct task_struct *task)
 static __always_inline bool is_placement(struct task_struct *current, struct task_struct *task,
 					 struct bz_subject *subject)
 {
+	if (!subject)
+		return false;
 	if (!GUARD(placement))
 		return true;
-	if (!subject || !(subject->flags & BZ_SUBJECT_BORN) || !(task->flags & PF_FORKNOEXEC))
+	if (!(subject->flags & BZ_SUBJECT_BORN) || !(task->flags & PF_FORKNOEXEC))
 		return false;
 	return current->tgid == 1 || current->pid == task->pid;
 }
