@@ -23,6 +23,7 @@ import words  # noqa: E402,F401
 import policy_files  # noqa: E402,F401
 import callers  # noqa: E402,F401
 import shape  # noqa: E402,F401
+import attest  # noqa: E402,F401
 import life  # noqa: E402,F401
 import boot  # noqa: E402,F401
 import models  # noqa: E402,F401

@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 
 use crate::directory::Directory;
 use crate::messages::{
-    Counts, Held, Install, Learned, ReadBackNow, Recompile, Rules, ServiceOf, Services, Told, Violation,
+    Attest, Counts, Held, Install, Learned, ReadBackNow, Recompile, Rules, ServiceOf, Services, Told, Violation,
 };
 use crate::record::Kind;
 use crate::root::ExitNotice;
@@ -225,5 +225,13 @@ impl Handler<ReadBackNow> for KernelLink {
 
     fn handle(&mut self, _: ReadBackNow, _: &mut Context<KernelLink>) -> Self::Result {
         self.compare()
+    }
+}
+
+impl Handler<Attest> for KernelLink {
+    type Result = Result<(Held, Vec<bpf::kernel::Map>), String>;
+
+    fn handle(&mut self, _: Attest, _: &mut Context<KernelLink>) -> Self::Result {
+        Ok((self.compare()?, self.kernel.maps().map_err(|error| error.to_string())?))
     }
 }

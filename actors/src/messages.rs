@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 use bpf::event::{Act, Event, Flood, Repeat};
-use bpf::kernel::{ReadBack, SeenService};
+use bpf::kernel::{Map, ReadBack, SeenService};
 use bpf::process::Process;
 use policy::compile::ServiceModel;
 use policy::compiled::{Compiled, Service};
@@ -73,6 +73,11 @@ pub struct Held {
     /// Losses by kind.
     pub loss: BTreeMap<String, u64>,
 }
+
+/// To [`crate::kernel_link::KernelLink`]: the same, with what every map of the revision holds.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(Held, Vec<Map>), String>")]
+pub struct Attest;
 
 /// To [`crate::registry::Registry`]: the kernel told something about a service.
 #[derive(Clone, Debug, Message)]

@@ -11,7 +11,7 @@ use policy::decide::Verdict;
 use crate::calls::Calls;
 use crate::event::{Delivery, Flood, Repeat};
 use crate::image::{self, Image, Numbers, policy};
-use crate::kernel::{Hook, Kernel, KernelError, ReadBack, SeenService};
+use crate::kernel::{Kernel, KernelError, Map, ReadBack, SeenService};
 use crate::links::{self, Links};
 use crate::load::{Attached, Loaded};
 use crate::process::Process;
@@ -320,22 +320,16 @@ impl Kernel for Enforcement {
 
     fn read_back(&mut self) -> Result<ReadBack, KernelError> {
         let Stage::Attached(attached) = &self.stage else {
-            return Ok(ReadBack { hooks: Vec::new(), differences: vec!["no hook is attached".to_owned()] });
+            return Ok(ReadBack { differences: vec!["no hook is attached".to_owned()], ..ReadBack::default() });
         };
-        let missing = attached.missing();
-        let hooks = attached
-            .record
-            .tags
-            .keys()
-            .map(|program| Hook {
-                name: program.trim_end_matches("_dentry").trim_end_matches("_idmap").to_owned(),
-                program: program.clone(),
-                attached: !missing.iter().any(|text| text.starts_with(&format!("link {program} "))),
-            })
-            .collect();
-        let mut differences = missing;
-        differences.extend(self.differences()?);
-        Ok(ReadBack { hooks, differences })
+        let (hooks, wrong): (Vec<_>, Vec<_>) = attached.hooks().into_iter().unzip();
+        Ok(ReadBack { hooks, differences: wrong.into_iter().flatten().chain(self.differences()?).collect() })
+    }
+
+    fn maps(&mut self) -> Result<Vec<Map>, KernelError> {
+        let Some(installed) = &self.installed else { return Ok(Vec::new()) };
+        let digest = |(name, entries): (&&str, &_)| self.tables.digest(name, entries, installed.slot);
+        installed.image.maps.iter().map(digest).collect()
     }
 }
 

@@ -25,8 +25,21 @@ pub struct Hook {
     pub name: String,
     /// Name of the program that was chosen by the hook's prototype.
     pub program: String,
-    /// Whether the link was read back from the kernel.
+    /// Whether the link was read back from the kernel and leads to this program.
     pub attached: bool,
+    /// The kernel's tag of the program that was attached: a digest of its instructions, hexadecimal.
+    pub tag: String,
+}
+
+/// One map of the revision, as the kernel holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Map {
+    /// Its name.
+    pub name: String,
+    /// Entries that the kernel holds for the revision in force.
+    pub entries: usize,
+    /// SHA-256 over their keys and values in the order of the keys, hexadecimal.
+    pub digest: String,
 }
 
 /// What the kernel holds, compared with what it should hold.
@@ -111,4 +124,7 @@ pub trait Kernel: Send {
 
     /// Reads programs, links and maps back and compares them with the installed revision.
     fn read_back(&mut self) -> Result<ReadBack, KernelError>;
+
+    /// What each map of the revision holds, read from the kernel.
+    fn maps(&mut self) -> Result<Vec<Map>, KernelError>;
 }

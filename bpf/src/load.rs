@@ -12,7 +12,7 @@ use libbpf_rs::{Iter, Link, MapCore as _, MapHandle, Object, ObjectBuilder, Open
 use sha2::{Digest as _, Sha256};
 
 use crate::calls::{self, Calls};
-use crate::kernel::KernelError;
+use crate::kernel::{Hook, KernelError};
 use crate::pins::{self, Record, Set};
 use crate::skeleton::bartizan::types;
 use crate::support;
@@ -112,16 +112,10 @@ impl Attached {
             return None;
         }
         let attached = Attached { record };
-        let missing = attached.missing();
-        if missing.is_empty() {
-            return Some(attached);
-        }
-        let first = missing.first().map_or("", String::as_str);
-        tracing::warn!(
-            "the pinned programs are not taken over: {first} ({} of {} links)",
-            missing.len(),
-            attached.record.tags.len()
-        );
+        let wrong: Vec<String> = attached.hooks().into_iter().filter_map(|(_, wrong)| wrong).collect();
+        let Some(first) = wrong.first() else { return Some(attached) };
+        let (count, all) = (wrong.len(), attached.record.tags.len());
+        tracing::warn!("the pinned programs are not taken over: {first} ({count} of {all} links)");
         None
     }
 
@@ -130,18 +124,19 @@ impl Attached {
         Set::numbered(self.record.set)
     }
 
-    /// One sentence per link that is not what was attached.
-    pub fn missing(&self) -> Vec<String> {
+    /// Every hook that was attached, and what is wrong with its link, if anything is.
+    pub fn hooks(&self) -> Vec<(Hook, Option<String>)> {
         let directory = self.set().links();
-        self.record
-            .tags
-            .iter()
-            .filter_map(|(name, tag)| match linked_tag(&directory.join(name)) {
+        let read = |(program, tag): (&String, &String)| {
+            let wrong = match linked_tag(&directory.join(program)) {
                 Ok(found) if found == *tag => None,
-                Ok(found) => Some(format!("link {name} leads to a program with tag {found}, not {tag}")),
-                Err(error) => Some(format!("link {name} cannot be read back: {error}")),
-            })
-            .collect()
+                Ok(found) => Some(format!("link {program} leads to a program with tag {found}, not {tag}")),
+                Err(error) => Some(format!("link {program} cannot be read back: {error}")),
+            };
+            let name = program.trim_end_matches("_dentry").trim_end_matches("_idmap").to_owned();
+            (Hook { name, program: program.clone(), attached: wrong.is_none(), tag: tag.clone() }, wrong)
+        };
+        self.record.tags.iter().map(read).collect()
     }
 }
 
@@ -152,7 +147,7 @@ fn linked_tag(pin: &Path) -> Result<String, libbpf_rs::Error> {
     Ok(hex(&ProgramHandle::from_prog_id(info.prog_id)?.tag()))
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02x}");

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use libbpf_rs::{MapCore as _, MapFlags, MapHandle};
+use sha2::{Digest as _, Sha256};
 
 use crate::batch;
 use crate::image::{Entries, Numbers, OTHERS, OTHERS_NAME, in_slot};
-use crate::kernel::KernelError;
+use crate::kernel::{KernelError, Map};
+use crate::load::hex;
 use crate::skeleton::bartizan::types;
 use crate::wire::{Plain, bytes, value};
 
@@ -116,6 +118,18 @@ impl Tables {
             told.push(format!("map {map}: {surplus} entries are in the kernel and not in the revision"));
         }
         Ok(told)
+    }
+
+    /// What a slot of a map holds: the entries that it should hold, as they are, and those that it should not.
+    pub fn digest(&self, map: &str, entries: &Entries, slot: u32) -> Result<Map, KernelError> {
+        let of_slot = |key: &Vec<u8>| entries.contains_key(key) || in_slot(map, key, slot);
+        let held: Entries = self.entries(map)?.into_iter().filter(|(key, _)| of_slot(key)).collect();
+        let mut digest = Sha256::new();
+        for (key, value) in &held {
+            digest.update(key);
+            digest.update(value);
+        }
+        Ok(Map { name: map.to_owned(), entries: held.len(), digest: hex(&digest.finalize()) })
     }
 
     /// The entries of both slots, read many at a time.

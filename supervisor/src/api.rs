@@ -75,6 +75,10 @@ fn running_kernel() -> String {
     nix::sys::utsname::uname().map(|name| name.release().to_string_lossy().into_owned()).unwrap_or_default()
 }
 
+fn running_host() -> String {
+    nix::sys::utsname::uname().map(|name| name.nodename().to_string_lossy().into_owned()).unwrap_or_default()
+}
+
 /// One hook.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct HookStatus {
@@ -82,8 +86,44 @@ pub struct HookStatus {
     pub name: String,
     /// The program that was chosen for its prototype.
     pub program: String,
-    /// Whether the link was read back.
+    /// Whether the link was read back and leads to this program.
     pub attached: bool,
+    /// The kernel's tag of the program: a digest of its instructions, hexadecimal.
+    pub tag: String,
+}
+
+/// `attest --json`: what the kernel holds, read from it for this answer.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Attestation {
+    /// RFC 3339, UTC.
+    pub time: String,
+    /// Name of the machine.
+    pub host: String,
+    /// The running kernel.
+    pub kernel: String,
+    /// SHA-256 of the object that this build loads, hexadecimal.
+    pub object: String,
+    /// Number of the revision that the kernel was compared with.
+    pub revision: u64,
+    /// Whether it agrees in everything.
+    pub agrees: bool,
+    /// Every hook in use.
+    pub hooks: Vec<HookStatus>,
+    /// Every map of the revision.
+    pub maps: Vec<MapStatus>,
+    /// One sentence per difference.
+    pub differences: Vec<String>,
+}
+
+/// One map of the revision.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MapStatus {
+    /// Its name; it is pinned under it.
+    pub name: String,
+    /// Entries that the kernel holds.
+    pub entries: usize,
+    /// SHA-256 over their keys and values in the order of the keys, hexadecimal.
+    pub digest: String,
 }
 
 /// One entry of `services --json`.

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use hyper::Method;
 
-use crate::api::{ApplyRequest, ServiceStatus, Status};
+use crate::api::{ApplyRequest, Attestation, ServiceStatus, Status};
 use crate::{BAD_INPUT, CANNOT, FINDING, GOOD, doctor, paths};
 use client::{Answer, Trouble, ask};
 
@@ -28,6 +28,12 @@ pub struct Arguments {
 enum Command {
     /// Whether the kernel enforces the policy, read back from it
     Status {
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read programs, links and maps from the kernel and compare them with the revision (1: they differ)
+    Attest {
         /// One JSON object
         #[arg(long)]
         json: bool,
@@ -94,6 +100,7 @@ enum PolicyCommand {
 pub fn run(arguments: &Arguments) -> u8 {
     let outcome = match &arguments.command {
         Command::Status { json } => status(*json),
+        Command::Attest { json } => attest(*json),
         Command::Services { json } => services(*json),
         Command::Show { service, json } => show(service, *json),
         Command::Activate { service } => enter(service, "activate"),
@@ -138,6 +145,16 @@ fn status(json: bool) -> Result<u8, Trouble> {
 
 fn print_status(status: &Status, text: &str, json: bool) {
     if json { println!("{text}") } else { tables::status(status) }
+}
+
+fn attest(json: bool) -> Result<u8, Trouble> {
+    let (attestation, text): (Attestation, String) = get("/v1/attest")?;
+    if json {
+        println!("{text}")
+    } else {
+        tables::attestation(&attestation)
+    }
+    Ok(if attestation.agrees { GOOD } else { FINDING })
 }
 
 fn services(json: bool) -> Result<u8, Trouble> {

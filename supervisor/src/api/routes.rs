@@ -3,11 +3,15 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use actors::clock;
 use actors::directory::Directory;
-use actors::messages::{Apply, Audits, Enter, Find, Held, Models, ReadBackNow, RevisionNumber, Services, Show};
+use actors::messages::{Apply, Attest, Audits, Enter, Find, Held, Models, ReadBackNow, RevisionNumber, Services, Show};
+use bpf::kernel::Hook;
 use policy::model::{Model, State};
 use serde::Deserialize;
 
-use super::{ApplyRequest, Failure, HookStatus, ServiceStatus, Status, caller, running_kernel};
+use super::{
+    ApplyRequest, Attestation, Failure, HookStatus, MapStatus, ServiceStatus, Status, caller, running_host,
+    running_kernel,
+};
 
 /// Most records in one answer.
 const AUDITS_MAX: usize = 10_000;
@@ -15,6 +19,7 @@ const AUDITS_MAX: usize = 10_000;
 pub(super) fn all(config: &mut web::ServiceConfig) {
     config
         .route("/v1/status", web::get().to(status))
+        .route("/v1/attest", web::get().to(attest))
         .route("/v1/services", web::get().to(services))
         .route("/v1/services/{name}", web::get().to(show))
         .route("/v1/services/{name}/activate", web::post().to(activate))
@@ -33,11 +38,51 @@ fn unavailable(what: &str) -> HttpResponse {
     failed(actix_web::http::StatusCode::SERVICE_UNAVAILABLE, vec![format!("{what} does not answer; see the journal")])
 }
 
-async fn status(directory: Shared) -> HttpResponse {
-    let revision = match directory.keeper() {
+async fn revision_number(directory: &Directory) -> u64 {
+    match directory.keeper() {
         Some(keeper) => keeper.send(RevisionNumber).await.unwrap_or(0),
         None => 0,
+    }
+}
+
+fn hooks(hooks: Vec<Hook>) -> Vec<HookStatus> {
+    let status =
+        |hook: Hook| HookStatus { name: hook.name, program: hook.program, attached: hook.attached, tag: hook.tag };
+    hooks.into_iter().map(status).collect()
+}
+
+async fn attest(directory: Shared) -> HttpResponse {
+    let revision = revision_number(&directory).await;
+    let (held, maps) = match directory.kernel() {
+        None => (Held::default(), Vec::new()),
+        Some(link) => match link.send(Attest).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => return failed(actix_web::http::StatusCode::INTERNAL_SERVER_ERROR, vec![error]),
+            Err(_) => return unavailable("the kernel link"),
+        },
     };
+    let mut differences = held.read_back.differences;
+    if directory.kernel().is_none() {
+        differences.push("enforcement is switched off, and the kernel was not asked".to_owned());
+    }
+    HttpResponse::Ok().json(Attestation {
+        time: clock::rfc3339(clock::now_ms()),
+        host: running_host(),
+        kernel: running_kernel(),
+        object: bpf::load::object_digest(),
+        revision,
+        agrees: differences.is_empty(),
+        hooks: hooks(held.read_back.hooks),
+        maps: maps
+            .into_iter()
+            .map(|map| MapStatus { name: map.name, entries: map.entries, digest: map.digest })
+            .collect(),
+        differences,
+    })
+}
+
+async fn status(directory: Shared) -> HttpResponse {
+    let revision = revision_number(&directory).await;
     let Some(link) = directory.kernel() else {
         return HttpResponse::Ok().json(Status::without_kernel("disabled", revision));
     };
@@ -63,12 +108,7 @@ async fn status(directory: Shared) -> HttpResponse {
         enforcement,
         revision,
         kernel: running_kernel(),
-        hooks: held
-            .read_back
-            .hooks
-            .into_iter()
-            .map(|hook| HookStatus { name: hook.name, program: hook.program, attached: hook.attached })
-            .collect(),
+        hooks: hooks(held.read_back.hooks),
         loss: held.loss,
         differences: held.read_back.differences,
         started_earlier,

@@ -3,7 +3,7 @@
 use actors::clock::rfc3339;
 use policy::model::Model;
 
-use crate::api::{ServiceStatus, Status};
+use crate::api::{Attestation, ServiceStatus, Status};
 
 pub(super) fn status(status: &Status) {
     println!("enforcement  {}", status.enforcement);
@@ -23,6 +23,23 @@ pub(super) fn status(status: &Status) {
     if !status.started_earlier.is_empty() {
         println!("earlier      started before enforcement: {}", status.started_earlier.join(", "));
     }
+}
+
+pub(super) fn attestation(attestation: &Attestation) {
+    println!("{} on {}, kernel {}", attestation.time, attestation.host, attestation.kernel);
+    println!("object {}", attestation.object);
+    for hook in &attestation.hooks {
+        let state = if hook.attached { "attached" } else { "NOT attached" };
+        println!("hook {:<26} {:<12} program {}", hook.name, state, hook.tag);
+    }
+    for map in &attestation.maps {
+        println!("map  {:<11} {:>6} entries  {}", map.name, map.entries, map.digest);
+    }
+    for difference in &attestation.differences {
+        println!("DIFFERENCE {difference}");
+    }
+    let verdict = if attestation.agrees { "The kernel holds" } else { "The kernel does NOT hold" };
+    println!("{verdict} revision {}.", attestation.revision);
 }
 
 pub(super) fn services(services: &[ServiceStatus]) {
