@@ -50,8 +50,9 @@ def a_tampered_map_is_told():
     rules_hold()
     before, since = attested(0)[0], last()
     (pin,) = PINS.glob("*/maps/outbound")
-    key = json.loads(must("bpftool", "-j", "map", "dump", "pinned", str(pin)))[0]["key"]
-    must("bpftool", "map", "delete", "pinned", str(pin), "key", *key)
+    # Those of the revision in force and of the one before.
+    for entry in json.loads(must("bpftool", "-j", "map", "dump", "pinned", str(pin))):
+        must("bpftool", "map", "delete", "pinned", str(pin), "key", *entry["key"])
 
     def tampered():
         return [one for one in audits() if one["id"] > since and one["kind"] == "tamper"]
