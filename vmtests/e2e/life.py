@@ -105,7 +105,7 @@ def stopping_is_not_switching_off():
         time.sleep(0.5)
         victim.must_deny("opened", "/etc/passwd", os.O_WRONLY)
         victim.must_deny("execute", "/usr/sbin/useradd", "--help")
-        for command in (["status"], ["services"], ["audits"], ["activate", "victim"], ["relearn", "victim"], ["policy", "apply"]):
+        for command in (["status"], ["attest"], ["services"], ["audits"], ["activate", "victim"], ["relearn", "victim"], ["policy", "apply"]):
             done = run("bartizan", *command)
             promise(done.returncode == 3 and "bartizand" in done.stderr,
                     f"without the daemon `bartizan {' '.join(command)}` ends with 3 and says why: {done.returncode} {done.stderr}")

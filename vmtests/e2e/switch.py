@@ -20,11 +20,13 @@ def disabled_and_back():
     try:
         must("systemctl", "restart", "bartizand")
         status, code = stage.status(), run("bartizan", "status").returncode
+        attested = run("bartizan", "attest")
         # The kernel takes a link's program away some time after the link has lost its pin.
         wait_for("nothing is enforced", lambda: victim.one("opened", "/etc/passwd", os.O_WRONLY) == "ok", 20)
     finally:
         DISABLED.unlink()
     promise(status["enforcement"] == "disabled" and code == 1, f"the status says so, and ends with 1: {status} {code}")
+    promise(attested.returncode == 1 and "switched off" in attested.stdout, f"attest says so, and ends with 1: {attested}")
     loud = must("journalctl", "-u", "bartizand", "-o", "cat", "--no-pager")
     promise("SWITCHED OFF" in loud and str(DISABLED) in loud, "the journal says so loudly")
     must("systemctl", "restart", "bartizand")

@@ -54,17 +54,18 @@ fn hooks(hooks: Vec<Hook>) -> Vec<HookStatus> {
 async fn attest(directory: Shared) -> HttpResponse {
     let revision = revision_number(&directory).await;
     let (held, maps) = match directory.kernel() {
-        None => (Held::default(), Vec::new()),
+        None => {
+            let mut held = Held::default();
+            held.read_back.differences.push("enforcement is switched off, and the kernel was not asked".to_owned());
+            (held, Vec::new())
+        }
         Some(link) => match link.send(Attest).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => return failed(actix_web::http::StatusCode::INTERNAL_SERVER_ERROR, vec![error]),
             Err(_) => return unavailable("the kernel link"),
         },
     };
-    let mut differences = held.read_back.differences;
-    if directory.kernel().is_none() {
-        differences.push("enforcement is switched off, and the kernel was not asked".to_owned());
-    }
+    let differences = held.read_back.differences;
     HttpResponse::Ok().json(Attestation {
         time: clock::rfc3339(clock::now_ms()),
         host: running_host(),
