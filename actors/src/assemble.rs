@@ -17,7 +17,7 @@ use policy::syntax;
 use crate::revision_store::PolicyFile;
 
 /// Bartizan's own trees and files: no labelled service may write them (design section 8).
-pub const OWN: [&str; 18] = [
+pub const OWN: [&str; 29] = [
     "/etc/bartizan",
     "/var/lib/bartizan",
     "/run/bartizan",
@@ -37,6 +37,18 @@ pub const OWN: [&str; 18] = [
     "/run/systemd/system/bartizand.service.d",
     "/run/systemd/system/bartizan-early.service",
     "/run/systemd/system/bartizan-early.service.d",
+    "/run/systemd/system.control/bartizand.service.d",
+    "/etc/systemd/system.control/bartizand.service.d",
+    "/run/systemd/transient/bartizand.service",
+    "/usr/local/lib/systemd/system/bartizand.service",
+    "/usr/local/lib/systemd/system/bartizand.service.d",
+    // The kernel kills and freezes all tasks of a cgroup on behalf of who writes there, without asking about a signal.
+    "/sys/fs/cgroup/system.slice/bartizand.service",
+    "/sys/fs/cgroup/system.slice/cgroup.kill",
+    "/sys/fs/cgroup/system.slice/cgroup.freeze",
+    "/sys/fs/cgroup/unified/system.slice/bartizand.service",
+    "/sys/fs/cgroup/unified/system.slice/cgroup.kill",
+    "/sys/fs/cgroup/unified/system.slice/cgroup.freeze",
 ];
 
 /// Reads and checks policy files as one policy.

@@ -17,13 +17,16 @@
 #include "path.bpf.h"
 #include "report.bpf.h"
 #include "judge.bpf.h"
+#include "written.bpf.h"
 #include "hooks/exec.bpf.h"
 #include "hooks/file.bpf.h"
+#include "hooks/attribute.bpf.h"
 #include "hooks/inode.bpf.h"
 #include "hooks/net.bpf.h"
 #include "hooks/unix.bpf.h"
 #include "hooks/guard.bpf.h"
 #include "hooks/mount.bpf.h"
+#include "hooks/kernel.bpf.h"
 #include "call.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -74,6 +77,12 @@ int BPF_PROG(bprm_check_security, struct linux_binprm *bprm, int ret)
 	return JUDGED(bprm_check_security, check_exec(bprm));
 }
 
+SEC("lsm/bprm_creds_from_file")
+int BPF_PROG(bprm_creds_from_file, struct linux_binprm *bprm, const struct file *file, int ret)
+{
+	return JUDGED(bprm_creds_from_file, check_privilege(bprm, file));
+}
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(sched_process_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
@@ -81,10 +90,31 @@ int BPF_PROG(sched_process_exec, struct task_struct *task, int old_pid, struct l
 	return 0;
 }
 
+SEC("lsm/mmap_file")
+int BPF_PROG(mmap_file, struct file *file, unsigned long asked, unsigned long protection, unsigned long flags,
+	     int ret)
+{
+	return JUDGED(mmap_file, check_mapping(file, protection));
+}
+
+SEC("lsm/file_mprotect")
+int BPF_PROG(file_mprotect, struct vm_area_struct *area, unsigned long asked, unsigned long protection,
+	     int ret)
+{
+	return JUDGED(file_mprotect, check_protection(area, protection));
+}
+
 SEC("lsm/file_open")
 int BPF_PROG(file_open, struct file *file, int ret)
 {
 	return JUDGED(file_open, check_open(file));
+}
+
+/* Descriptors that another task opened and hands over. */
+SEC("lsm/file_receive")
+int BPF_PROG(file_receive, struct file *file, int ret)
+{
+	return JUDGED(file_receive, check_open(file));
 }
 
 /* Hooks that make or remove the name `dentry` in `dir`. A symbolic link may lead to a `whole` directory. */
@@ -95,12 +125,22 @@ int BPF_PROG(file_open, struct file *file, int ret)
 		return JUDGED(hook, check_name(dentry, whole));                                              \
 	}
 
-NAME_HOOK(inode_create, false, umode_t mode)
 NAME_HOOK(inode_mkdir, false, umode_t mode)
-NAME_HOOK(inode_mknod, false, umode_t mode, dev_t dev)
 NAME_HOOK(inode_symlink, true, const char *target)
 NAME_HOOK(inode_unlink, false)
 NAME_HOOK(inode_rmdir, false)
+
+SEC("lsm/inode_create")
+int BPF_PROG(inode_create, struct inode *dir, struct dentry *dentry, umode_t mode, int ret)
+{
+	return JUDGED(inode_create, check_made(dentry, mode, 0));
+}
+
+SEC("lsm/inode_mknod")
+int BPF_PROG(inode_mknod, struct inode *dir, struct dentry *dentry, umode_t mode, dev_t device, int ret)
+{
+	return JUDGED(inode_mknod, check_made(dentry, mode, device));
+}
 
 SEC("lsm/inode_link")
 int BPF_PROG(inode_link, struct dentry *from, struct inode *dir, struct dentry *to, int ret)
@@ -133,13 +173,43 @@ int BPF_PROG(d_exchange, struct dentry *one, struct dentry *other)
 SEC("lsm/inode_setattr")
 int BPF_PROG(inode_setattr_dentry, struct dentry *dentry, struct iattr *attr, int ret)
 {
-	return JUDGED(inode_setattr, check_setattr(dentry));
+	return JUDGED(inode_setattr, check_setattr(dentry, attr));
 }
 
 SEC("lsm/inode_setattr")
 int BPF_PROG(inode_setattr_idmap, struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *attr, int ret)
 {
-	return JUDGED(inode_setattr, check_setattr(dentry));
+	return JUDGED(inode_setattr, check_setattr(dentry, attr));
+}
+
+/* The first argument is of no use to us, and differs: a user namespace until 6.2, an idmap since. */
+#define ATTRIBUTE_HOOK(hook, variant, first, check, ...)                                                      \
+	SEC("lsm/" #hook)                                                                                    \
+	int BPF_PROG(hook##variant, first, struct dentry *dentry, const char *name, ##__VA_ARGS__, int ret)  \
+	{                                                                                                    \
+		return JUDGED(hook, check);                                                                  \
+	}
+
+ATTRIBUTE_HOOK(inode_setxattr, _userns, struct user_namespace *ns, check_xattr(dentry, name), const void *value,
+	       size_t size, int flags)
+ATTRIBUTE_HOOK(inode_setxattr, _idmap, struct mnt_idmap *map, check_xattr(dentry, name), const void *value,
+	       size_t size, int flags)
+ATTRIBUTE_HOOK(inode_removexattr, _userns, struct user_namespace *ns, check_attribute(dentry))
+ATTRIBUTE_HOOK(inode_removexattr, _idmap, struct mnt_idmap *map, check_attribute(dentry))
+ATTRIBUTE_HOOK(inode_set_acl, _idmap, struct mnt_idmap *map, check_xattr(dentry, name), struct posix_acl *acl)
+ATTRIBUTE_HOOK(inode_remove_acl, _idmap, struct mnt_idmap *map, check_attribute(dentry))
+
+SEC("lsm/inode_file_setattr")
+int BPF_PROG(inode_file_setattr, struct dentry *dentry, struct file_kattr *attr, int ret)
+{
+	return JUDGED(inode_file_setattr, check_attribute(dentry));
+}
+
+SEC("lsm/inode_free_security")
+int BPF_PROG(inode_free_security, struct inode *inode)
+{
+	forget_inode(inode);
+	return 0;
 }
 
 SEC("lsm/socket_connect")
@@ -171,4 +241,91 @@ SEC("lsm/sb_umount")
 int BPF_PROG(sb_umount, struct vfsmount *mnt, int flags, int ret)
 {
 	return JUDGED(sb_umount, check_umount(mnt));
+}
+
+SEC("lsm/sb_remount")
+int BPF_PROG(sb_remount, struct super_block *sb, void *options, int ret)
+{
+	return JUDGED(sb_remount, check_operation(BZ_OP_REMOUNT, sb->s_root));
+}
+
+SEC("lsm/sb_pivotroot")
+int BPF_PROG(sb_pivotroot, const struct path *old, const struct path *fresh, int ret)
+{
+	return JUDGED(sb_pivotroot, check_operation(BZ_OP_PIVOT_ROOT, fresh->dentry));
+}
+
+SEC("lsm/path_chroot")
+int BPF_PROG(path_chroot, const struct path *path, int ret)
+{
+	return JUDGED(path_chroot, check_operation(BZ_OP_CHROOT, path->dentry));
+}
+
+SEC("lsm/userns_create")
+int BPF_PROG(userns_create, const struct cred *cred, int ret)
+{
+	return JUDGED(userns_create, check_operation(BZ_OP_USER_NAMESPACE, 0));
+}
+
+SEC("lsm/ptrace_access_check")
+int BPF_PROG(ptrace_access_check, struct task_struct *child, unsigned int mode, int ret)
+{
+	return JUDGED(ptrace_access_check, check_ptrace(child, mode));
+}
+
+SEC("lsm/task_kill")
+int BPF_PROG(task_kill, struct task_struct *target, struct kernel_siginfo *info, int signal,
+	     const struct cred *cred, int ret)
+{
+	return JUDGED(task_kill, check_signal(target, signal));
+}
+
+SEC("lsm/kernel_read_file")
+int BPF_PROG(kernel_read_file, struct file *file, enum kernel_read_file_id id, bool contents, int ret)
+{
+	return JUDGED(kernel_read_file, check_kernel_read(file, id));
+}
+
+SEC("lsm/kernel_load_data")
+int BPF_PROG(kernel_load_data, enum kernel_load_data_id id, bool contents, int ret)
+{
+	return JUDGED(kernel_load_data, check_kernel_load(id));
+}
+
+SEC("lsm/bpf")
+int BPF_PROG(bpf_size, int command, union bpf_attr *attr, unsigned int size, int ret)
+{
+	return JUDGED(bpf, check_operation(BZ_OP_BPF, 0));
+}
+
+/* 7.3 tells whether the kernel itself asks. */
+SEC("lsm/bpf")
+int BPF_PROG(bpf_kernel, int command, union bpf_attr *attr, unsigned int size, bool kernel, int ret)
+{
+	return JUDGED(bpf, check_operation(BZ_OP_BPF, 0));
+}
+
+SEC("lsm/bpf_map")
+int BPF_PROG(bpf_map, struct bpf_map *map, fmode_t mode, int ret)
+{
+	return JUDGED(bpf_map, check_own_object(map->id, 0));
+}
+
+SEC("lsm/bpf_prog")
+int BPF_PROG(bpf_prog, struct bpf_prog *program, int ret)
+{
+	return JUDGED(bpf_prog, check_own_object(program->aux->id, 1));
+}
+
+SEC("lsm/syslog")
+int BPF_PROG(syslog, int type, int ret)
+{
+	return JUDGED(syslog, check_syslog(type));
+}
+
+SEC("lsm/capable")
+int BPF_PROG(capable, const struct cred *cred, struct user_namespace *ns, int capability, unsigned int options,
+	     int ret)
+{
+	return JUDGED(capable, check_capable(capability, options));
 }

@@ -9,7 +9,7 @@ struct decision {
 	__u32 verdict;
 };
 
-static __always_inline void decide(const struct bz_policy *policy, const __u64 *need, __u32 access,
+static __always_inline void decide(const struct bz_policy *policy, __u64 need, __u32 access,
 				   struct decision *out)
 {
 	__u64 missing, denied, audited;
@@ -19,7 +19,7 @@ static __always_inline void decide(const struct bz_policy *policy, const __u64 *
 	out->verdict = BZ_ALLOW;
 	if (access >= BZ_ACCESSES)
 		return;
-	missing = need[access] & ~policy->granted[access];
+	missing = need & ~policy->granted[access];
 	denied = missing & policy->prevent[access];
 	if (denied) {
 		out->missing = denied;

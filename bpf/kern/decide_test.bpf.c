@@ -11,10 +11,10 @@ SEC("syscall")
 int call_decide(struct bz_call_decide *call)
 {
 	struct bz_policy policy = call->policy;
-	struct bz_label label = call->label;
+	__u32 access = call->access;
 	struct decision out;
 
-	decide(&policy, label.need, call->access, &out);
+	decide(&policy, access < BZ_ACCESSES ? call->label.need[access] : 0, access, &out);
 	call->missing = out.missing;
 	call->observed = out.observed;
 	call->verdict = out.verdict;

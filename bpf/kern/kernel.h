@@ -26,6 +26,10 @@ typedef struct {
 	unsigned int val;
 } kuid_t;
 
+typedef struct {
+	unsigned int val;
+} kgid_t;
+
 struct qstr {
 	__u32 hash;
 	__u32 len;
@@ -45,6 +49,7 @@ struct inode {
 	struct super_block *i_sb;
 	unsigned long i_ino;
 	unsigned int i_nlink;
+	dev_t i_rdev;
 	__u32 i_generation;
 };
 
@@ -74,14 +79,33 @@ struct file {
 
 struct linux_binprm {
 	struct file *file;
+	struct cred *cred;
 };
 
 struct iattr {
 	unsigned int ia_valid;
+	umode_t ia_mode;
 };
 
 struct mm_struct {
 	struct file *exe_file;
+};
+
+struct vm_area_struct {
+	unsigned long vm_flags;
+	struct file *vm_file;
+};
+
+struct bpf_map {
+	__u32 id;
+};
+
+struct bpf_prog_aux {
+	__u32 id;
+};
+
+struct bpf_prog {
+	struct bpf_prog_aux *aux;
 };
 
 struct kernfs_node {
@@ -107,8 +131,15 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+/* An array of two numbers until 6.2, and one of 64 bits since. */
+typedef struct {
+	__u64 val;
+} kernel_cap_t;
+
 struct cred {
 	kuid_t euid;
+	kgid_t egid;
+	kernel_cap_t cap_permitted;
 };
 
 struct task_struct {
@@ -140,11 +171,27 @@ struct bpf_iter__task {
 	struct task_struct *task;
 };
 
+/* Numbers that move when something is put in between: CO-RE finds them by name. */
+enum kernel_read_file_id {
+	READING_MODULE = 2,
+	READING_KEXEC_IMAGE = 3,
+	READING_KEXEC_INITRAMFS = 4,
+};
+
+enum kernel_load_data_id {
+	LOADING_MODULE = 2,
+	LOADING_KEXEC_IMAGE = 3,
+	LOADING_KEXEC_INITRAMFS = 4,
+};
+
 #pragma clang attribute pop
 
 struct user_namespace;
 struct mnt_idmap;
 struct sockaddr;
+struct posix_acl;
+struct file_kattr;
+struct kernel_siginfo;
 
 #define EPERM 1
 #define AF_INET 2
@@ -155,6 +202,22 @@ struct sockaddr;
 #define O_TRUNC 01000
 #define S_IFMT 0170000
 #define S_IFDIR 0040000
+#define S_IFREG 0100000
+#define S_IFBLK 0060000
+#define S_IFCHR 0020000
+#define S_IXUGO 00111
+#define S_ISUID 04000
+#define S_ISGID 02000
+#define ATTR_MODE 1
+#define PROT_EXEC 4
+#define VM_EXEC 4
+#define PTRACE_MODE_ATTACH 2
+#define SYSLOG_ACTION_SIZE_BUFFER 10
+#define CAP_OPT_NOAUDIT 2
+#define CAP_SYS_RAWIO 17
+#define CAP_SYS_BOOT 22
+#define CAP_SYS_TIME 25
+#define CAP_AUDIT_CONTROL 30
 #define PF_FORKNOEXEC 0x00000040
 /* Flags of mount(2) that change a mount in place: MS_REMOUNT, MS_UNBINDABLE, MS_PRIVATE, MS_SLAVE, MS_SHARED.
  */

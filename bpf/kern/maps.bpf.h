@@ -57,6 +57,7 @@ struct {
 	__type(value, __u32);
 } starts SEC(".maps");
 
+/* What each operation and each kind of file needs (enum bz_operation). */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 2 * BZ_OPERATIONS);
@@ -128,6 +129,24 @@ struct {
 	__type(key, struct bz_inode_key);
 	__type(value, struct bz_link);
 } links SEC(".maps");
+
+/* Files that a service wrote which may not install software, with the generation of the inode. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, BZ_WRITTEN);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct bz_inode_key);
+	__type(value, __u64);
+} written SEC(".maps");
+
+/* Our maps and programs, of every set that is loaded. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 10);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct bz_own_key);
+	__type(value, __u32);
+} own_objects SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

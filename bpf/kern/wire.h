@@ -23,7 +23,8 @@
 #define BZ_EXE 512	 /* the same for the program */
 #define BZ_COMPONENT 256 /* room behind the last byte, so that one more name always fits */
 #define BZ_ACCESSES 5
-#define BZ_OPERATIONS 8
+#define BZ_OPERATIONS 32
+#define BZ_WRITTEN (1 << 16) /* files that are remembered as written by a service */
 
 enum bz_access {
 	BZ_EXECUTE = 0,
@@ -39,9 +40,33 @@ enum bz_verdict {
 	BZ_DENY = 2,
 };
 
+/*
+ * What the kernel is asked to do, and kinds of files that are told by what they are and not by their name. The
+ * catalogue says which capability each needs; the order is that of OPERATIONS in policy/src/operation.rs.
+ */
 enum bz_operation {
 	BZ_OP_MOUNT = 0,
 	BZ_OP_UMOUNT = 1,
+	BZ_OP_REMOUNT = 2,
+	BZ_OP_PIVOT_ROOT = 3,
+	BZ_OP_CHROOT = 4,
+	BZ_OP_PTRACE = 5,
+	BZ_OP_MODULE = 6,
+	BZ_OP_KEXEC = 7,
+	BZ_OP_BPF = 8,
+	BZ_OP_PRIVILEGE = 9,
+	BZ_OP_KERNEL_LOG = 10,
+	BZ_OP_CLOCK = 11,
+	BZ_OP_REBOOT = 12,
+	BZ_OP_RAW_IO = 13,
+	BZ_OP_AUDIT_CONTROL = 14,
+	BZ_OP_USER_NAMESPACE = 15,
+	BZ_OP_SIGNAL = 16,	  /* to Bartizan */
+	BZ_KIND_PROGRAM = 24,  /* what may be executed: to make or change it */
+	BZ_KIND_WRITTEN = 25,  /* what a service wrote that may not install: to execute or map it */
+	BZ_KIND_NAMELESS = 26, /* what has no name: to execute or map it */
+	BZ_KIND_SETID = 27,    /* set-user-id, set-group-id, file capabilities: to make it so */
+	BZ_KIND_DEVICE = 28,   /* memory and disks: to read or write them past the file system */
 };
 
 /* Why a record exists. */
@@ -74,7 +99,8 @@ enum bz_loss {
 	BZ_LOST_LINK = 7,	 /* the table of hard links was full */
 	BZ_UNLABELLED = 8,	 /* acts of tasks without a label */
 	BZ_UNRESOLVED = 9,	 /* acts on objects whose path could not be told */
-	BZ_LOSSES = 10,
+	BZ_LOST_WRITTEN = 10,	 /* the table of written files was full */
+	BZ_LOSSES = 11,
 };
 
 /* A task's service, in task storage. */
@@ -103,6 +129,7 @@ struct bz_policy {
 #define BZ_POLICY_EXEMPT (1 << 2)   /* never denied, never recorded */
 #define BZ_POLICY_LOGIN (1 << 3)    /* may hand tasks over to login sessions */
 #define BZ_POLICY_OUTBOUND (1 << 4) /* the outbound table has entries for it */
+#define BZ_POLICY_SELF (1 << 6)	    /* Bartizan itself: no other service may signal or trace it */
 
 /* What an object means. */
 struct bz_label {
@@ -143,6 +170,12 @@ struct bz_inode_key {
 struct bz_link {
 	struct bz_label label;
 	__u64 generation;
+};
+
+/* One of our maps or programs, by the number that the kernel gave it. */
+struct bz_own_key {
+	__u32 id;
+	__u32 program; /* 0: a map */
 };
 
 /* A cgroup of the v2 hierarchy. */
@@ -213,6 +246,7 @@ struct bz_control {
 	__u64 generation[2]; /* number of the revision in each slot */
 	__u64 salt;	     /* keys the tag of cached labels; random per load */
 	__u64 next_service;
+	__u64 unremembered; /* files that services wrote and the table has no room for */
 };
 
 /* One record of a ring buffer. Paths are component names from the leaf to the root, each with its NUL. */

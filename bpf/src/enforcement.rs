@@ -23,7 +23,7 @@ use crate::wire::bytes;
 /// Minutes without a repeat after which a kind of act is counted for the last time.
 const QUIET: u64 = 10;
 /// Names of the loss counters, in the order of `enum bz_loss`.
-const LOSSES: [&str; 10] = [
+const LOSSES: [&str; 11] = [
     "violations",
     "observations",
     "floods",
@@ -34,6 +34,7 @@ const LOSSES: [&str; 10] = [
     "links",
     "unlabelled_tasks",
     "unresolved_objects",
+    "written_files",
 ];
 
 enum Stage {

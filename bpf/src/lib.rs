@@ -10,6 +10,7 @@ pub mod event;
 pub mod image;
 pub mod kernel;
 mod links;
+mod own_objects;
 pub mod load;
 pub mod paths;
 pub mod pins;

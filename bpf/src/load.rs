@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::calls::{self, Calls};
 use crate::kernel::{Hook, KernelError};
+use crate::own_objects;
 use crate::pins::{self, Record, Set};
 use crate::skeleton::bartizan::types;
 use crate::support;
@@ -133,7 +134,7 @@ impl Attached {
                 Ok(found) => Some(format!("link {program} leads to a program with tag {found}, not {tag}")),
                 Err(error) => Some(format!("link {program} cannot be read back: {error}")),
             };
-            let name = program.trim_end_matches("_dentry").trim_end_matches("_idmap").to_owned();
+            let name = support::hook_of(program).to_owned();
             (Hook { name, program: program.clone(), attached: wrong.is_none(), tag: tag.clone() }, wrong)
         };
         self.record.tags.iter().map(read).collect()
@@ -211,6 +212,7 @@ impl Loaded {
         self.label_tasks()?;
         self.label_tasks()?;
         self.attach_where(|section| section.starts_with("lsm"), &mut tags)?;
+        own_objects::enter(tables, &self.set())?;
         let record = Record { object: object_digest(), set: self.number, tags };
         record.write()?;
         for older in &self.older {

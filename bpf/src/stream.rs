@@ -169,7 +169,7 @@ impl<'a> Decoder<'a> {
                 protocol: protocol(event.protocol),
             },
             2 => Object::Operation {
-                name: if event.operation == 0 { "mount" } else { "umount" },
+                name: policy::operation::name(event.operation),
                 path: self.path(event.dev, event.magic, path, truncated),
             },
             3 => Object::Cgroup(String::from_utf8_lossy(path).trim_end_matches('\0').to_owned()),

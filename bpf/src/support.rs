@@ -35,10 +35,15 @@ pub enum SupportError {
 type Variant = (&'static str, &'static [&'static str], &'static str);
 
 /// Every LSM program. Prototypes are those of shared/domain/lsm-hooks-*.txt, read from the BTF of 6.1, 6.12 and 7.3.
-/// A hook with several entries changed between kernels: `inode_setattr` has an idmap in front since 6.3.
-const VARIANTS: [Variant; 17] = [
+/// A hook with several entries changed between kernels: what works on attributes has an idmap in front since 6.3, where
+/// hooks for extended attributes had a user namespace before; `bpf` says who asks since 6.15 (seen on 7.3).
+const VARIANTS: [Variant; 43] = [
     ("bprm_check_security", &["linux_binprm*"], "bprm_check_security"),
+    ("bprm_creds_from_file", &["linux_binprm*", "file*"], "bprm_creds_from_file"),
+    ("mmap_file", &["file*", "long unsigned int", "long unsigned int", "long unsigned int"], "mmap_file"),
+    ("file_mprotect", &["vm_area_struct*", "long unsigned int", "long unsigned int"], "file_mprotect"),
     ("file_open", &["file*"], "file_open"),
+    ("file_receive", &["file*"], "file_receive"),
     ("inode_create", &["inode*", "dentry*", "umode_t"], "inode_create"),
     ("inode_mkdir", &["inode*", "dentry*", "umode_t"], "inode_mkdir"),
     ("inode_mknod", &["inode*", "dentry*", "umode_t", "dev_t"], "inode_mknod"),
@@ -49,12 +54,42 @@ const VARIANTS: [Variant; 17] = [
     ("inode_rename", &["inode*", "dentry*", "inode*", "dentry*"], "inode_rename"),
     ("inode_setattr", &["dentry*", "iattr*"], "inode_setattr_dentry"),
     ("inode_setattr", &["mnt_idmap*", "dentry*", "iattr*"], "inode_setattr_idmap"),
+    (
+        "inode_setxattr",
+        &["user_namespace*", "dentry*", "char*", "void*", "size_t", "int"],
+        "inode_setxattr_userns",
+    ),
+    ("inode_setxattr", &["mnt_idmap*", "dentry*", "char*", "void*", "size_t", "int"], "inode_setxattr_idmap"),
+    ("inode_removexattr", &["user_namespace*", "dentry*", "char*"], "inode_removexattr_userns"),
+    ("inode_removexattr", &["mnt_idmap*", "dentry*", "char*"], "inode_removexattr_idmap"),
+    ("inode_set_acl", &["mnt_idmap*", "dentry*", "char*", "posix_acl*"], "inode_set_acl_idmap"),
+    ("inode_remove_acl", &["mnt_idmap*", "dentry*", "char*"], "inode_remove_acl_idmap"),
+    ("inode_file_setattr", &["dentry*", "file_kattr*"], "inode_file_setattr"),
+    ("inode_free_security", &["inode*"], "inode_free_security"),
     ("socket_connect", &["socket*", "sockaddr*", "int"], "socket_connect"),
     ("unix_stream_connect", &["sock*", "sock*", "sock*"], "unix_stream_connect"),
     ("sb_mount", &["char*", "path*", "char*", "long unsigned int", "void*"], "sb_mount"),
     ("move_mount", &["path*", "path*"], "move_mount"),
     ("sb_umount", &["vfsmount*", "int"], "sb_umount"),
+    ("sb_remount", &["super_block*", "void*"], "sb_remount"),
+    ("sb_pivotroot", &["path*", "path*"], "sb_pivotroot"),
+    ("path_chroot", &["path*"], "path_chroot"),
+    ("userns_create", &["cred*"], "userns_create"),
+    ("ptrace_access_check", &["task_struct*", "unsigned int"], "ptrace_access_check"),
+    ("task_kill", &["task_struct*", "kernel_siginfo*", "int", "cred*"], "task_kill"),
+    ("kernel_read_file", &["file*", "kernel_read_file_id", "bool"], "kernel_read_file"),
+    ("kernel_load_data", &["kernel_load_data_id", "bool"], "kernel_load_data"),
+    ("bpf", &["int", "bpf_attr*", "unsigned int"], "bpf_size"),
+    ("bpf", &["int", "bpf_attr*", "unsigned int", "bool"], "bpf_kernel"),
+    ("bpf_map", &["bpf_map*", "fmode_t"], "bpf_map"),
+    ("bpf_prog", &["bpf_prog*"], "bpf_prog"),
+    ("syslog", &["int"], "syslog"),
+    ("capable", &["cred*", "user_namespace*", "int", "unsigned int"], "capable"),
 ];
+
+/// Hooks that a kernel may lack: those for access lists came with 6.2, `inode_file_setattr` with 6.17 (before, what they
+/// see went by another hook, or unseen), and `path_chroot` takes CONFIG_SECURITY_PATH, which RHEL does without.
+const OPTIONAL: [&str; 4] = ["inode_set_acl", "inode_remove_acl", "inode_file_setattr", "path_chroot"];
 
 /// Programs that hang on tracepoints and functions, whose arguments the loader checks itself.
 const TRACED: [(&str, &str); 7] = [
@@ -73,10 +108,18 @@ pub fn choose(btf: &Btf<'_>) -> Result<BTreeMap<String, String>, SupportError> {
     let mut chosen: BTreeMap<String, String> =
         TRACED.iter().map(|(hook, program)| ((*hook).to_owned(), (*program).to_owned())).collect();
     for (hook, _, _) in VARIANTS {
-        let found = prototype(btf, hook)?;
+        let found = match prototype(btf, hook) {
+            Err(SupportError::NoHook(_)) if OPTIONAL.contains(&hook) => continue,
+            found => found?,
+        };
         chosen.insert(hook.to_owned(), program_for(hook, &found)?.to_owned());
     }
     Ok(chosen)
+}
+
+/// The hook of a program.
+pub fn hook_of(program: &str) -> &str {
+    VARIANTS.iter().find(|(_, _, known)| *known == program).map_or(program, |(hook, _, _)| hook)
 }
 
 fn program_for(hook: &str, found: &[String]) -> Result<&'static str, SupportError> {

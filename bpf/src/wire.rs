@@ -16,7 +16,7 @@ macro_rules! plain {
 }
 
 plain! {
-    bz_subject bz_policy bz_label bz_node bz_step bz_inode_key bz_link bz_unit bz_service bz_cgroup bz_outbound_key bz_outbound
+    bz_subject bz_policy bz_label bz_node bz_step bz_inode_key bz_own_key bz_link bz_unit bz_service bz_cgroup bz_outbound_key bz_outbound
     bz_rule_key bz_seen bz_flood_key bz_control bz_event bz_call_register bz_call_retire bz_call_flip bz_call_link
 }
 

@@ -66,6 +66,11 @@ pub fn always_listed() -> impl Iterator<Item = &'static str> {
     FILE.exempt.iter().chain(&FILE.login).map(String::as_str)
 }
 
+/// Whether a service is Bartizan itself.
+pub fn is_bartizan(service: &str) -> bool {
+    matches!(service, "bartizand" | "bartizan-early")
+}
+
 /// Whether a service can never be denied anything (design section 4).
 pub fn is_exempt(service: &str) -> bool {
     named(&FILE.exempt, service)

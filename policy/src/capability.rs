@@ -28,9 +28,12 @@ pub struct Capability {
     /// Unix sockets that are connected to.
     #[serde(default)]
     pub sockets: Vec<String>,
-    /// Kernel operations (`mount`, `umount`).
+    /// Kernel operations, see [`crate::operation`].
     #[serde(default)]
     pub operations: Vec<String>,
+    /// Kinds of files that are known by what they are, see [`crate::operation`].
+    #[serde(default)]
+    pub kinds: Vec<String>,
     /// Files per access.
     #[serde(default)]
     pub files: Files,

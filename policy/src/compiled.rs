@@ -135,6 +135,8 @@ pub struct Service {
     pub subject: Subject,
     /// Never denied and never recorded: PID 1's own helpers, journald, udevd, Bartizan, rescue and emergency shells.
     pub exempt: bool,
+    /// Bartizan itself: no other service may signal it or get hold of its memory.
+    pub own: bool,
     /// May hand a task over to a `session-*.scope` (sshd, login, cron).
     pub login: bool,
     /// Index into [`Compiled::rules`] plus one, per capability and access; absent or zero: the model decided.
@@ -162,7 +164,7 @@ pub struct Compiled {
     pub unlisted: Service,
     /// Outbound rules.
     pub outbound: Vec<Outbound>,
-    /// What the operation hooks need, by operation number in wire.h (`BZ_OP_MOUNT` = 0, `BZ_OP_UMOUNT` = 1).
+    /// What each operation and each kind of file needs, by its number, see [`crate::operation`].
     pub operations: Vec<u64>,
     /// Rule names by index; the id that leaves the kernel is the index plus one.
     pub rules: Vec<String>,

@@ -14,6 +14,7 @@ pub mod decide;
 pub mod explain;
 pub mod host;
 pub mod model;
+pub mod operation;
 pub mod pattern;
 pub mod place;
 pub mod rule;

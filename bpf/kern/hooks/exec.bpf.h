@@ -1,20 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Execution. */
+/* Execution: programs that are started, and files that are mapped to be executed, as ld.so does with PROGRAM. */
 #ifndef BZ_HOOK_EXEC_H
 #define BZ_HOOK_EXEC_H
 
-/* Which programs a learning service runs, whether or not they have a label. */
-static __always_inline void observe_program(struct bz_subject *subject, struct act *act)
+/* Judges the execution of a file by its name, and by what it is: nameless (memfd, deleted) or written by a service. */
+static __always_inline int judge_execution(struct bz_subject *subject, struct file *file, __u64 epoch)
 {
-	struct bz_policy *policy = policy_of(subject->service, act->epoch);
+	struct dentry *dentry = file->f_path.dentry;
+	struct inode *inode = file->f_inode;
+	struct bz_label *label;
+	__u64 kind = 0, word;
+	bool installed = false;
 
-	if (!policy || !(policy->flags & BZ_POLICY_LEARNING))
-		return;
-	act->service = subject->service;
-	act->why = BZ_WHY_PROGRAM;
-	act->observation = 1;
-	tell(act);
-	act->observation = 0;
+	if (control.unremembered) {
+		word = word_of(dentry, inode, epoch);
+		label = word == UNRESOLVED ? 0 : label_of_word(word, epoch);
+		installed = label && label->need[BZ_WRITE] & needed(BZ_KIND_PROGRAM, epoch);
+	}
+	if (GUARD(nameless) && !inode->i_nlink)
+		kind |= needed(BZ_KIND_NAMELESS, epoch);
+	if (is_written(inode, installed))
+		kind |= needed(BZ_KIND_WRITTEN, epoch);
+	return judge_inode(subject, dentry, inode, BZ_EXECUTE, kind, epoch);
 }
 
 static __always_inline int check_exec(struct linux_binprm *bprm)
@@ -23,9 +30,9 @@ static __always_inline int check_exec(struct linux_binprm *bprm)
 	struct bz_subject *subject = subject_of(task);
 	struct file *file = bprm->file;
 	struct dentry *dentry = file->f_path.dentry;
-	struct act act = {.dentry = (__u64)dentry, .task = (__u64)task, .access = BZ_EXECUTE};
+	__u64 epoch = control.epoch, word;
+	struct bz_policy *policy;
 	struct bz_label *label;
-	__u64 word;
 
 	if (!subject) {
 		relabel_current();
@@ -33,12 +40,11 @@ static __always_inline int check_exec(struct linux_binprm *bprm)
 	}
 	if (!subject)
 		return 0;
-	act.epoch = control.epoch;
 	if (subject->flags & (BZ_SUBJECT_BORN | BZ_SUBJECT_PREPARING)) {
 		/* systemd >= 255 runs its executor in the unit's cgroup first: that is not the service yet.
 		 */
-		word = word_of(dentry, file->f_inode, act.epoch);
-		label = word == UNRESOLVED ? 0 : label_of_word(word, act.epoch);
+		word = word_of(dentry, file->f_inode, epoch);
+		label = word == UNRESOLVED ? 0 : label_of_word(word, epoch);
 		if (label && label->flags & BZ_LABEL_EXECUTOR) {
 			subject->flags |= BZ_SUBJECT_EXECUTOR;
 			return 0;
@@ -46,8 +52,58 @@ static __always_inline int check_exec(struct linux_binprm *bprm)
 	}
 	if (!subject->service)
 		return 0;
-	observe_program(subject, &act);
-	return judge_inode(subject, dentry, file->f_inode, BZ_EXECUTE, &act);
+	policy = policy_of(subject->service, epoch);
+	if (policy && policy->flags & BZ_POLICY_LEARNING)
+		ask_judge(subject->service, BZ_EXECUTE, 0, dentry, epoch, ACT_PROGRAM);
+	return judge_execution(subject, file, epoch);
+}
+
+/* Starting a program gave privilege: its file is set-user-id or set-group-id to another, or has capabilities. */
+static __always_inline int check_privilege(struct linux_binprm *bprm, const struct file *file)
+{
+	struct bz_subject *subject = governed();
+	const struct cred *old, *fresh = bprm->cred;
+	__u64 before, after;
+
+	if (!subject || !fresh)
+		return 0;
+	old = bpf_get_current_task_btf()->cred;
+	if (fresh->euid.val == old->euid.val && fresh->egid.val == old->egid.val) {
+		/* Root regains by every execution what it dropped: that comes from no file. */
+		if (!fresh->euid.val)
+			return 0;
+		bpf_core_read(&before, sizeof(before), &old->cap_permitted);
+		bpf_core_read(&after, sizeof(after), &fresh->cap_permitted);
+		if (!(after & ~before))
+			return 0;
+	}
+	return judge_operation(subject, BZ_OP_PRIVILEGE, file->f_path.dentry);
+}
+
+/* A file becomes executable memory. The kernel maps the program itself, too, which was judged when it was started. */
+static __always_inline int check_mapping(struct file *file, unsigned long protection)
+{
+	struct bz_subject *subject;
+	struct file *exe;
+	struct mm_struct *mm;
+
+	if (!file || !(protection & PROT_EXEC))
+		return 0;
+	subject = governed();
+	if (!subject)
+		return 0;
+	mm = bpf_get_current_task_btf()->mm;
+	exe = mm ? mm->exe_file : 0;
+	if (exe && exe->f_inode == file->f_inode)
+		return 0;
+	return judge_execution(subject, file, control.epoch);
+}
+
+static __always_inline int check_protection(struct vm_area_struct *area, unsigned long protection)
+{
+	if (!(protection & PROT_EXEC) || area->vm_flags & VM_EXEC)
+		return 0;
+	return check_mapping(area->vm_file, protection);
 }
 
 #endif

@@ -1,34 +1,84 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Own safety: the file system that holds the pins. Names below it are labelled as our own, see judge(). */
+/* Own safety: the daemon, its maps and programs, and the file system that holds the pins. Names below it are labelled as our
+ * own, see judge(). */
 #ifndef BZ_HOOK_GUARD_H
 #define BZ_HOOK_GUARD_H
 
 static __always_inline int check_umount(struct vfsmount *mnt)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct bz_subject *subject = governed(task);
-	struct act act = {.task = (__u64)task};
-	struct bz_policy *policy;
+	struct bz_subject *subject = governed();
 	__u64 magic = mnt->mnt_sb->s_magic;
 
-	if (!subject || subject->flags & BZ_SUBJECT_PREPARING)
+	if (!subject)
 		return 0;
-	act.dentry = (__u64)mnt->mnt_root;
-	act.epoch = control.epoch;
 	/* A lazy unmount of /sys takes what is mounted below it along. */
-	if (magic != BPF_FS_MAGIC && magic != SYSFS_MAGIC)
-		return judge_operation(subject, BZ_OP_UMOUNT, &act);
-	policy = policy_of(subject->service, act.epoch);
-	if (policy && policy->flags & BZ_POLICY_EXEMPT)
+	if (GUARD(pins) && (magic == BPF_FS_MAGIC || magic == SYSFS_MAGIC))
+		return judge_own(subject, BZ_OP_UMOUNT, mnt->mnt_root);
+	return judge_operation(subject, BZ_OP_UMOUNT, mnt->mnt_root);
+}
+
+/* The program that a task runs, as the object of what is done to the task. */
+static __always_inline struct dentry *program_of(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, mm, exe_file, f_path.dentry);
+}
+
+static __always_inline bool is_self(struct bz_subject *other)
+{
+	struct bz_policy *policy = policy_of(other->service, control.epoch);
+
+	return policy && policy->flags & BZ_POLICY_SELF;
+}
+
+static __always_inline int check_signal(struct task_struct *target, int signal)
+{
+	struct bz_subject *subject, *other;
+
+	if (!signal)
 		return 0;
-	act.service = subject->service;
-	act.access = BZ_OPERATE;
-	act.why = BZ_WHY_TAMPER;
-	act.verdict = BZ_DENY;
-	act.object = BZ_OBJECT_OPERATION;
-	act.operation = BZ_OP_UMOUNT;
-	tell(&act);
-	return -EPERM;
+	other = subject_of(target);
+	if (!other || !other->service || !is_self(other))
+		return 0;
+	subject = governed();
+	if (!subject)
+		return 0;
+	return judge_own(subject, BZ_OP_SIGNAL, program_of(target));
+}
+
+/* Looking at another task is ordinary (ps), getting hold of its memory or descriptors is not. */
+static __always_inline int check_ptrace(struct task_struct *target, unsigned int mode)
+{
+	struct bz_subject *subject, *other;
+
+	if (!(mode & PTRACE_MODE_ATTACH))
+		return 0;
+	subject = governed();
+	if (!subject)
+		return 0;
+	other = subject_of(target);
+	if (other && other->service && is_self(other))
+		return judge_own(subject, BZ_OP_PTRACE, program_of(target));
+	/* A service may look into its own processes: that gains nothing. */
+	if (other && other->service == subject->service)
+		return 0;
+	return judge_operation(subject, BZ_OP_PTRACE, program_of(target));
+}
+
+static __always_inline bool is_own_object(__u32 id, __u32 program)
+{
+	struct bz_own_key key = {.id = id, .program = program};
+
+	return bpf_map_lookup_elem(&own_objects, &key);
+}
+
+/* A descriptor of a map or program is made. */
+static __always_inline int check_own_object(__u32 id, __u32 program)
+{
+	struct bz_subject *subject = governed();
+
+	if (!subject || !is_own_object(id, program))
+		return 0;
+	return judge_own(subject, BZ_OP_BPF, 0);
 }
 
 #endif

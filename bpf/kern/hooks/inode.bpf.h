@@ -5,73 +5,74 @@
 
 static __always_inline int check_name(struct dentry *dentry, bool whole)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct bz_subject *subject = governed(task);
-	struct act act = {.dentry = (__u64)dentry, .task = (__u64)task, .access = BZ_WRITE};
+	struct bz_subject *subject = governed();
 
-	if (!subject || subject->flags & BZ_SUBJECT_PREPARING)
+	return subject ? judge_name(subject, dentry, whole, 0, control.epoch) : 0;
+}
+
+/* A name for a file, a program, a device. */
+static __always_inline int check_made(struct dentry *dentry, umode_t mode, dev_t device)
+{
+	struct bz_subject *subject = governed();
+	__u64 epoch = control.epoch, kind = 0;
+
+	if (!subject)
 		return 0;
-	act.epoch = control.epoch;
-	return judge_name(subject, whole, &act);
+	if (is_program(mode))
+		kind = needed(BZ_KIND_PROGRAM, epoch);
+	if (is_raw(mode, device))
+		kind = needed(BZ_KIND_DEVICE, epoch);
+	return judge_name(subject, dentry, false, kind, epoch);
 }
 
 /* A directory takes along what is below it. */
-static __always_inline bool is_tree(struct dentry *dentry)
+static __always_inline bool is_tree(struct inode *inode)
 {
-	struct inode *inode = dentry->d_inode;
-
 	return GUARD(whole) && inode && is_directory(inode);
 }
 
 static __always_inline int check_rename(struct dentry *from, struct dentry *to)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct bz_subject *subject = governed(task);
-	struct act act = {
-	    .dentry = (__u64)from, .task = (__u64)task, .access = BZ_WRITE, .epoch = control.epoch};
-	struct inode *inode = from->d_inode;
+	struct bz_subject *subject = governed();
+	struct inode *inode = from->d_inode, *target = to->d_inode;
+	__u64 epoch = control.epoch, kind;
 	/* What a directory holds comes to lie below the new name, whether or not there was anything. */
-	bool whole = is_tree(from) || is_tree(to), unresolved = false;
+	bool whole = is_tree(inode) || is_tree(target), unresolved = false;
 
-	if (subject && !(subject->flags & BZ_SUBJECT_PREPARING)) {
-		if (judge_name(subject, whole, &act))
+	if (subject) {
+		kind = need_of_program(inode, epoch) | need_of_program(target, epoch);
+		if (judge_name(subject, from, whole, kind, epoch))
 			return -EPERM;
-		act.dentry = (__u64)to;
-		if (judge_name(subject, whole, &act))
+		if (judge_name(subject, to, whole, kind, epoch))
 			return -EPERM;
 	}
 	/* A file with other names carries what this one needs to them. */
 	if (GUARD(rename_upkeep) && inode && inode->i_nlink > 1 && !is_directory(inode))
-		merge(inode, label_of_name((__u64)to, act.epoch, false, &unresolved));
+		merge(inode, label_of_name((__u64)to, epoch, false, &unresolved));
 	return 0;
 }
 
 /* Both names now mean one inode: what either needs, the inode needs by whatever name. */
 static __always_inline int check_link(struct dentry *from, struct dentry *to)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct bz_subject *subject = governed(task);
-	struct act act = {.task = (__u64)task, .access = BZ_WRITE, .epoch = control.epoch};
+	struct bz_subject *subject = governed();
 	struct inode *inode = from->d_inode;
+	__u64 epoch = control.epoch, kind;
 	struct bz_label *old, *fresh;
 	bool unresolved = false;
-	int refused;
 
 	/* 7.3 wants to see this; a link is only ever made to an inode. */
 	if (!inode)
 		return 0;
-	if (subject && !(subject->flags & BZ_SUBJECT_PREPARING)) {
-		act.dentry = (__u64)from;
-		refused = judge_inode(subject, from, inode, BZ_WRITE, &act);
-		if (refused)
-			return refused;
-		act.dentry = (__u64)to;
-		refused = judge_name(subject, false, &act);
-		if (refused)
-			return refused;
+	if (subject) {
+		kind = need_of_program(inode, epoch);
+		if (judge_inode(subject, from, inode, BZ_WRITE, kind, epoch))
+			return -EPERM;
+		if (judge_name(subject, to, false, kind, epoch))
+			return -EPERM;
 	}
-	old = label_of_name((__u64)from, act.epoch, false, &unresolved);
-	fresh = label_of_name((__u64)to, act.epoch, false, &unresolved);
+	old = label_of_name((__u64)from, epoch, false, &unresolved);
+	fresh = label_of_name((__u64)to, epoch, false, &unresolved);
 	if (old == fresh)
 		fresh = 0;
 	if (GUARD(link_upkeep)) {

@@ -6,20 +6,13 @@
 /* `covers`: what was reachable below `where` will not be any more. */
 static __always_inline int check_mount(const struct path *where, bool covers)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct bz_subject *subject = governed(task);
-	struct act act = {.task = (__u64)task};
+	struct bz_subject *subject = governed();
 
-	if (!subject || subject->flags & BZ_SUBJECT_PREPARING)
+	if (!subject)
 		return 0;
-	act.dentry = (__u64)where->dentry;
-	act.epoch = control.epoch;
-	/* 6.12 does not see the bounds of a value that comes from two places: it must be a plain constant. */
-	if (judge_operation(subject, BZ_OP_MOUNT, &act))
+	if (judge_operation(subject, BZ_OP_MOUNT, where->dentry))
 		return -EPERM;
-	act.object = BZ_OBJECT_PATH;
-	act.operation = 0;
-	if (GUARD(covers) && covers && judge_name(subject, true, &act))
+	if (GUARD(covers) && covers && judge_name(subject, where->dentry, true, 0, control.epoch))
 		return -EPERM;
 	return 0;
 }

@@ -36,17 +36,18 @@ static __always_inline bool normalise(struct sockaddr *from, struct act *act)
 
 static __always_inline int check_connect(struct socket *socket, struct sockaddr *to)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct bz_subject *subject = governed(task);
-	struct act act = {
-	    .task = (__u64)task, .access = BZ_CONNECT, .why = BZ_WHY_OUTBOUND, .object = BZ_OBJECT_ADDRESS};
+	struct bz_subject *subject = governed();
+	struct act act = {.task = bpf_get_current_task(),
+			  .access = BZ_CONNECT,
+			  .why = BZ_WHY_OUTBOUND,
+			  .object = BZ_OBJECT_ADDRESS};
 	struct bz_outbound_key key = {.bits = 32 + 128};
 	struct sock *sk = socket->sk;
 	struct bz_outbound *entry;
 	struct bz_policy *policy;
 	int i;
 
-	if (!subject || subject->flags & BZ_SUBJECT_PREPARING)
+	if (!subject)
 		return 0;
 	act.epoch = control.epoch;
 	policy = policy_of(subject->service, act.epoch);

@@ -6,14 +6,12 @@
 /* The name is the one under which the socket was bound, whatever name the caller went by. */
 static __always_inline int check_unix_connect(struct sock *other)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct bz_subject *subject = governed(task);
-	struct act act = {.task = (__u64)task, .access = BZ_CONNECT};
+	struct bz_subject *subject = governed();
 	struct unix_sock *listener;
 	struct dentry *dentry;
 	struct inode *inode;
 
-	if (!subject || subject->flags & BZ_SUBJECT_PREPARING)
+	if (!subject)
 		return 0;
 	listener = bpf_skc_to_unix_sock(other);
 	if (!listener)
@@ -24,9 +22,7 @@ static __always_inline int check_unix_connect(struct sock *other)
 	inode = dentry->d_inode;
 	if (!inode)
 		return 0;
-	act.dentry = (__u64)dentry;
-	act.epoch = control.epoch;
-	return judge_inode(subject, dentry, inode, BZ_CONNECT, &act);
+	return judge_inode(subject, dentry, inode, BZ_CONNECT, 0, control.epoch);
 }
 
 #endif

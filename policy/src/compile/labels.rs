@@ -9,6 +9,7 @@ use crate::access::Access;
 use crate::capability::{Catalogue, program_paths};
 use crate::compiled::Label;
 use crate::host::HostFacts;
+use crate::operation::{KINDS, OPERATIONS, ROOM};
 use crate::pattern::Pattern;
 
 /// Paths of systemd's executor (systemd 255 and newer).
@@ -57,13 +58,16 @@ fn need(
     Ok(())
 }
 
-/// Bits that each operation needs, by its number in wire.h.
+/// Bits that each operation and each kind of file needs, by its number in wire.h.
 pub(super) fn operations(catalogue: &Catalogue) -> Vec<u64> {
-    ["mount", "umount"]
-        .iter()
-        .map(|name| {
-            let needs = catalogue.iter().filter(|one| one.operations.iter().any(|operation| operation == name));
-            needs.fold(0, |mask, capability| mask | 1 << capability.bit)
-        })
-        .collect()
+    let mut needs = vec![0; ROOM];
+    for capability in catalogue.iter() {
+        let named = |(name, _): &&(&str, u8)| capability.operations.iter().chain(&capability.kinds).any(|one| one == name);
+        for (_, number) in OPERATIONS.iter().chain(&KINDS).filter(named) {
+            if let Some(need) = needs.get_mut(usize::from(*number)) {
+                *need |= 1 << capability.bit;
+            }
+        }
+    }
+    needs
 }

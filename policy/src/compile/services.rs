@@ -37,6 +37,7 @@ pub fn service(catalogue: &Catalogue, rules: &[Rule], model: &ServiceModel) -> S
     let mut service = Service {
         subject: Subject { granted: model.granted, learning, ..Subject::default() },
         exempt: baseline::is_exempt(&model.name),
+        own: baseline::is_bartizan(&model.name),
         login: baseline::opens_sessions(&model.name),
         rules: BTreeMap::new(),
     };
