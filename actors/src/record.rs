@@ -176,6 +176,7 @@ fn act_in_words(act: &Act) -> String {
     match &act.object {
         Object::Path(path) if path.is_empty() => format!("{} a nameless object", verb(act.access)),
         Object::Path(path) => format!("{} {path}", verb(act.access)),
+        Object::Operation { name, path } if path.is_empty() => format!("performing {name}"),
         Object::Operation { name, path } => format!("performing {name} on {path}"),
         Object::Cgroup(name) => format!("moving to the cgroup {name}"),
         Object::Destination { address, port, protocol } if address.is_ipv6() => {

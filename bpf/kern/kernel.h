@@ -176,6 +176,7 @@ enum kernel_read_file_id {
 	READING_MODULE = 2,
 	READING_KEXEC_IMAGE = 3,
 	READING_KEXEC_INITRAMFS = 4,
+	READING_MODULE_COMPRESSED = 5,
 };
 
 enum kernel_load_data_id {

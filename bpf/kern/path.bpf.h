@@ -16,7 +16,7 @@ __noinline int write_path(struct bz_event *event, __u64 from, __u32 exe)
 		return 0;
 	for (i = 0; i < PATH_STEPS; i++) {
 		parent = BPF_CORE_READ(dentry, d_parent);
-		if (parent == dentry)
+		if (parent == dentry && (i || BPF_CORE_READ(dentry, d_sb, s_root) == dentry))
 			return at;
 		if (exe) {
 			if (at >= BZ_EXE)
@@ -32,9 +32,13 @@ __noinline int write_path(struct bz_event *event, __u64 from, __u32 exe)
 		if (len <= 0)
 			break;
 		at += len;
+		if (parent == dentry) {
+			event->marks |= BZ_MARK_LOOSE << (exe ? 1 : 0);
+			return at;
+		}
 		dentry = parent;
 	}
-	event->truncated |= exe ? 2 : 1;
+	event->marks |= BZ_MARK_CUT << (exe ? 1 : 0);
 	return at;
 }
 

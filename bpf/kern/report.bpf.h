@@ -126,7 +126,7 @@ static __always_inline void fill(struct bz_event *event, struct act *act, __u64 
 	event->verdict = act->verdict;
 	event->object = act->object;
 	event->operation = act->operation;
-	event->truncated = 0;
+	event->marks = 0;
 	event->rule = act->why == BZ_WHY_CAPABILITY ? rule_of(act) : act->rule;
 	__builtin_memcpy(event->address, act->address, sizeof(event->address));
 	event->dev = dentry ? BPF_CORE_READ(dentry, d_sb, s_dev) : 0;

@@ -249,6 +249,9 @@ struct bz_control {
 	__u64 unremembered; /* files that services wrote and the table has no room for */
 };
 
+#define BZ_MARK_CUT (1 << 0)	/* there were more names than room */
+#define BZ_MARK_LOOSE (1 << 2) /* the name of what is in no tree, as a memfd's */
+
 /* One record of a ring buffer. Paths are component names from the leaf to the root, each with its NUL. */
 struct bz_event {
 	__u64 time; /* CLOCK_BOOTTIME, ns */
@@ -269,7 +272,7 @@ struct bz_event {
 	__u8 verdict;
 	__u8 object;
 	__u8 operation;
-	__u8 truncated; /* bit 0: path, bit 1: exe */
+	__u8 marks; /* BZ_MARK_*, those of the program one bit higher */
 	__u16 protocol;
 	__u16 path_len;
 	__u16 exe_len;

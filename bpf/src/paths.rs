@@ -1,7 +1,10 @@
 //! From the names that an event carries to a path in the host's mount namespace.
 
+use std::fs::File;
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use policy::host::Mount;
 
 /// `s_magic` of the file systems of which every mount has a device of its own, with their names in mountinfo.
@@ -14,23 +17,32 @@ const PSEUDO: [(u64, &str); 6] = [
     (0x6462_6720, "debugfs"),
 ];
 
-/// The mounts of the host, read again when an event comes from a device that is not among them.
+/// PID 1's namespace is the host's; a daemon with its own view (ProtectSystem) must not take its own.
+const MOUNTINFO: &str = "/proc/1/mountinfo";
+
+/// The mounts of the host, read again when they have changed: devices of tmpfs and the like are soon used again.
 #[derive(Debug, Default)]
 pub struct Places {
     mounts: Vec<Mount>,
+    /// The kernel marks this file with POLLPRI whenever a mount comes or goes.
+    watched: Option<File>,
 }
 
 impl Places {
-    /// Takes a fresh look at the mounts.
+    /// Takes a fresh look at the mounts if they have changed since the last one.
     pub fn look(&mut self) {
-        // PID 1's namespace is the host's; a daemon with its own view (ProtectSystem) must not take its own.
-        let text = std::fs::read_to_string("/proc/1/mountinfo").unwrap_or_default();
+        if !self.have_changed() {
+            return;
+        }
+        self.watched = File::open(MOUNTINFO).ok();
+        let text = std::fs::read_to_string(MOUNTINFO).unwrap_or_default();
         self.mounts = policy::host::parse_mountinfo(&text);
     }
 
-    /// Whether this file system is mounted somewhere that is known.
-    pub fn knows(&self, dev: u64, magic: u64) -> bool {
-        self.mounts.iter().any(|mount| fits(mount, dev, magic))
+    fn have_changed(&self) -> bool {
+        let Some(watched) = &self.watched else { return true };
+        // What cannot be asked counts as changed.
+        poll(&mut [PollFd::new(watched.as_fd(), PollFlags::POLLPRI)], PollTimeout::ZERO) != Ok(0)
     }
 
     /// The path in the host's namespace of `inside`, a path from the root of its file system. A file system that is
@@ -82,6 +94,7 @@ mod tests {
     #[test]
     fn names_become_a_path_of_the_host() {
         let places = Places {
+            watched: None,
             mounts: vec![
                 mount(8, 1, "/", "/", "ext4"),
                 mount(8, 2, "/", "/var", "ext4"),

@@ -111,6 +111,10 @@ fn deliver(sender: &SyncSender<Delivery>, event: Option<Event>) -> i32 {
     0
 }
 
+/// Bits of `bz_event.marks` (`BZ_MARK_*` in wire.h): there were more names; the name belongs to no file system.
+const CUT: u8 = 1 << 0;
+const LOOSE: u8 = 1 << 2;
+
 struct Decoder<'a> {
     tables: &'a Tables,
     names: BTreeMap<u32, String>,
@@ -151,7 +155,7 @@ impl<'a> Decoder<'a> {
             rule: (event.rule != 0).then_some(event.rule),
             generation: event.generation,
             object,
-            exe: self.path(event.exe_dev, event.exe_magic, names(&event.exe, event.exe_len), event.truncated & 2 != 0),
+            exe: self.path(event.exe_dev, event.exe_magic, names(&event.exe, event.exe_len), event.marks >> 1),
             pid: event.pid,
             uid: event.uid,
             key: event.key,
@@ -160,9 +164,9 @@ impl<'a> Decoder<'a> {
 
     fn object(&mut self, event: &types::bz_event) -> Option<Object> {
         let path = names(&event.path, event.path_len);
-        let truncated = event.truncated & 1 != 0;
+        let marks = event.marks;
         Some(match event.object {
-            0 => Object::Path(self.path(event.dev, event.magic, path, truncated)),
+            0 => Object::Path(self.path(event.dev, event.magic, path, marks)),
             1 => Object::Destination {
                 address: Ipv6Addr::from(event.address).to_canonical(),
                 port: event.port,
@@ -170,7 +174,7 @@ impl<'a> Decoder<'a> {
             },
             2 => Object::Operation {
                 name: policy::operation::name(event.operation),
-                path: self.path(event.dev, event.magic, path, truncated),
+                path: self.path(event.dev, event.magic, path, marks),
             },
             3 => Object::Cgroup(String::from_utf8_lossy(path).trim_end_matches('\0').to_owned()),
             other => {
@@ -180,14 +184,16 @@ impl<'a> Decoder<'a> {
         })
     }
 
-    fn path(&mut self, dev: u64, magic: u64, names: &[u8], truncated: bool) -> String {
+    /// `marks` as in `bz_event.marks`: the path's own bits, or the program's moved to their place.
+    fn path(&mut self, dev: u64, magic: u64, names: &[u8], marks: u8) -> String {
         if dev == 0 && magic == 0 {
             return String::new();
         }
-        if !self.places.knows(dev, magic) {
-            self.places.look();
+        if marks & LOOSE != 0 {
+            return String::from_utf8_lossy(names).trim_end_matches('\0').to_owned();
         }
-        self.places.host_path(dev, magic, &inside(names, truncated)).to_string_lossy().into_owned()
+        self.places.look();
+        self.places.host_path(dev, magic, &inside(names, marks & CUT != 0)).to_string_lossy().into_owned()
     }
 
     fn service(&mut self, number: u32) -> String {

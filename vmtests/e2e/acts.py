@@ -21,6 +21,8 @@ class Act:
     paths: tuple = ()
     before: typing.Callable = lambda: None  # brings what the act needs
     after: typing.Callable = lambda: None  # takes away what the act left, beside the paths
+    refused: str = "EPERM"  # the kernel may answer in its own words
+    uid: int = 0
 
 
 def capability(name, words):

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """Ways out of a unit, and hands laid on Bartizan itself: by a service that runs as root."""
 
+import json
 import os
 import pathlib
 import pwd
+import socket
+import threading
 
 from audit import audits, compare, record
-from ground import rules_hold, victim
+from ground import AREA, clerk, rules_hold, victim
 from stage import must, promise, wait_for
 from suite import test
 
@@ -119,3 +122,76 @@ def writing_the_state_and_the_policy():
     victim.must_deny("unlink", "/run/bartizan/api.sock")
     promise(not pathlib.Path("/etc/bartizan/disabled").exists(), "a refused creation leaves nothing")
     must("bartizan", "status")
+
+
+def daemon():
+    return int(must("systemctl", "show", "-p", "MainPID", "--value", "bartizand"))
+
+
+@test
+def signals_and_tracing_of_the_daemon():
+    rules_hold()
+    for act in (["kill", daemon(), 9], ["kill", daemon(), 19], ["attach", daemon()]):
+        victim.must_deny(*act)
+    answer = victim.one("memory", daemon(), os.O_RDONLY)
+    promise(answer == "EACCES", f"the daemon's memory stays closed, in the kernel's words: {answer}")
+    must("bartizan", "status")
+    for words in ("performing signal on /usr/bin/bartizand", "performing ptrace on /usr/bin/bartizand"):
+        found = record(f"Service victim attempted to tamper with Bartizan by {words}")
+        compare(found, {"kind": "tamper", "service": "victim", "verdict": "deny", "capability": None})
+    # Asking whether it is there is no signal.
+    victim.must_allow("kill", daemon(), 0)
+
+
+@test
+def killing_and_freezing_the_cgroup_of_the_daemon():
+    rules_hold()
+    where = CGROUPS / "system.slice/bartizand.service"
+    for path in (where / "cgroup.kill", where / "cgroup.freeze", where / "cgroup.procs", CGROUPS / "system.slice/cgroup.kill"):
+        victim.must_deny("opened", str(path), os.O_WRONLY)
+        tamper(f"writing {path}")
+    must("bartizan", "status")
+
+
+def numbers(kind):
+    """Of our pinned maps, or of the programs behind our links."""
+    listed = json.loads(must("bpftool", "-j", kind, "list"))
+    return [one["id"] if kind == "map" else one["prog_id"] for one in listed
+            if kind == "link" and one.get("type") == "tracing" or one.get("name") in ("policies", "labels", "control")]
+
+
+@test
+def getting_hold_of_maps_and_programs():
+    rules_hold()
+    for kind, command in (("map", 14), ("link", 13)):
+        found = numbers(kind)
+        promise(found, f"bpftool shows our {kind}s")
+        for number in found[:3]:
+            victim.must_deny("bpf_object", command, number)
+    must("bartizan", "status")
+
+
+@test
+def a_descriptor_that_is_handed_over():
+    rules_hold()
+    path = pathlib.Path("/etc/ssh/sshd_config.d/e2e-sent.conf")
+    path.write_text("# nothing\n")
+    place = AREA / "sender.sock"
+    place.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(place))
+        listener.listen(8)
+
+        def send(count):
+            for _ in range(count):
+                other = listener.accept()[0]
+                with other, open(path, "r+b") as file:
+                    socket.send_fds(other, [b"here"], [file.fileno()])
+
+        sender = threading.Thread(target=send, args=(2,))
+        sender.start()
+        clerk.must_allow("receive", str(place))
+        victim.must_deny("receive", str(place))
+        sender.join()
+    compare(record(f"Service victim attempted to obtain capability SSH by writing {path}"), {"verdict": "deny"})
+    path.unlink()

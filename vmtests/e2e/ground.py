@@ -25,6 +25,11 @@ USERS_ADMIN = "prevent"
 "SSH.write" = "prevent"
 "DOCKER_SOCKET.connect" = "prevent"
 "PRIVILEGED_PROCESSES.operate" = "prevent"
+"PRIVILEGED_PROCESSES.read" = "prevent"
+"PRIVILEGED_PROCESSES.write" = "prevent"
+"SYSTEM_LOGS.operate" = "prevent"
+"HOSTS_CONFIG.operate" = "prevent"
+INSTALLER = "prevent"
 
 [rule.outbound]
 deny = [{{ to = "203.0.113.0/24", ports = [25] }}, {{ to = "2001:db8::/32" }}]

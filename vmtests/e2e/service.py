@@ -18,7 +18,8 @@ class Service:
         self.name = name
 
     def start(self):
-        shutil.copy(pathlib.Path(__file__).with_name("victim.py"), PROGRAM)
+        for name in ("victim.py", "calls.py"):
+            shutil.copy(pathlib.Path(__file__).with_name(name), PROGRAM.parent)
         must("systemd-run", "-q", "--collect", f"--unit={self.name}.service", "python3", "-B", str(PROGRAM), self.name)
         wait_for(f"{self.name} answers", self.answers)
 

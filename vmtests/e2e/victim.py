@@ -15,6 +15,8 @@ import sys
 import threading
 import time
 
+import calls
+
 libc = ctypes.CDLL(None, use_errno=True)
 # Numbers of system calls that Python's library does not wrap, x86-64.
 OPEN_TREE, MOVE_MOUNT, RENAMEAT2 = 428, 429, 316
@@ -186,6 +188,7 @@ ACTS = {
     "connect": connect, "connect_unix": connect_unix,
     "mount_tmpfs": mount_tmpfs, "bind": bind, "bind_by_descriptor": bind_by_descriptor, "unmount": unmount,
     "in_cgroup": in_cgroup, "move_to_cgroup": move_to_cgroup, "pid": os.getpid,
+    **calls.ACTS,
     "race": race, "load_start": Load.start, "load_stop": Load.stop, "load_so_far": lambda: Load.counts,
 }
 

@@ -16,7 +16,10 @@ static __always_inline int check_kernel_read(struct file *file, enum kernel_read
 {
 	struct dentry *dentry = file ? file->f_path.dentry : 0;
 
-	if (IS(kernel_read_file_id, id, READING_MODULE))
+	/* Seen on 7.3: what is compressed has a number of its own. */
+	if (IS(kernel_read_file_id, id, READING_MODULE) ||
+	    (bpf_core_enum_value_exists(enum kernel_read_file_id, READING_MODULE_COMPRESSED) &&
+	     IS(kernel_read_file_id, id, READING_MODULE_COMPRESSED)))
 		return check_operation(BZ_OP_MODULE, dentry);
 	if (IS(kernel_read_file_id, id, READING_KEXEC_IMAGE) ||
 	    IS(kernel_read_file_id, id, READING_KEXEC_INITRAMFS))
