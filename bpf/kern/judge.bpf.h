@@ -170,7 +170,7 @@ static __always_inline int judge_name(struct bz_subject *subject, struct dentry 
 				      __u64 kind, __u64 epoch)
 {
 	bool unresolved = false;
-	struct bz_label *label = label_of_name((__u64)dentry, epoch, whole, &unresolved);
+	struct bz_label *label = label_of_name(dentry, epoch, whole, &unresolved);
 
 	if (unresolved)
 		return ask_judge(subject->service, BZ_WRITE, 0, dentry, epoch, ACT_UNRESOLVED);

@@ -71,10 +71,59 @@ static __always_inline bool is_directory(struct inode *inode)
 	return (inode->i_mode & S_IFMT) == S_IFDIR;
 }
 
-/* What this name needs, or with `whole` a change of it and of all that is below. Null: nothing. */
-static __always_inline struct bz_label *label_of_name(__u64 dentry, __u64 epoch, bool whole, bool *unresolved)
+/* The tag of a dentry's inode, as long as the dentry is what it is now. */
+static __always_inline __u64 tag_of_dentry(struct dentry *dentry, __u64 epoch)
 {
-	__u32 node = node_of(address_of(dentry), epoch);
+	return tag_of(epoch, dentry->d_parent->d_inode->i_ino, hash_len_of(dentry));
+}
+
+/* The node of a directory that somebody looks into: walked for once, and cached like any other inode's. */
+static __always_inline __u32 node_of_directory(struct dentry *directory, __u64 epoch)
+{
+	struct inode *inode = directory->d_inode;
+	__u32 before, node;
+	__u64 tag, *word;
+
+	if (!inode)
+		return UNRESOLVED;
+	tag = tag_of_dentry(directory, epoch) & WORD_TAG;
+	word = bpf_inode_storage_get(&words, inode, 0, 0);
+	if (word && !((*(volatile __u64 *)word ^ tag) & WORD_TAG))
+		return *(volatile __u64 *)word & WORD_ID;
+	before = rename_sequence();
+	/* What it is called must be known to be so during the walk. */
+	tag = tag_of_dentry(directory, epoch) & WORD_TAG;
+	node = node_of(address_of((__u64)directory), epoch);
+	if (node == UNRESOLVED || (before & 1) || rename_sequence() != before)
+		return node;
+	if (!word)
+		word = bpf_inode_storage_get(&words, inode, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (word)
+		*(volatile __u64 *)word = tag | WORD_DIRECTORY | node;
+	else
+		lose(BZ_LOST_WORD);
+	return node;
+}
+
+/* The node of a name: one step from its directory, so that the next file there costs no walk. */
+static __always_inline __u32 node_of_name(struct dentry *dentry, __u64 epoch)
+{
+	struct dentry *directory = dentry->d_parent;
+	__u32 node;
+
+	if (directory == dentry)
+		return node_of(address_of((__u64)dentry), epoch);
+	node = node_of_directory(directory, epoch);
+	if (!node || node == UNRESOLVED)
+		return node;
+	return child_of(node | (__u32)(epoch & 1) << 31, address_of((__u64)dentry));
+}
+
+/* What this name needs, or with `whole` a change of it and of all that is below. Null: nothing. */
+static __always_inline struct bz_label *label_of_name(struct dentry *dentry, __u64 epoch, bool whole,
+						      bool *unresolved)
+{
+	__u32 node = node_of_name(dentry, epoch);
 	struct bz_node *found;
 
 	if (node == UNRESOLVED) {
@@ -94,8 +143,8 @@ static __always_inline struct bz_label *label_of_name(__u64 dentry, __u64 epoch,
 static __always_inline __u64 make_word(struct dentry *dentry, struct inode *inode, __u64 epoch, __u64 *word)
 {
 	__u32 before = rename_sequence();
-	__u64 fresh = tag_of(epoch, dentry->d_parent->d_inode->i_ino, hash_len_of(dentry)) & WORD_TAG;
-	__u32 node = node_of(address_of((__u64)dentry), epoch);
+	__u64 fresh = tag_of_dentry(dentry, epoch) & WORD_TAG;
+	__u32 node = node_of_name(dentry, epoch);
 	struct bz_node *found;
 
 	if (node == UNRESOLVED)
@@ -121,7 +170,7 @@ static __always_inline __u64 make_word(struct dentry *dentry, struct inode *inod
 /* The word of an inode reached by this dentry: a hit costs one look-up and one comparison. */
 static __always_inline __u64 word_of(struct dentry *dentry, struct inode *inode, __u64 epoch)
 {
-	__u64 tag = tag_of(epoch, dentry->d_parent->d_inode->i_ino, hash_len_of(dentry));
+	__u64 tag = tag_of_dentry(dentry, epoch);
 	__u64 *word = bpf_inode_storage_get(&words, inode, 0, 0);
 	__u64 value;
 

@@ -5,6 +5,8 @@ What changes the calling process is done in a child of it, so that the victim st
 
 import ctypes
 import errno
+import fcntl
+import lzma
 import mmap
 import os
 import socket
@@ -14,7 +16,7 @@ import time
 
 libc = ctypes.CDLL(None, use_errno=True)
 # Numbers of system calls that Python's library does not wrap, x86-64.
-BPF, FINIT_MODULE, KEXEC_LOAD, PIVOT_ROOT, SYSLOG, UNSHARE = 321, 313, 246, 155, 103, 272
+BPF, FINIT_MODULE, INIT_MODULE, KEXEC_LOAD, PIVOT_ROOT, SYSLOG, UNSHARE = 321, 313, 175, 246, 155, 103, 272
 PTRACE_ATTACH, PTRACE_DETACH = 16, 17
 CLONE_NEWNS, CLONE_NEWUSER = 0x20000, 0x10000000
 CLOCK_REALTIME, ADJ_SETOFFSET = 0, 0x0100
@@ -136,6 +138,17 @@ def module(path):
         os.close(descriptor)
 
 
+def module_from_memory(path):
+    """The older way, which shows the kernel bytes and no file."""
+    with (lzma.open if path.endswith(".xz") else open)(path, "rb") as file:
+        content = file.read()
+    try:
+        checked(libc.syscall(INIT_MODULE, content, len(content), b""))
+    except OSError as refused:
+        if refused.errno != errno.EEXIST:
+            raise
+
+
 def kexec_unload():
     """No segments: what was loaded, and nothing was, is let go of."""
     checked(libc.syscall(KEXEC_LOAD, 0, 0, None, 0))
@@ -186,6 +199,17 @@ def no_keyboard_reboot():
     checked(libc.reboot(REBOOT_CAD_OFF))
 
 
+def set_flags(path):
+    """As chattr does: FS_IOC_GETFLAGS and FS_IOC_SETFLAGS, with the flag "no dump"."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        flags = bytearray(8)
+        fcntl.ioctl(descriptor, 0x80086601, flags)
+        fcntl.ioctl(descriptor, 0x40086602, struct.pack("Q", struct.unpack("Q", flags)[0] | 0x40))
+    finally:
+        os.close(descriptor)
+
+
 def port():
     """Asks for the port that firmware writes its progress to."""
     in_child(lambda: checked(libc.ioperm(0x80, 1, 1)))
@@ -221,7 +245,7 @@ def remount(path):
 
 ACTS = {
     "memfd": memfd, "mapped": mapped, "write_and_map": write_and_map, "as_nobody": as_nobody,
-    "attach": attach, "memory": memory, "module": module, "kexec_unload": kexec_unload,
+    "attach": attach, "memory": memory, "module": module, "module_from_memory": module_from_memory, "set_flags": set_flags, "kexec_unload": kexec_unload,
     "bpf_map": bpf_map, "bpf_object": bpf_object, "kernel_log": kernel_log, "set_clock": set_clock, "shift_clock": shift_clock,
     "no_keyboard_reboot": no_keyboard_reboot, "port": port, "chroot": chroot, "user_namespace": user_namespace,
     "pivot_root": pivot_root, "remount": remount, "kill": os.kill, "receive": receive,

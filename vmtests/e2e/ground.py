@@ -45,6 +45,7 @@ USER_ADMIN = "prevent"
 HOSTS_CONFIG = "alert"
 NET = "disable"
 "SSH.write" = "allow"
+"PRIVILEGED_PROCESSES.operate" = "allow"
 """
 
 victim = Service("victim")

@@ -73,6 +73,10 @@ def attributed(path):
     return both(file(path), lambda: os.setxattr(path, "user.e2e", b"1"))
 
 
+def listed(path):
+    return both(file(path), lambda: os.setxattr(path, "system.posix_acl_access", bytes.fromhex(USER_MAY_EXECUTE)))
+
+
 def pid_of(unit):
     return int(subprocess.run(["systemctl", "show", "-p", "MainPID", "--value", unit], capture_output=True, check=True).stdout)
 
@@ -119,6 +123,8 @@ PRIVILEGES = [
         ("/etc/sudoers.d/set",), before=file("/etc/sudoers.d/set")),
     Act("remove an attribute", ["removexattr", "/etc/sudoers.d/removed", "user.e2e"], users("writing /etc/sudoers.d/removed"),
         ("/etc/sudoers.d/removed",), before=attributed("/etc/sudoers.d/removed")),
+    Act("remove an access list", ["removexattr", "/etc/sudoers.d/unlisted", "system.posix_acl_access"],
+        users("writing /etc/sudoers.d/unlisted"), ("/etc/sudoers.d/unlisted",), before=listed("/etc/sudoers.d/unlisted")),
     Act("make a node of a disk", ["mknod", here("disk"), stat.S_IFBLK | 0o600, DISK], privileged(f"writing {here('disk')}"),
         (here("disk"),)),
     Act("read a disk by another node", ["opened", here("vda"), os.O_RDONLY], privileged(f"reading {here('vda')}"),
@@ -135,6 +141,8 @@ KERNEL = [
         refused="EACCES"),
     Act("load a module", ["module", a_module()], performed("module", a_module()),
         after=lambda: subprocess.run(["rmmod", "dummy"], stderr=subprocess.DEVNULL, check=False)),
+    Act("load a module from memory", ["module_from_memory", a_module()], performed("module"),
+        after=lambda: subprocess.run(["rmmod", "dummy"], stderr=subprocess.DEVNULL, check=False)),
     Act("make a BPF map", ["bpf_map"], performed("bpf")),
     Act("read the kernel's log", ["kernel_log"], capability("SYSTEM_LOGS", "performing kernel_log")),
     Act("shift the clock", ["shift_clock"], capability("HOSTS_CONFIG", "performing clock")),
@@ -150,3 +158,8 @@ KERNEL = [
         before=both(directory(here("remounted")), lambda: os.system(f"mount -t tmpfs e2e {here('remounted')}")),
         after=unmounted(here("remounted"))),
 ]
+
+# chattr meets a hook since 6.17; before, nothing of ours sees it.
+if list(pathlib.Path("/sys/fs/bpf/bartizan").glob("*/links/inode_file_setattr")):
+    PRIVILEGES.append(Act("flags of a protected file", ["set_flags", "/etc/sudoers.d/flags"], users("writing /etc/sudoers.d/flags"),
+                          ("/etc/sudoers.d/flags",), before=file("/etc/sudoers.d/flags")))

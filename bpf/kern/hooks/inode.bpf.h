@@ -48,7 +48,7 @@ static __always_inline int check_rename(struct dentry *from, struct dentry *to)
 	}
 	/* A file with other names carries what this one needs to them. */
 	if (GUARD(rename_upkeep) && inode && inode->i_nlink > 1 && !is_directory(inode))
-		merge(inode, label_of_name((__u64)to, epoch, false, &unresolved));
+		merge(inode, label_of_name(to, epoch, false, &unresolved));
 	return 0;
 }
 
@@ -71,8 +71,8 @@ static __always_inline int check_link(struct dentry *from, struct dentry *to)
 		if (judge_name(subject, to, false, kind, epoch))
 			return -EPERM;
 	}
-	old = label_of_name((__u64)from, epoch, false, &unresolved);
-	fresh = label_of_name((__u64)to, epoch, false, &unresolved);
+	old = label_of_name(from, epoch, false, &unresolved);
+	fresh = label_of_name(to, epoch, false, &unresolved);
 	if (old == fresh)
 		fresh = 0;
 	if (GUARD(link_upkeep)) {
