@@ -140,29 +140,48 @@ static __always_inline __u64 needed(__u32 operation, __u64 epoch)
 	return mask ? *mask : 0;
 }
 
-/* Judges an access to an inode by the name under which it was reached; `kind` is what it needs for what it is. */
+/* What an inode means: by the name under which it was reached, and by its other names. */
+struct meaning {
+	struct bz_label *label;
+	struct bz_label *other;
+};
+
+static __always_inline struct meaning meaning_of(__u64 word, struct inode *inode, __u64 epoch)
+{
+	struct meaning meaning = {.label = label_of_word(word, epoch)};
+
+	if (GUARD(links) && word & WORD_LINKED)
+		meaning.other = link_label(inode);
+	return meaning;
+}
+
+/* Judges an access to what has this meaning; `kind` is what it needs for what it is. */
+static __always_inline int judge_meaning(__u32 service, struct meaning *meaning, __u32 access, __u64 kind,
+					 struct dentry *dentry, __u64 epoch)
+{
+	bool own = false;
+
+	if (meaning->label) {
+		kind |= meaning->label->need[access];
+		own = meaning->label->flags & BZ_LABEL_OWN;
+	}
+	if (meaning->other) {
+		kind |= meaning->other->need[access];
+		own = own || meaning->other->flags & BZ_LABEL_OWN;
+	}
+	return judge_need(service, access, kind, own, dentry, epoch);
+}
+
 static __always_inline int judge_inode(struct bz_subject *subject, struct dentry *dentry, struct inode *inode,
 				       __u32 access, __u64 kind, __u64 epoch)
 {
 	__u64 word = word_of(dentry, inode, epoch);
-	struct bz_label *label;
-	bool own = false;
+	struct meaning meaning;
 
 	if (word == UNRESOLVED)
 		return ask_judge(subject->service, access, 0, dentry, epoch, ACT_UNRESOLVED);
-	label = label_of_word(word, epoch);
-	if (label) {
-		kind |= label->need[access];
-		own = label->flags & BZ_LABEL_OWN;
-	}
-	if (GUARD(links) && word & WORD_LINKED) {
-		label = link_label(inode);
-		if (label) {
-			kind |= label->need[access];
-			own = own || label->flags & BZ_LABEL_OWN;
-		}
-	}
-	return judge_need(subject->service, access, kind, own, dentry, epoch);
+	meaning = meaning_of(word, inode, epoch);
+	return judge_meaning(subject->service, &meaning, access, kind, dentry, epoch);
 }
 
 /* Judges a change of a name, whatever is behind it; with `whole`, of everything below it as well. */

@@ -4,24 +4,24 @@
 #define BZ_HOOK_EXEC_H
 
 /* Judges the execution of a file by its name, and by what it is: nameless (memfd, deleted) or written by a service. */
-static __always_inline int judge_execution(struct bz_subject *subject, struct file *file, __u64 epoch)
+static __always_inline int judge_execution(struct bz_subject *subject, struct file *file, __u64 word,
+					   __u64 epoch)
 {
 	struct dentry *dentry = file->f_path.dentry;
 	struct inode *inode = file->f_inode;
-	struct bz_label *label;
-	__u64 kind = 0, word;
-	bool installed = false;
+	struct meaning meaning;
+	bool installed;
+	__u64 kind = 0;
 
-	if (control.unremembered) {
-		word = word_of(dentry, inode, epoch);
-		label = word == UNRESOLVED ? 0 : label_of_word(word, epoch);
-		installed = label && label->need[BZ_WRITE] & needed(BZ_KIND_PROGRAM, epoch);
-	}
+	if (word == UNRESOLVED)
+		return ask_judge(subject->service, BZ_EXECUTE, 0, dentry, epoch, ACT_UNRESOLVED);
+	meaning = meaning_of(word, inode, epoch);
+	installed = meaning.label && meaning.label->need[BZ_WRITE] & needed(BZ_KIND_PROGRAM, epoch);
 	if (GUARD(nameless) && !inode->i_nlink)
 		kind |= needed(BZ_KIND_NAMELESS, epoch);
 	if (is_written(inode, installed))
 		kind |= needed(BZ_KIND_WRITTEN, epoch);
-	return judge_inode(subject, dentry, inode, BZ_EXECUTE, kind, epoch);
+	return judge_meaning(subject->service, &meaning, BZ_EXECUTE, kind, dentry, epoch);
 }
 
 static __always_inline int check_exec(struct linux_binprm *bprm)
@@ -38,12 +38,13 @@ static __always_inline int check_exec(struct linux_binprm *bprm)
 		relabel_current();
 		subject = subject_of(task);
 	}
-	if (!subject)
+	if (!subject ||
+	    !(subject->service || subject->flags & (BZ_SUBJECT_BORN | BZ_SUBJECT_PREPARING)))
 		return 0;
+	word = word_of(dentry, file->f_inode, epoch);
 	if (subject->flags & (BZ_SUBJECT_BORN | BZ_SUBJECT_PREPARING)) {
 		/* systemd >= 255 runs its executor in the unit's cgroup first: that is not the service yet.
 		 */
-		word = word_of(dentry, file->f_inode, epoch);
 		label = word == UNRESOLVED ? 0 : label_of_word(word, epoch);
 		if (label && label->flags & BZ_LABEL_EXECUTOR) {
 			subject->flags |= BZ_SUBJECT_EXECUTOR;
@@ -55,7 +56,7 @@ static __always_inline int check_exec(struct linux_binprm *bprm)
 	policy = policy_of(subject->service, epoch);
 	if (policy && policy->flags & BZ_POLICY_LEARNING)
 		ask_judge(subject->service, BZ_EXECUTE, 0, dentry, epoch, ACT_PROGRAM);
-	return judge_execution(subject, file, epoch);
+	return judge_execution(subject, file, word, epoch);
 }
 
 /* Starting a program gave privilege: its file is set-user-id or set-group-id to another, or has capabilities. */
@@ -84,8 +85,9 @@ static __always_inline int check_privilege(struct linux_binprm *bprm, const stru
 static __always_inline int check_mapping(struct file *file, unsigned long protection)
 {
 	struct bz_subject *subject;
-	struct file *exe;
 	struct mm_struct *mm;
+	struct file *exe;
+	__u64 epoch;
 
 	if (!file || !(protection & PROT_EXEC))
 		return 0;
@@ -96,7 +98,8 @@ static __always_inline int check_mapping(struct file *file, unsigned long protec
 	exe = mm ? mm->exe_file : 0;
 	if (exe && exe->f_inode == file->f_inode)
 		return 0;
-	return judge_execution(subject, file, control.epoch);
+	epoch = control.epoch;
+	return judge_execution(subject, file, word_of(file->f_path.dentry, file->f_inode, epoch), epoch);
 }
 
 static __always_inline int check_protection(struct vm_area_struct *area, unsigned long protection)
