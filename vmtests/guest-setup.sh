@@ -14,6 +14,8 @@ for file in /boot/*.version; do
 done
 
 echo bartizan-guest >/etc/hostname
+# mmdebstrap leaves them as programs.
+chmod 644 /etc/hostname /etc/resolv.conf
 printf '127.0.0.1 localhost bartizan-guest\n::1 localhost\n' >/etc/hosts
 echo 'LANG=C.UTF-8' >/etc/default/locale
 : >/etc/machine-id

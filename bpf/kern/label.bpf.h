@@ -77,31 +77,29 @@ static __always_inline __u64 tag_of_dentry(struct dentry *dentry, __u64 epoch)
 	return tag_of(epoch, dentry->d_parent->d_inode->i_ino, hash_len_of(dentry));
 }
 
-/* The node of a directory that somebody looks into: walked for once, and cached like any other inode's. */
+/*
+ * The node of a directory that somebody looks into: walked for once. The number of a directory that is gone may be given
+ * to another of the same name, hence the generation.
+ */
 static __always_inline __u32 node_of_directory(struct dentry *directory, __u64 epoch)
 {
 	struct inode *inode = directory->d_inode;
-	__u32 before, node;
-	__u64 tag, *word;
+	__u32 before = rename_sequence();
+	struct bz_directory_key key = {};
+	__u32 node, *known;
 
 	if (!inode)
 		return UNRESOLVED;
-	tag = tag_of_dentry(directory, epoch) & WORD_TAG;
-	word = bpf_inode_storage_get(&words, inode, 0, 0);
-	if (word && !((*(volatile __u64 *)word ^ tag) & WORD_TAG))
-		return *(volatile __u64 *)word & WORD_ID;
-	before = rename_sequence();
-	/* What it is called must be known to be so during the walk. */
-	tag = tag_of_dentry(directory, epoch) & WORD_TAG;
+	key.tag = tag_of_dentry(directory, epoch);
+	key.ino = inode->i_ino;
+	key.dev = inode->i_sb->s_dev;
+	key.generation = inode->i_generation;
+	known = bpf_map_lookup_elem(&directories, &key);
+	if (known)
+		return *known;
 	node = node_of(address_of((__u64)directory), epoch);
-	if (node == UNRESOLVED || (before & 1) || rename_sequence() != before)
-		return node;
-	if (!word)
-		word = bpf_inode_storage_get(&words, inode, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (word)
-		*(volatile __u64 *)word = tag | WORD_DIRECTORY | node;
-	else
-		lose(BZ_LOST_WORD);
+	if (node != UNRESOLVED && !(before & 1) && rename_sequence() == before)
+		bpf_map_update_elem(&directories, &key, &node, BPF_ANY);
 	return node;
 }
 

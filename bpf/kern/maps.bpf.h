@@ -122,6 +122,17 @@ struct {
 	__type(value, __u64);
 } words SEC(".maps");
 
+/*
+ * Nodes of directories. Not in inode storage: 7.3 does not take the inode of a dentry's parent for it ("Pass a value with
+ * one of the accepted pointer or scalar types").
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1 << 14);
+	__type(key, struct bz_directory_key);
+	__type(value, __u32);
+} directories SEC(".maps");
+
 /* What the names of an inode with several names need, taken together. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

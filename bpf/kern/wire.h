@@ -172,6 +172,14 @@ struct bz_link {
 	__u64 generation;
 };
 
+/* A directory, as long as it is called what it is called and nothing has changed (tag, see label.bpf.h). */
+struct bz_directory_key {
+	__u64 tag;
+	__u64 ino;
+	__u32 dev;
+	__u32 generation;
+};
+
 /* One of our maps or programs, by the number that the kernel gave it. */
 struct bz_own_key {
 	__u32 id;

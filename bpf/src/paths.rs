@@ -49,9 +49,10 @@ impl Places {
     /// mounted nowhere gives the path as if it were `/`.
     pub fn host_path(&self, dev: u64, magic: u64, inside: &Path) -> PathBuf {
         let candidates = self.mounts.iter().filter(|mount| fits(mount, dev, magic) && inside.starts_with(&mount.root));
-        let best = candidates.max_by_key(|mount| {
-            // The most specific root wins; among equals the shortest, that is the original mount point.
-            (mount.root.as_os_str().len(), std::cmp::Reverse(mount.point.as_os_str().len()))
+        // The name below `/`, or where the whole file system is mounted, before that of a part of it that somebody mounted
+        // once more; among equals the shortest, that is the original mount point.
+        let best = candidates.min_by_key(|mount| {
+            (mount.point != Path::new("/"), mount.root.as_os_str().len(), mount.point.as_os_str().len())
         });
         match best.and_then(|mount| Some((mount, inside.strip_prefix(&mount.root).ok()?))) {
             Some((mount, rest)) if rest.as_os_str().is_empty() => mount.point.clone(),
@@ -105,7 +106,7 @@ mod tests {
         let at = |dev, magic, names: &[u8]| places.host_path(dev, magic, &inside(names, false)).display().to_string();
         assert_eq!(at(8 << 20 | 1, 0xef53, b"passwd\0etc\0"), "/etc/passwd");
         assert_eq!(at(8 << 20 | 2, 0xef53, b"log\0"), "/var/log");
-        assert_eq!(at(8 << 20 | 2, 0xef53, b"file\0real\0"), "/srv/alias/file");
+        assert_eq!(at(8 << 20 | 2, 0xef53, b"file\0real\0"), "/var/real/file", "rather than /srv/alias/file");
         assert_eq!(at(99, 0x9fa0, b"sys\0"), "/proc/sys");
         assert_eq!(at(8 << 20 | 1, 0xef53, b""), "/");
         assert_eq!(inside(b"c\0b\0", true).display().to_string(), "/…/b/c");
