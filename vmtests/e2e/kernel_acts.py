@@ -161,5 +161,5 @@ KERNEL = [
 
 # chattr meets a hook since 6.17; before, nothing of ours sees it.
 if list(pathlib.Path("/sys/fs/bpf/bartizan").glob("*/links/inode_file_setattr")):
-    PRIVILEGES.append(Act("flags of a protected file", ["set_flags", "/etc/sudoers.d/flags"], users("writing /etc/sudoers.d/flags"),
-                          ("/etc/sudoers.d/flags",), before=file("/etc/sudoers.d/flags")))
+    PRIVILEGES.append(Act("flags of a protected file", ["set_flags", "/etc/ssh/flags"], capability("SSH", "writing /etc/ssh/flags"),
+                          ("/etc/ssh/flags",), before=file("/etc/ssh/flags")))

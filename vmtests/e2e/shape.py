@@ -3,7 +3,9 @@
 
 import json
 import os
+import pathlib
 import re
+import shutil
 import subprocess
 
 import stage
@@ -63,10 +65,12 @@ def an_outbound_record_has_its_destination():
 @test
 def all_missing_capabilities_are_named():
     rules_hold()
-    # core_pattern is configuration of the host and a way to run programs as root.
-    victim.must_allow("opened", "/proc/sys/kernel/core_pattern", os.O_WRONLY)
-    record("Service victim attempted to obtain capability HOSTS_CONFIG by writing /proc/sys/kernel/core_pattern",
-           capabilities=["HOSTS_CONFIG", "PRIVILEGED_PROCESSES"], capability="HOSTS_CONFIG", verdict="audit", rule=None)
+    folder = pathlib.Path("/root/.kube")
+    folder.mkdir(exist_ok=True)
+    victim.must_allow("opened", str(folder / "config"), os.O_WRONLY | os.O_CREAT)
+    record(f"Service victim attempted to obtain capability K8S by writing {folder}/config",
+           capabilities=["K8S", "OPENSHIFT"], capability="K8S", verdict="audit", rule=None)
+    shutil.rmtree(folder)
 
 
 @test
