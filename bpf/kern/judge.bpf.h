@@ -44,7 +44,8 @@ static __always_inline int judge(struct bz_subject *subject, const __u64 *need, 
 		return 0;
 	act->service = subject->service;
 	act->access = access;
-	if (GUARD(own) && flags & BZ_LABEL_OWN && access == BZ_WRITE) {
+	if (GUARD(own) && flags & BZ_LABEL_OWN && access == BZ_WRITE &&
+	    !(policy->flags & BZ_POLICY_OPERATOR)) {
 		act->why = BZ_WHY_TAMPER;
 		act->verdict = BZ_DENY;
 		tell(act);
