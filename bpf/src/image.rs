@@ -29,6 +29,7 @@ const LEARNING: u32 = 1 << 1;
 const EXEMPT: u32 = 1 << 2;
 const LOGIN: u32 = 1 << 3;
 const OUTBOUND: u32 = 1 << 4;
+const OPERATOR: u32 = 1 << 5;
 
 /// Everything that one slot holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,9 +74,13 @@ pub fn in_slot(map: &str, key: &[u8], slot: u32) -> bool {
 /// Key and value of one service's policy.
 pub fn policy(service: &Service, outbound: bool, slot: u32, number: u32) -> (Vec<u8>, Vec<u8>) {
     let mut flags = KNOWN;
-    for (set, flag) in
-        [(service.subject.learning, LEARNING), (service.exempt, EXEMPT), (service.login, LOGIN), (outbound, OUTBOUND)]
-    {
+    for (set, flag) in [
+        (service.subject.learning, LEARNING),
+        (service.exempt, EXEMPT),
+        (service.login, LOGIN),
+        (outbound, OUTBOUND),
+        (service.operator, OPERATOR),
+    ] {
         if set {
             flags |= flag;
         }

@@ -17,4 +17,5 @@ pub mod model;
 pub mod pattern;
 pub mod place;
 pub mod rule;
+pub mod selftest;
 pub mod syntax;

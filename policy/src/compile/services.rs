@@ -38,6 +38,7 @@ pub fn service(catalogue: &Catalogue, rules: &[Rule], model: &ServiceModel) -> S
         subject: Subject { granted: model.granted, learning, ..Subject::default() },
         exempt: baseline::is_exempt(&model.name),
         login: baseline::opens_sessions(&model.name),
+        operator: false,
         rules: BTreeMap::new(),
     };
     let violations = if learning { None } else { Some(violations(rules, &model.name)) };

@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     match (arguments.early, off) {
         (true, Some(_)) => ExitCode::from(GOOD),
         (true, None) => {
-            match early::run() {
+            match early::run(&config) {
                 Ok(done) => tracing::info!("{done}"),
                 // The boot goes on, and the daemon tries again with all its means.
                 Err(error) => tracing::error!("nothing is enforced before the daemon starts: {error}"),
