@@ -3,6 +3,7 @@
 mod audits;
 mod client;
 pub mod policy_files;
+mod switching;
 mod tables;
 
 use std::path::PathBuf;
@@ -77,6 +78,14 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// End enforcement, from a login session: until `bartizan on`, over every restart
+    Off {
+        /// Only until the next boot
+        #[arg(long)]
+        until_reboot: bool,
+    },
+    /// Enforce again after `bartizan off`; returns when the kernel holds the revision
+    On,
     /// Check what enforcement needs from this machine (needs no daemon)
     Doctor,
 }
@@ -108,6 +117,8 @@ pub fn run(arguments: &Arguments) -> u8 {
         Command::Policy(PolicyCommand::Check { path }) => return check(path),
         Command::Policy(PolicyCommand::Apply { path }) => apply(path),
         Command::Audits { service, follow, json } => audits::print(service.as_deref(), *follow, *json),
+        Command::Off { until_reboot } => switching::off(*until_reboot),
+        Command::On => switching::on(),
         Command::Doctor => return doctor::run(),
     };
     match outcome {

@@ -28,6 +28,15 @@ impl Trouble {
     }
 }
 
+/// Whether there is a daemon to ask; no permission to do so is trouble.
+pub(super) fn daemon_answers() -> Result<bool, Trouble> {
+    match std::os::unix::net::UnixStream::connect(SOCKET) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Err(unreachable(&error)),
+        Err(_) => Ok(false),
+    }
+}
+
 /// Sends one request and waits for the answer, however long the kernel takes.
 pub(super) fn ask(method: Method, path: &str, body: Option<Vec<u8>>) -> Result<Answer, Trouble> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -66,7 +75,8 @@ fn unreachable(error: &std::io::Error) -> Trouble {
         _ => Trouble::new(
             CANNOT,
             format!(
-                "bartizand does not run ({SOCKET}: {error}); what it pinned is enforced all the same. Start it with `systemctl start bartizand`"
+                "bartizand does not run ({SOCKET}: {error}); {}. Start it with `systemctl start bartizand`",
+                super::switching::without_answer()
             ),
         ),
     }
