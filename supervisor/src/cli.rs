@@ -87,7 +87,11 @@ enum Command {
     /// Enforce again after `bartizan off`; returns when the kernel holds the revision
     On,
     /// Check what enforcement needs from this machine (needs no daemon)
-    Doctor,
+    Doctor {
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Subcommand)]
@@ -119,7 +123,7 @@ pub fn run(arguments: &Arguments) -> u8 {
         Command::Audits { service, follow, json } => audits::print(service.as_deref(), *follow, *json),
         Command::Off { until_reboot } => switching::off(*until_reboot),
         Command::On => switching::on(),
-        Command::Doctor => return doctor::run(),
+        Command::Doctor { json } => return doctor::run(*json),
     };
     match outcome {
         Ok(status) => status,
