@@ -40,6 +40,14 @@ pub const OWN: [&str; 18] = [
     "/run/systemd/system/bartizan-early.service.d",
 ];
 
+/// Scripts of the Debian package, which dpkg runs as root and without a question.
+const PACKAGE: [&str; 4] = [
+    "/var/lib/dpkg/info/bartizan.preinst",
+    "/var/lib/dpkg/info/bartizan.postinst",
+    "/var/lib/dpkg/info/bartizan.prerm",
+    "/var/lib/dpkg/info/bartizan.postrm",
+];
+
 /// Reads and checks policy files as one policy.
 pub fn rules(files: &[PolicyFile]) -> Result<Vec<Rule>, Vec<Problem>> {
     let rules = syntax::parse_all(files.iter().map(|file| (file.path.as_str(), file.text.as_str())))?;
@@ -63,7 +71,7 @@ pub fn revision(
     operators: &Operators,
     host: &dyn HostFacts,
 ) -> Result<Compiled, String> {
-    let own: Vec<PathBuf> = OWN.iter().map(PathBuf::from).collect();
+    let own: Vec<PathBuf> = OWN.iter().chain(&PACKAGE).map(PathBuf::from).collect();
     let rules: Vec<Rule> = rules.iter().cloned().chain([selftest::rule()]).collect();
     // The kernel must know an operator before it has run for the first time.
     let unseen = operators.iter().filter(|name| !services.contains_key(*name)).map(|name| ServiceModel {
