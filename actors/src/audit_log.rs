@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use actix::prelude::*;
 use bpf::event::{Act, Flood};
+use policy::access::Access;
 use policy::capability::Catalogue;
 use policy::decide::Verdict;
 
@@ -200,6 +201,7 @@ fn refusal(asked: Refused) -> Record {
     let message = format!("Service {} attempted to tamper with Bartizan by asking for `{}`", asked.service, asked.what);
     Record {
         service: Some(asked.service),
+        access: Some(Access::Write),
         verdict: Some(verdict(Verdict::Deny).to_owned()),
         exe: asked.exe.as_deref().map(escape),
         pid: Some(asked.pid),

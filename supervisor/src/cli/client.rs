@@ -17,13 +17,13 @@ pub(super) struct Answer {
 
 /// Why there is no good answer.
 #[derive(Debug)]
-pub(super) struct Trouble {
-    pub(super) status: u8,
-    pub(super) lines: Vec<String>,
+pub(crate) struct Trouble {
+    pub(crate) status: u8,
+    pub(crate) lines: Vec<String>,
 }
 
 impl Trouble {
-    pub(super) fn new(status: u8, line: impl Into<String>) -> Trouble {
+    pub(crate) fn new(status: u8, line: impl Into<String>) -> Trouble {
         Trouble { status, lines: vec![line.into()] }
     }
 }

@@ -85,3 +85,20 @@ pub(super) fn switch() -> Finding {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_narrowest_limit_above_the_daemon_counts() {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(narrowest(root.path()), None, "no hierarchy, no limit");
+        fs::create_dir_all(root.path().join(DAEMON)).unwrap();
+        fs::write(root.path().join(DAEMON).join("memory.max"), "max\n").unwrap();
+        assert_eq!(narrowest(root.path()), None);
+        fs::write(root.path().join("system.slice/memory.max"), "33554432\n").unwrap();
+        assert_eq!(narrowest(root.path()), Some((32 * MIB, "system.slice".to_owned())));
+    }
+}
