@@ -81,9 +81,7 @@ fn without_daemon(until_reboot: bool) -> Result<String, Trouble> {
         Trouble::new(if refused { FINDING } else { CANNOT }, format!("{error}{advice}"))
     })?;
     // One that is starting has passed the switch already, and would enforce in a moment.
-    let starting =
-        !Command::new("systemctl").args(["is-active", "-q", DAEMON]).status().is_ok_and(|status| status.success())
-            && unit_state() == "activating";
+    let starting = unit_state() == "activating";
     if starting {
         systemctl(&["stop", DAEMON])?;
     }
@@ -112,7 +110,8 @@ fn record(message: String) -> Result<(), Trouble> {
     let told = |error: std::io::Error| {
         Trouble::new(CANNOT, format!("Bartizan is switched off, but {} could not be told: {error}", paths::AUDIT))
     };
-    let mut trail = Trail::open(PathBuf::from(paths::AUDIT), "").map_err(told)?;
+    // No kind of act is repeated here, so no older file has to be read for that.
+    let mut trail = Trail::open(PathBuf::from(paths::AUDIT), "none").map_err(told)?;
     trail.append(Record::plain(Kind::Lifecycle, message), None, 0).map_err(told).map(drop)
 }
 
