@@ -5,7 +5,6 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use libbpf_rs::MapCore as _;
-use libbpf_rs::query::LinkInfoIter;
 use policy::access::Access;
 use policy::compiled::{Compiled, Service};
 use policy::decide::Verdict;
@@ -20,6 +19,7 @@ use crate::pins::Set;
 use crate::process::Process;
 use crate::skeleton::bartizan::types;
 use crate::stream::Stream;
+use crate::support::program_after;
 use crate::tables::Tables;
 use crate::wire::bytes;
 
@@ -100,13 +100,16 @@ const LETTING_GO: Duration = Duration::from_secs(10);
 /// Ends enforcement: every pin is removed, and the hooks have stopped when this returns.
 pub fn detach() -> Result<(), KernelError> {
     let sets: Vec<Set> = crate::pins::numbers().into_iter().map(Set::numbered).collect();
-    let links: BTreeSet<u32> = sets.iter().flat_map(Set::link_ids).collect();
+    let programs: Vec<u32> = sets.iter().flat_map(Set::linked_programs).collect();
     sets.iter().try_for_each(Set::remove)?;
+    // Whoever finds something in it has made it.
+    let _ = std::fs::remove_dir(crate::pins::ROOT);
     let deadline = Instant::now() + LETTING_GO;
-    // The kernel frees a link some time after its last reference is gone.
-    while let Some(left) = LinkInfoIter::default().map(|link| link.id).find(|id| links.contains(id)) {
+    // The kernel takes a program out of its hook some time after the link has lost its pin, and only then lets go of it.
+    let runs = |id: &&u32| program_after(id.saturating_sub(1)).is_ok_and(|next| next == **id);
+    while let Some(left) = programs.iter().find(runs) {
         if Instant::now() > deadline {
-            return Err(KernelError::NotHeld(format!("link {left} has lost its pin and runs all the same")));
+            return Err(KernelError::NotHeld(format!("program {left} has lost its pin and runs all the same")));
         }
         std::thread::sleep(Duration::from_millis(20));
     }

@@ -51,10 +51,10 @@ impl Set {
         Ok(())
     }
 
-    /// The kernel's numbers of the links that are pinned.
-    pub fn link_ids(&self) -> Vec<u32> {
+    /// The kernel's numbers of the programs behind the pinned links.
+    pub fn linked_programs(&self) -> Vec<u32> {
         let pins = fs::read_dir(self.links()).into_iter().flatten().flatten();
-        let id = |path: PathBuf| Some(Link::open(path).ok()?.info().ok()?.id);
+        let id = |path: PathBuf| Some(Link::open(path).ok()?.info().ok()?.prog_id);
         pins.filter_map(|pin| id(pin.path())).collect()
     }
 

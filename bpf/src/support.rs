@@ -121,12 +121,12 @@ fn spell(mut of: BtfType<'_>) -> String {
     format!("{name}{stars}")
 }
 
-/// The number of the first program that the kernel holds: the most harmless thing that can be asked of bpf(), which
+/// The number of the next program that the kernel holds: also the most harmless thing that can be asked of bpf(), which
 /// `selftest` does where it must not.
-pub fn first_program() -> std::io::Result<u32> {
+pub fn program_after(id: u32) -> std::io::Result<u32> {
     let mut next = 0;
     // SAFETY: the kernel writes one integer to `next`, which lives until the call has returned.
-    let result = unsafe { libbpf_sys::bpf_prog_get_next_id(0, &raw mut next) };
+    let result = unsafe { libbpf_sys::bpf_prog_get_next_id(id, &raw mut next) };
     if result < 0 { Err(std::io::Error::from_raw_os_error(-result)) } else { Ok(next) }
 }
 

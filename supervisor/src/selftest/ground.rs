@@ -33,9 +33,6 @@ const FILES: [&str; 13] = [
     "remove-acl",
 ];
 const DIRECTORIES: [&str; 6] = [BOUND, BOUND_HERE, "rmdir", "mount", "move-mount", "chroot"];
-const PROGRAMS: [&str; 2] = ["program", "mapped"];
-/// A program that does nothing.
-const NOTHING: &str = "/usr/bin/true";
 
 /// Two tests at a time would act on each other's objects. A name that no file system holds is free again at any end.
 const ONLY_ONE: &[u8] = b"bartizan-selftest";
@@ -75,7 +72,6 @@ impl Ground {
 fn fill() -> io::Result<UnixListener> {
     FILES.iter().try_for_each(|name| fs::write(at(name), "for `bartizan selftest`\n"))?;
     DIRECTORIES.iter().try_for_each(|name| fs::create_dir(at(name)))?;
-    PROGRAMS.iter().try_for_each(|name| fs::copy(NOTHING, at(name)).map(drop))?;
     // Where the file system has no such attributes, removing one fails for another reason, and that is told.
     let _ = setxattr(at("removexattr"), ATTRIBUTE, b"1", XattrFlags::empty());
     UnixListener::bind(at(SOCKET))
