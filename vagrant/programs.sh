@@ -5,5 +5,4 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/.."
 cargo build -q -p bartizan-supervisor
-install -d "$here/.vagrant/programs"
-install -m 755 "${CARGO_TARGET_DIR:-target}/debug/bartizan" "${CARGO_TARGET_DIR:-target}/debug/bartizand" "$here/.vagrant/programs/"
+scripts/stage "$here/.vagrant/programs"

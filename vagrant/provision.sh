@@ -25,7 +25,6 @@ else
 fi
 
 cd /opt/bartizan
-cp -r supervisor/dist programs/
 scripts/install --from /opt/bartizan/programs
 bartizan doctor
 echo "provision: Bartizan is installed on $found, kernel $(uname -r); the end-to-end tests:"

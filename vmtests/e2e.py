@@ -22,12 +22,16 @@ import others  # noqa: E402,F401
 import words  # noqa: E402,F401
 import policy_files  # noqa: E402,F401
 import callers  # noqa: E402,F401
+import doctor  # noqa: E402,F401
 import shape  # noqa: E402,F401
 import attest  # noqa: E402,F401
+import selftest  # noqa: E402,F401
 import life  # noqa: E402,F401
 import boot  # noqa: E402,F401
 import models  # noqa: E402,F401
 import switch  # noqa: E402,F401
+import off  # noqa: E402,F401
+import operators  # noqa: E402,F401
 import installation  # noqa: E402,F401
 
 

@@ -5,7 +5,6 @@ import fcntl
 import os
 import pathlib
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -31,7 +30,6 @@ def note(text):
 
 def programs(tree):
     """Fills `tree` with the built programs as scripts/install --from wants them."""
-    (tree / "scripts").mkdir(parents=True)
     BUILT.mkdir(parents=True, exist_ok=True)
     # Runners beside this one may build with another guard compiled out: what is copied is what was built here.
     with open(BUILT / ".runner.lock", "w") as lock:
@@ -39,10 +37,7 @@ def programs(tree):
         built = subprocess.run(["cargo", "build", "-q", "-p", "bartizan-supervisor"], cwd=ROOT, stdin=subprocess.DEVNULL)
         if built.returncode != 0:
             raise Failure("Bartizan does not build, see above (--bare runs a guest without it)")
-        for name in ("bartizan", "bartizand"):
-            shutil.copy2(BUILT / name, tree / name)
-    shutil.copytree(ROOT / "supervisor/dist", tree / "dist")
-    shutil.copy2(ROOT / "scripts/install", tree / "scripts/install")
+        subprocess.run([ROOT / "scripts/stage", tree], check=True, stdin=subprocess.DEVNULL)
 
 
 def local(path):

@@ -34,6 +34,9 @@ if [ "$status" -eq 0 ]; then
 	exit 0
 fi
 [ "$status" -eq 3 ] || fail "doctor ended with $status instead of 3: $(cat "$work/doctor")"
+ends 3 "$built/bartizan" doctor --json
+python3 -c 'import json, sys; found = json.load(open(sys.argv[1])); sys.exit(found["can_enforce"] or not any(one["state"] == "bad" and one["mend"] for one in found["findings"]))' \
+	"$work/stdout" || fail "doctor --json does not say what is bad and how to mend it: $(cat "$work/stdout")"
 grep -q "mend: " "$work/doctor" || fail "doctor gives no mend: $(cat "$work/doctor")"
 ends 3 "$built/bartizan" status --json
 python3 -c 'import json, sys; sys.exit(json.load(open(sys.argv[1]))["enforcement"] != "unsupported")' "$work/stdout" ||

@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 
 use actix::prelude::*;
 use bpf::event::{Act, Flood};
+use policy::access::Access;
 use policy::capability::Catalogue;
+use policy::decide::Verdict;
 
+use crate::clock;
 use crate::directory::Directory;
 use crate::journal;
-use crate::messages::{Audits, Counts, Rules, Tell, Violation};
-use crate::record::{Kind, Record, verb, verdict};
+use crate::messages::{Audits, Counts, Refused, Rules, Tell, Violation};
+use crate::record::{Kind, Record, escape, verb, verdict};
 use crate::root::ExitNotice;
 use crate::rule_names::RuleNames;
 use crate::trail::{self, Trail};
@@ -26,6 +29,9 @@ pub struct AuditLog {
     load: u64,
     /// Counts that could not be written.
     owed: BTreeMap<String, u64>,
+    /// What the API refused since the start, by key.
+    refused: BTreeMap<String, u64>,
+    started: i64,
     /// The act that the journal has and the trail could not take yet.
     told: Option<(Option<u32>, String)>,
     _notice: ExitNotice,
@@ -40,6 +46,8 @@ impl AuditLog {
             rules: RuleNames::read(rules.to_owned()),
             load,
             owed: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            started: clock::now_ms(),
             told: None,
             _notice: notice,
         })
@@ -134,6 +142,9 @@ impl Handler<Counts> for AuditLog {
         for (key, total) in std::mem::take(&mut self.owed) {
             self.append_due(key, total);
         }
+        for (key, total) in self.refused.clone() {
+            self.append_due(key, total);
+        }
         for repeat in counts.repeats {
             self.append_due(self.act_key(repeat.key), repeat.count);
         }
@@ -169,6 +180,33 @@ fn flood_record(flood: &Flood) -> Record {
         access: Some(flood.access),
         verdict: Some(verdict(flood.verdict).to_owned()),
         ..Record::plain(Kind::Flood, message)
+    }
+}
+
+impl Handler<Refused> for AuditLog {
+    type Result = ();
+
+    /// The first of a kind in full; how many there were is told with the kernel's counts.
+    fn handle(&mut self, asked: Refused, _: &mut Context<AuditLog>) {
+        let key = format!("{:x}-api-{:x}-{}-{}", self.load, self.started, asked.service, asked.what);
+        let total = self.refused.entry(key.clone()).or_default();
+        *total += 1;
+        if *total == 1 {
+            self.append(refusal(asked), Some(key), 1);
+        }
+    }
+}
+
+fn refusal(asked: Refused) -> Record {
+    let message = format!("Service {} attempted to tamper with Bartizan by asking for `{}`", asked.service, asked.what);
+    Record {
+        service: Some(asked.service),
+        access: Some(Access::Write),
+        verdict: Some(verdict(Verdict::Deny).to_owned()),
+        exe: asked.exe.as_deref().map(escape),
+        pid: Some(asked.pid),
+        uid: Some(asked.uid),
+        ..Record::plain(Kind::Tamper, message)
     }
 }
 

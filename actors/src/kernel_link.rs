@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 
 use crate::directory::Directory;
 use crate::messages::{
-    Attest, Counts, Held, Install, Learned, ReadBackNow, Recompile, Rules, ServiceOf, Services, Told, Violation,
+    Attest, Counts, Detach, Held, Install, Learned, ReadBackNow, Recompile, Rules, ServiceOf, Services, Told, Violation,
 };
 use crate::record::Kind;
 use crate::root::ExitNotice;
@@ -33,6 +33,7 @@ pub struct KernelLink {
     events: Option<Receiver<Delivery>>,
     directory: Directory,
     differed: bool,
+    off: bool,
     repeats: Vec<Repeat>,
     _notice: ExitNotice,
 }
@@ -45,7 +46,8 @@ impl KernelLink {
         directory: Directory,
         notice: ExitNotice,
     ) -> KernelLink {
-        KernelLink { kernel, events: Some(events), directory, differed: false, repeats: Vec::new(), _notice: notice }
+        let (differed, off, repeats) = (false, false, Vec::new());
+        KernelLink { kernel, events: Some(events), directory, differed, off, repeats, _notice: notice }
     }
 
     fn count(&mut self) -> Result<(), String> {
@@ -67,6 +69,9 @@ impl KernelLink {
     }
 
     fn compare(&mut self) -> Result<Held, String> {
+        if self.off {
+            return Ok(Held { off: true, ..Held::default() });
+        }
         let read_back = self.kernel.read_back().map_err(|error| error.to_string())?;
         let differs = !read_back.differences.is_empty();
         if differs != self.differed {
@@ -77,7 +82,7 @@ impl KernelLink {
             self.directory.tell(if differs { Kind::Tamper } else { Kind::Lifecycle }, None, message);
         }
         self.differed = differs;
-        Ok(Held { read_back, loss: self.kernel.loss().map_err(|error| error.to_string())? })
+        Ok(Held { read_back, loss: self.kernel.loss().map_err(|error| error.to_string())?, off: false })
     }
 }
 
@@ -185,6 +190,9 @@ impl Handler<Install> for KernelLink {
     type Result = Result<u64, String>;
 
     fn handle(&mut self, Install(compiled): Install, _: &mut Context<KernelLink>) -> Self::Result {
+        if self.off {
+            return Err("enforcement is switched off".to_owned());
+        }
         // The names go first: the kernel may tell of an act under this generation before it is answered.
         let generation = self.kernel.next_generation().map_err(|error| error.to_string())?;
         let load = self.kernel.load().map_err(|error| error.to_string())?;
@@ -225,6 +233,20 @@ impl Handler<ReadBackNow> for KernelLink {
 
     fn handle(&mut self, _: ReadBackNow, _: &mut Context<KernelLink>) -> Self::Result {
         self.compare()
+    }
+}
+
+impl Handler<Detach> for KernelLink {
+    type Result = Result<(), String>;
+
+    fn handle(&mut self, _: Detach, _: &mut Context<KernelLink>) -> Self::Result {
+        // Repeats until now are told; what comes during the detaching is not.
+        if let Err(error) = self.count() {
+            tracing::error!("{error}");
+        }
+        self.kernel.detach().map_err(|error| error.to_string())?;
+        self.off = true;
+        Ok(())
     }
 }
 

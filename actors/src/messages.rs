@@ -72,12 +72,20 @@ pub struct Held {
     pub read_back: ReadBack,
     /// Losses by kind.
     pub loss: BTreeMap<String, u64>,
+    /// Whether enforcement was ended by [`Detach`].
+    pub off: bool,
 }
 
 /// To [`crate::kernel_link::KernelLink`]: the same, with what every map of the revision holds.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(Held, Vec<Map>), String>")]
 pub struct Attest;
+
+/// To [`crate::kernel_link::KernelLink`]: end enforcement. Answers when no hook runs any more; this link does nothing
+/// from then on.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), String>")]
+pub struct Detach;
 
 /// To [`crate::registry::Registry`]: the kernel told something about a service.
 #[derive(Clone, Debug, Message)]
@@ -139,6 +147,22 @@ pub struct RevisionNumber;
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "Result<(), String>")]
 pub struct Violation(pub Box<Act>);
+
+/// To [`crate::audit_log::AuditLog`]: the API refused a change that a service asked for.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Refused {
+    /// The service, by the label of the task that asked.
+    pub service: String,
+    /// What it asked for, in one word.
+    pub what: &'static str,
+    /// The program that asked, if it can be told.
+    pub exe: Option<String>,
+    /// Its process.
+    pub pid: u32,
+    /// Its user.
+    pub uid: u32,
+}
 
 /// To [`crate::audit_log::AuditLog`]: the kernel's counts. They only ever rise while `load` stays the same.
 #[derive(Debug, Message)]

@@ -9,7 +9,7 @@ use policy::compiled::Compiled;
 use policy::host::HostFacts;
 use policy::rule::Rule;
 
-use crate::assemble;
+use crate::assemble::{self, Operators};
 use crate::directory::Directory;
 use crate::messages::{Apply, Install, Learned, ModelChanged, Recompile, RevisionNumber};
 use crate::record::Kind;
@@ -27,6 +27,7 @@ pub struct PolicyKeeper {
     revision: Revision,
     rules: Vec<Rule>,
     services: Services,
+    operators: Operators,
     broken: Option<String>,
     _notice: ExitNotice,
 }
@@ -39,6 +40,8 @@ pub struct Beginning {
     pub rules: Vec<Rule>,
     /// The models.
     pub services: Services,
+    /// Who may change Bartizan itself.
+    pub operators: Operators,
     /// Why the revision that the kernel holds cannot be compiled again, if it cannot: it stays in force as it is until
     /// another one is applied.
     pub broken: Option<String>,
@@ -53,12 +56,12 @@ impl PolicyKeeper {
         beginning: Beginning,
         notice: ExitNotice,
     ) -> PolicyKeeper {
-        let Beginning { revision, rules, services, broken } = beginning;
-        PolicyKeeper { directory, store, host, revision, rules, services, broken, _notice: notice }
+        let Beginning { revision, rules, services, operators, broken } = beginning;
+        PolicyKeeper { directory, store, host, revision, rules, services, operators, broken, _notice: notice }
     }
 
     fn compile(&self, rules: &[Rule]) -> Result<Box<Compiled>, String> {
-        assemble::revision(rules, &self.services, self.host.as_ref()).map(Box::new)
+        assemble::revision(rules, &self.services, &self.operators, self.host.as_ref()).map(Box::new)
     }
 
     /// Has the kernel hold what is in force, compiled afresh.
@@ -87,8 +90,9 @@ impl PolicyKeeper {
         let Some(kernel) = self.directory.kernel() else {
             return Box::pin(fut::ready(Err("enforcement has not started".to_owned())));
         };
-        let service = Box::new(service(Catalogue::builtin(), &self.rules, model));
-        let learned = Learned { name: model.name.clone(), service };
+        let mut service = service(Catalogue::builtin(), &self.rules, model);
+        service.operator = self.operators.contains(&model.name);
+        let learned = Learned { name: model.name.clone(), service: Box::new(service) };
         Box::pin(
             kernel
                 .send(learned)

@@ -7,6 +7,7 @@ use actix::prelude::*;
 use bpf::event::Event;
 use policy::baseline;
 use policy::model::Model;
+use policy::selftest;
 
 use crate::clock;
 use crate::directory::Directory;
@@ -42,7 +43,8 @@ impl Registry {
     }
 
     fn ensure(&self, service: &str) {
-        if self.directory.learner(service).is_none() && !baseline::is_exempt(service) {
+        let has_model = !baseline::is_exempt(service) && service != selftest::SERVICE;
+        if has_model && self.directory.learner(service).is_none() {
             self.employ(Model::new(service, clock::now_ms()));
         }
     }

@@ -80,7 +80,8 @@ __noinline int judge(__u64 who, __u64 need, __u64 dentry, __u64 epoch, __u32 wha
 	act.access = access;
 	act.object = what;
 	act.operation = what >> 8;
-	if (what & ACT_OWN && GUARD(own))
+	/* An operator may write our files, and do nothing else to us. */
+	if (what & ACT_OWN && GUARD(own) && !(access == BZ_WRITE && policy->flags & BZ_POLICY_OPERATOR))
 		return judge_tampering(&act);
 	if (what & ACT_UNRESOLVED)
 		return judge_unresolved(policy, &act);

@@ -130,6 +130,7 @@ struct bz_policy {
 #define BZ_POLICY_LOGIN (1 << 3)    /* may hand tasks over to login sessions */
 #define BZ_POLICY_OUTBOUND (1 << 4) /* the outbound table has entries for it */
 #define BZ_POLICY_SELF (1 << 6)	    /* Bartizan itself: no other service may signal or trace it */
+#define BZ_POLICY_OPERATOR (1 << 5) /* may write Bartizan's own files */
 
 /* What an object means. */
 struct bz_label {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
 
 use libbpf_rs::MapCore as _;
 use policy::access::Access;
@@ -14,9 +15,11 @@ use crate::image::{self, Image, Numbers, policy};
 use crate::kernel::{Kernel, KernelError, Map, ReadBack, SeenService};
 use crate::links::{self, Links};
 use crate::load::{Attached, Loaded};
+use crate::pins::Set;
 use crate::process::Process;
 use crate::skeleton::bartizan::types;
 use crate::stream::Stream;
+use crate::support::program_after;
 use crate::tables::Tables;
 use crate::wire::bytes;
 
@@ -92,9 +95,27 @@ pub fn open() -> Result<Opened, KernelError> {
     Ok(Opened { kernel: Enforcement { stage, tables, calls, installed: None, stream: None }, adopted })
 }
 
-/// Ends enforcement: the hooks stop, and every pin is removed.
+/// How long the kernel may take to let go of a link that has lost its pin.
+const LETTING_GO: Duration = Duration::from_secs(10);
+
+/// Ends enforcement: every pin is removed, and the hooks have stopped when this returns.
 pub fn detach() -> Result<(), KernelError> {
-    crate::pins::numbers().into_iter().try_for_each(|number| crate::pins::Set::numbered(number).remove())
+    let sets: Vec<Set> = crate::pins::numbers().into_iter().map(Set::numbered).collect();
+    let programs: Vec<u32> = sets.iter().flat_map(Set::linked_programs).collect();
+    sets.iter().try_for_each(Set::remove)?;
+    // Whoever finds something in it has made it.
+    let _ = std::fs::remove_dir(crate::pins::ROOT);
+    let deadline = Instant::now() + LETTING_GO;
+    // The kernel takes a program out of its hook some time after the link has lost its pin, and only then lets go of it.
+    let runs = |id: &&u32| program_after(id.saturating_sub(1)).is_ok_and(|next| next == **id);
+    while let Some(left) = programs.iter().find(runs) {
+        if Instant::now() > deadline {
+            return Err(KernelError::NotHeld(format!("program {left} has lost its pin and runs all the same")));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    wait_for_hooks();
+    Ok(())
 }
 
 impl Enforcement {
@@ -155,17 +176,6 @@ impl Enforcement {
         Ok(found)
     }
 
-    /// After this no hook is still at work with the slot that was active two flips ago.
-    fn wait_for_hooks(&self) {
-        const MEMBARRIER_CMD_GLOBAL: libc::c_int = 1;
-        // SAFETY: membarrier takes integers only and touches no memory of ours. It waits for an RCU grace period, as
-        // every hook runs inside an RCU read-side section.
-        let result = unsafe { libc::syscall(libc::SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) };
-        if result != 0 {
-            std::thread::sleep(std::time::Duration::from_millis(100));
-        }
-    }
-
     fn differences(&self) -> Result<Vec<String>, KernelError> {
         let Some(installed) = &self.installed else {
             return Ok(vec!["no revision has been installed since the start".to_owned()]);
@@ -189,7 +199,7 @@ impl Kernel for Enforcement {
         let slot = u32::from(control.epoch & 1 == 0);
         let generation = self.next_generation()?;
         let image = Image::render(compiled, slot, &numbers);
-        self.wait_for_hooks();
+        wait_for_hooks();
         for (map, entries) in &image.maps {
             self.tables.write(map, entries, slot)?;
         }
@@ -276,7 +286,7 @@ impl Kernel for Enforcement {
             self.calls.retire(*key)?;
         }
         if !quiet.is_empty() {
-            self.wait_for_hooks();
+            wait_for_hooks();
         }
         for key in quiet {
             let taken = self
@@ -327,10 +337,26 @@ impl Kernel for Enforcement {
         Ok(ReadBack { hooks, differences: wrong.into_iter().flatten().chain(self.differences()?).collect() })
     }
 
+    fn detach(&mut self) -> Result<(), KernelError> {
+        self.stage = Stage::Failed;
+        detach()
+    }
+
     fn maps(&mut self) -> Result<Vec<Map>, KernelError> {
         let Some(installed) = &self.installed else { return Ok(Vec::new()) };
         let digest = |(name, entries): (&&str, &_)| self.tables.digest(name, entries, installed.slot);
         installed.image.maps.iter().map(digest).collect()
+    }
+}
+
+/// After this no hook is still at work with the slot that was active two flips ago.
+fn wait_for_hooks() {
+    const MEMBARRIER_CMD_GLOBAL: libc::c_int = 1;
+    // SAFETY: membarrier takes integers only and touches no memory of ours. It waits for an RCU grace period, as
+    // every hook runs inside an RCU read-side section.
+    let result = unsafe { libc::syscall(libc::SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) };
+    if result != 0 {
+        std::thread::sleep(Duration::from_millis(100));
     }
 }
 

@@ -30,6 +30,7 @@ const EXEMPT: u32 = 1 << 2;
 const LOGIN: u32 = 1 << 3;
 const OUTBOUND: u32 = 1 << 4;
 const SELF: u32 = 1 << 6;
+const OPERATOR: u32 = 1 << 5;
 
 /// Everything that one slot holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,6 +81,7 @@ pub fn policy(service: &Service, outbound: bool, slot: u32, number: u32) -> (Vec
         (service.login, LOGIN),
         (outbound, OUTBOUND),
         (service.own, SELF),
+        (service.operator, OPERATOR),
     ] {
         if set {
             flags |= flag;

@@ -125,6 +125,9 @@ pub trait Kernel: Send {
     /// Reads programs, links and maps back and compares them with the installed revision.
     fn read_back(&mut self) -> Result<ReadBack, KernelError>;
 
+    /// Ends enforcement: returns when the kernel has let go of every link. What was counted can still be read.
+    fn detach(&mut self) -> Result<(), KernelError>;
+
     /// What each map of the revision holds, read from the kernel.
     fn maps(&mut self) -> Result<Vec<Map>, KernelError>;
 }

@@ -6,6 +6,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use libbpf_rs::Link;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::KernelError;
@@ -48,6 +49,13 @@ impl Set {
             fs::create_dir_all(&directory).map_err(at("making", &directory))?;
         }
         Ok(())
+    }
+
+    /// The kernel's numbers of the programs behind the pinned links.
+    pub fn linked_programs(&self) -> Vec<u32> {
+        let pins = fs::read_dir(self.links()).into_iter().flatten().flatten();
+        let id = |path: PathBuf| Some(Link::open(path).ok()?.info().ok()?.prog_id);
+        pins.filter_map(|pin| id(pin.path())).collect()
     }
 
     /// Removes the links first, so that the hooks end together, and then the rest.

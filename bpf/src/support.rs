@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use libbpf_rs::btf::types::{Func, FuncProto};
+use libbpf_rs::btf::types::{Func, FuncProto, Typedef};
 use libbpf_rs::btf::{Btf, BtfType};
 
 /// Why nothing can be enforced here.
@@ -162,6 +162,67 @@ fn spell(mut of: BtfType<'_>) -> String {
     let name = of.name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let name = if of.kind() == libbpf_rs::btf::BtfKind::Void { "void" } else { &name };
     format!("{name}{stars}")
+}
+
+/// The number of the next program that the kernel holds: also the most harmless thing that can be asked of bpf(), which
+/// `selftest` does where it must not.
+pub fn program_after(id: u32) -> std::io::Result<u32> {
+    let mut next = 0;
+    // SAFETY: the kernel writes one integer to `next`, which lives until the call has returned.
+    let result = unsafe { libbpf_sys::bpf_prog_get_next_id(id, &raw mut next) };
+    if result < 0 { Err(std::io::Error::from_raw_os_error(-result)) } else { Ok(next) }
+}
+
+/// A hook in use, as `doctor` tells it.
+#[derive(Debug)]
+pub struct Surveyed {
+    /// The kernel's name for it.
+    pub hook: String,
+    /// The types of its parameters on this kernel; `None`: this kernel has no such hook.
+    pub prototype: Option<Vec<String>>,
+    /// Whether it is a tracepoint or a function, for which the loader compares the parameters itself.
+    pub traced: bool,
+    /// The program chosen for it; `None`: this kernel lacks the hook, and Bartizan does without it.
+    pub program: Result<Option<String>, SupportError>,
+}
+
+/// Every hook in use and what was found of it, whether or not it can be used.
+pub fn survey() -> Result<Vec<Surveyed>, SupportError> {
+    let btf = Btf::from_vmlinux().map_err(SupportError::NoBtf)?;
+    let chosen = choose(&btf);
+    let mut hooks: Vec<&str> = VARIANTS.iter().map(|(hook, _, _)| *hook).collect();
+    hooks.dedup();
+    let judged = hooks.into_iter().map(|hook| {
+        let found = prototype(&btf, hook);
+        let prototype = found.as_ref().ok().cloned();
+        let program = match &chosen {
+            Ok(chosen) => Ok(chosen.get(hook).cloned()),
+            Err(_) => found.and_then(|found| program_for(hook, &found).map(|program| Some(program.to_owned()))),
+        };
+        Surveyed { hook: hook.to_owned(), prototype, traced: false, program }
+    });
+    let traced = TRACED.iter().map(|(hook, program)| {
+        let prototype = traced_prototype(&btf, hook);
+        let absent = || SupportError::NoHook((*hook).to_owned());
+        let program = prototype.as_ref().map(|_| Some((*program).to_owned())).ok_or_else(absent);
+        Surveyed { hook: (*hook).to_owned(), prototype, traced: true, program }
+    });
+    Ok(judged.chain(traced).collect())
+}
+
+/// The types of a tracepoint's parameters, or of a function's.
+fn traced_prototype(btf: &Btf<'_>, name: &str) -> Option<Vec<String>> {
+    let tracepoint = btf.type_by_name::<Typedef<'_>>(&format!("btf_trace_{name}")).and_then(|of| of.next_type());
+    let function = || btf.type_by_name::<Func<'_>>(name).and_then(|function| function.next_type());
+    let proto = tracepoint.and_then(|pointer| pointer.next_type()).or_else(function)?;
+    let types: Vec<String> = FuncProto::try_from(proto)
+        .ok()?
+        .iter()
+        .map(|parameter| btf.type_by_id::<BtfType<'_>>(parameter.ty).map(spell))
+        .collect::<Option<_>>()?;
+    // A tracepoint's first one is the kernel's own.
+    let from = usize::from(types.first().is_some_and(|first| first == "void*"));
+    Some(types.into_iter().skip(from).collect())
 }
 
 #[cfg(test)]

@@ -2,10 +2,12 @@
 
 use crate::place::Problem;
 use crate::rule::Rule;
+use crate::selftest;
 
 /// Every rule that must not be applied as it stands.
 pub fn check(rules: &[Rule]) -> Vec<Problem> {
-    rules.iter().filter(|rule| is_wild(rule) && rule.prevents() && !rule.breaks_hosts).map(wild).collect()
+    let wild = rules.iter().filter(|rule| is_wild(rule) && rule.prevents() && !rule.breaks_hosts).map(wild);
+    wild.chain(rules.iter().filter(|rule| rule.name == selftest::RULE).map(taken)).collect()
 }
 
 fn is_wild(rule: &Rule) -> bool {
@@ -22,11 +24,28 @@ fn wild(rule: &Rule) -> Problem {
     }
 }
 
+fn taken(rule: &Rule) -> Problem {
+    Problem {
+        place: rule.place.clone(),
+        message:
+            "this is the name of the rule behind `bartizan selftest`, by which records of it are known: choose another"
+                .to_owned(),
+        text: rule.name.clone(),
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::syntax::parse;
+
+    #[test]
+    fn the_name_of_the_self_tests_rule_is_taken() {
+        let found = check(&parse("p", "[[rule]]\nname = \"self-test\"\nservices = [\"a\"]\n").unwrap());
+        assert!(found.iter().all(|problem| problem.to_string().starts_with("p:2:8: this is the name")), "{found:?}");
+        assert_eq!(found.len(), 1);
+    }
 
     #[test]
     fn preventing_for_every_service_takes_an_explicit_word() {

@@ -139,6 +139,8 @@ pub struct Service {
     pub own: bool,
     /// May hand a task over to a `session-*.scope` (sshd, login, cron).
     pub login: bool,
+    /// May write Bartizan's own files: named under `operators` in the configuration.
+    pub operator: bool,
     /// Index into [`Compiled::rules`] plus one, per capability and access; absent or zero: the model decided.
     pub rules: BTreeMap<(u8, u8), u16>,
 }

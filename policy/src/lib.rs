@@ -18,4 +18,5 @@ pub mod operation;
 pub mod pattern;
 pub mod place;
 pub mod rule;
+pub mod selftest;
 pub mod syntax;

@@ -2,6 +2,9 @@
 
 mod caller;
 mod routes;
+mod switching;
+
+pub use switching::StartAnew;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,6 +13,7 @@ use std::path::Path;
 
 use actix_web::dev::Server;
 use actix_web::{App, HttpServer, web};
+use actors::assemble::Operators;
 use actors::directory::Directory;
 use nix::unistd::{Group, chown};
 use serde::{Deserialize, Serialize};
@@ -30,6 +34,24 @@ pub struct ApplyRequest {
     pub files: Vec<PolicyFile>,
 }
 
+/// `off`.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OffRequest {
+    /// Whether the next boot enforces again.
+    #[serde(default)]
+    pub until_reboot: bool,
+}
+
+/// Answer to `off` and `on`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Switched {
+    /// Who the daemon takes the caller for.
+    pub by: String,
+    /// For how long.
+    pub how_long: String,
+}
+
 /// What went wrong, one line per problem.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Failure {
@@ -42,6 +64,8 @@ pub struct Failure {
 pub struct Status {
     /// `enforcing`, `degraded`, `disabled` or `unsupported`.
     pub enforcement: String,
+    /// Why it is `disabled`; null otherwise.
+    pub switched_off: Option<String>,
     /// Number of the revision in force; 0: none yet.
     pub revision: u64,
     /// The running kernel.
@@ -61,6 +85,7 @@ impl Status {
     pub fn without_kernel(enforcement: &str, revision: u64) -> Status {
         Status {
             enforcement: enforcement.to_owned(),
+            switched_off: if enforcement == "disabled" { crate::switch::disabled() } else { None },
             revision,
             kernel: running_kernel(),
             hooks: Vec::new(),
@@ -140,7 +165,7 @@ pub struct ServiceStatus {
 }
 
 /// Binds the socket and returns the server, which the caller runs.
-pub fn serve(directory: Directory) -> Result<Server, String> {
+pub fn serve(directory: Directory, operators: Operators, anew: StartAnew) -> Result<Server, String> {
     let socket = Path::new(SOCKET);
     let told = |error: std::io::Error| format!("{SOCKET}: {error}");
     if let Some(parent) = socket.parent() {
@@ -152,6 +177,8 @@ pub fn serve(directory: Directory) -> Result<Server, String> {
     let server = HttpServer::new(move || {
         App::new()
             .app_data(web::Data::new(directory.clone()))
+            .app_data(web::Data::new(operators.clone()))
+            .app_data(web::Data::new(anew.clone()))
             .app_data(web::JsonConfig::default().limit(REQUEST_MAX))
             .configure(routes::all)
     })

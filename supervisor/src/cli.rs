@@ -3,6 +3,7 @@
 mod audits;
 mod client;
 pub mod policy_files;
+mod switching;
 mod tables;
 
 use std::path::PathBuf;
@@ -10,9 +11,11 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use hyper::Method;
 
-use crate::api::{ApplyRequest, Attestation, ServiceStatus, Status};
-use crate::{BAD_INPUT, CANNOT, FINDING, GOOD, doctor, paths};
-use client::{Answer, Trouble, ask};
+pub(crate) use crate::api::Status;
+use crate::api::{ApplyRequest, Attestation, ServiceStatus};
+use crate::{BAD_INPUT, CANNOT, FINDING, GOOD, doctor, paths, selftest};
+pub(crate) use client::Trouble;
+use client::{Answer, ask};
 
 /// Bartizan: what each service may do, learned and enforced.
 ///
@@ -77,8 +80,36 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// End enforcement, from a login session: until `bartizan on`, over every restart
+    Off {
+        /// Only until the next boot
+        #[arg(long)]
+        until_reboot: bool,
+    },
+    /// Enforce again after `bartizan off`; returns when the kernel holds the revision
+    On,
+    /// Have units do what they must not, and show that the kernel refused it (1: something was not refused)
+    Selftest {
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// What runs inside the units of the self-test
+    #[command(hide = true)]
+    SelftestAct {
+        /// The group of acts
+        group: String,
+        /// A process outside the unit
+        target: u32,
+        /// Hooks in use
+        hooks: Vec<String>,
+    },
     /// Check what enforcement needs from this machine (needs no daemon)
-    Doctor,
+    Doctor {
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Subcommand)]
@@ -108,7 +139,11 @@ pub fn run(arguments: &Arguments) -> u8 {
         Command::Policy(PolicyCommand::Check { path }) => return check(path),
         Command::Policy(PolicyCommand::Apply { path }) => apply(path),
         Command::Audits { service, follow, json } => audits::print(service.as_deref(), *follow, *json),
-        Command::Doctor => return doctor::run(),
+        Command::Off { until_reboot } => switching::off(*until_reboot),
+        Command::On => switching::on(),
+        Command::Selftest { json } => selftest::run(*json),
+        Command::SelftestAct { group, target, hooks } => return selftest::act(group, *target, hooks),
+        Command::Doctor { json } => return doctor::run(*json),
     };
     match outcome {
         Ok(status) => status,
@@ -124,6 +159,16 @@ fn get<T: serde::de::DeserializeOwned>(path: &str) -> Result<(T, String), Troubl
     let value = serde_json::from_str(&text)
         .map_err(|error| Trouble::new(CANNOT, format!("the daemon's answer cannot be read: {error}")))?;
     Ok((value, text))
+}
+
+/// What the daemon says about enforcement.
+pub(crate) fn daemon_status() -> Result<Status, Trouble> {
+    get("/v1/status").map(|(status, _)| status)
+}
+
+/// Every record of a service after an id.
+pub(crate) fn records_of(service: &str, after: u64) -> Result<Vec<actors::record::Record>, Trouble> {
+    get(&format!("/v1/audits?after={after}&service={}", client::encode(service))).map(|(records, _)| records)
 }
 
 fn status(json: bool) -> Result<u8, Trouble> {

@@ -12,10 +12,11 @@ use actors::rule_names::RuleNames;
 use bpf::kernel::Kernel as _;
 use policy::compile::ServiceModel;
 
+use crate::config::Config;
 use crate::paths::{GENERATIONS, MODELS, REVISIONS};
 
 /// Installs the active revision. The sentence says what was done.
-pub fn run() -> Result<String, String> {
+pub fn run(config: &Config) -> Result<String, String> {
     let store = RevisionStore::new(PathBuf::from(REVISIONS));
     let (revision, passed_over) = store.last_good()?;
     passed_over.iter().for_each(|why| tracing::error!("a revision cannot be used: {why}"));
@@ -32,7 +33,7 @@ pub fn run() -> Result<String, String> {
     }
     let services: BTreeMap<String, ServiceModel> =
         models.iter().map(|model| (model.service.clone(), assemble::service_model(model))).collect();
-    let compiled = assemble::revision(&rules, &services, &ThisHost)?;
+    let compiled = assemble::revision(&rules, &services, &config.operators, &ThisHost)?;
     let mut opened = bpf::enforcement::open().map_err(|error| error.to_string())?;
     if opened.adopted && !passed_over.is_empty() {
         return Ok("what the kernel holds stays in force as it is".to_owned());

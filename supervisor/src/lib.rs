@@ -9,6 +9,7 @@ pub mod early;
 pub mod logging;
 pub mod mounts;
 pub mod paths;
+mod selftest;
 pub mod start;
 pub mod switch;
 

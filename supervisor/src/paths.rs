@@ -6,6 +6,8 @@ pub const CONFIGURATION: &str = "/etc/bartizan/bartizan.toml";
 pub const POLICY: &str = "/etc/bartizan/policy.d";
 /// Its existence starts the daemon without enforcement.
 pub const DISABLED: &str = "/etc/bartizan/disabled";
+/// The same until the next boot.
+pub const DISABLED_UNTIL_REBOOT: &str = "/run/bartizan/disabled";
 /// Models, one file per service.
 pub const MODELS: &str = "/var/lib/bartizan/models";
 /// Revisions.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use actix::{Actor as _, Addr, Arbiter};
-use actors::assemble;
+use actors::assemble::{self, Operators};
 use actors::audit_log::AuditLog;
 use actors::clock::now_ms;
 use actors::directory::Directory;
@@ -69,7 +69,7 @@ pub async fn start(config: &Config, enforce: bool) -> Result<Directory, StartErr
     if let Some(opened) = opened {
         supervise(&root, "kernel link", kernel(directory.clone(), opened)).await?;
     }
-    supervise(&root, "policy keeper", keeper(directory.clone(), adopted)).await?;
+    supervise(&root, "policy keeper", keeper(directory.clone(), config.operators.clone(), adopted)).await?;
     if enforce {
         let mounts = actors::host::mountinfo();
         first_install(&directory, adopted).await?;
@@ -126,7 +126,7 @@ fn kernel(directory: Directory, opened: Opened) -> Start {
     })
 }
 
-fn keeper(directory: Directory, adopted: bool) -> Start {
+fn keeper(directory: Directory, operators: Operators, adopted: bool) -> Start {
     Box::new(move |notice| {
         let store = RevisionStore::new(PathBuf::from(REVISIONS));
         let (revision, passed_over) = store.last_good()?;
@@ -141,7 +141,7 @@ fn keeper(directory: Directory, adopted: bool) -> Start {
             .map_err(|problems| problems.first().map(ToString::to_string).unwrap_or_default())?;
         let (models, _) = ModelStore::new(PathBuf::from(MODELS)).read().map_err(|error| error.to_string())?;
         let services = models.iter().map(|model| (model.service.clone(), assemble::service_model(model))).collect();
-        let beginning = Beginning { revision, rules, services, broken };
+        let beginning = Beginning { revision, rules, services, operators: operators.clone(), broken };
         let keeper = PolicyKeeper::new(directory.clone(), store, Box::new(ThisHost), beginning, notice);
         directory.set_keeper(keeper.start());
         Ok(())

@@ -6,8 +6,9 @@ import pathlib
 import stat
 
 import stage
+from audit import record, total
 from ground import AREA, rules_hold, victim
-from stage import must, promise, run
+from stage import must, promise, run, wait_for
 from suite import once, test
 
 SERVICES = ["/usr/bin/bartizan", "services", "--json"]
@@ -57,6 +58,20 @@ def the_group_reads_and_does_not_write():
     promise(write.returncode != 0 and "root" in write.stderr, f"a member of the group does not write: {write}")
     apply = as_user(reader(), ["/usr/bin/bartizan", "policy", "apply", "/etc/bartizan/policy.d"])
     promise(apply.returncode != 0, f"a member of the group does not apply: {apply}")
+
+
+@test
+def a_service_writes_at_no_user_and_that_is_on_record():
+    rules_hold()
+    asked = "Service victim attempted to tamper with Bartizan by asking for `activate`"
+    names = ("root", reader())
+    before, state = total(asked), stage.services()["clerk"]["state"]
+    for name in names:
+        status, said = victim.one("output", "/usr/sbin/runuser", "-u", name, "--", *ACTIVATE)
+        promise(status == 1 and "victim" in said and "operators" in said, f"as {name} it is refused, as a service: {status} {said}")
+    promise(stage.services()["clerk"]["state"] == state, "the clerk is in the state that it was in")
+    record(asked, kind="tamper", verdict="deny", service="victim")
+    wait_for("each attempt is counted", lambda: total(asked) == before + len(names), 10)
 
 
 @test

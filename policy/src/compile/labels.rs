@@ -11,6 +11,7 @@ use crate::compiled::Label;
 use crate::host::HostFacts;
 use crate::operation::{KINDS, OPERATIONS, ROOM};
 use crate::pattern::Pattern;
+use crate::selftest;
 
 /// Paths of systemd's executor (systemd 255 and newer).
 const EXECUTOR: [&str; 2] = ["/usr/lib/systemd/systemd-executor", "/lib/systemd/systemd-executor"];
@@ -29,6 +30,11 @@ pub(super) fn patterns(catalogue: &Catalogue, own: &[PathBuf], host: &dyn HostFa
         }
         for path in capability.programs().flat_map(program_paths) {
             need(&mut patterns, &mut resolver, &path, Access::Execute, mask)?;
+        }
+    }
+    if let Some(bit) = catalogue.index(selftest::CAPABILITY) {
+        for access in [Access::Execute, Access::Read, Access::Write, Access::Connect] {
+            need(&mut patterns, &mut resolver, &format!("{}/**", selftest::DIRECTORY), access, 1 << bit)?;
         }
     }
     for path in own {

@@ -39,6 +39,7 @@ pub fn service(catalogue: &Catalogue, rules: &[Rule], model: &ServiceModel) -> S
         exempt: baseline::is_exempt(&model.name),
         own: baseline::is_bartizan(&model.name),
         login: baseline::opens_sessions(&model.name),
+        operator: false,
         rules: BTreeMap::new(),
     };
     let violations = if learning { None } else { Some(violations(rules, &model.name)) };

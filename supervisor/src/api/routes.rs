@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::{
     ApplyRequest, Attestation, Failure, HookStatus, MapStatus, ServiceStatus, Status, caller, running_host,
-    running_kernel,
+    running_kernel, switching,
 };
 
 /// Most records in one answer.
@@ -25,16 +25,18 @@ pub(super) fn all(config: &mut web::ServiceConfig) {
         .route("/v1/services/{name}/activate", web::post().to(activate))
         .route("/v1/services/{name}/relearn", web::post().to(relearn))
         .route("/v1/audits", web::get().to(audits))
-        .route("/v1/policy", web::post().to(apply));
+        .route("/v1/policy", web::post().to(apply))
+        .route("/v1/off", web::post().to(switching::off))
+        .route("/v1/on", web::post().to(switching::on));
 }
 
 type Shared = web::Data<Directory>;
 
-fn failed(status: actix_web::http::StatusCode, problems: Vec<String>) -> HttpResponse {
+pub(super) fn failed(status: actix_web::http::StatusCode, problems: Vec<String>) -> HttpResponse {
     HttpResponse::build(status).json(Failure { problems })
 }
 
-fn unavailable(what: &str) -> HttpResponse {
+pub(super) fn unavailable(what: &str) -> HttpResponse {
     failed(actix_web::http::StatusCode::SERVICE_UNAVAILABLE, vec![format!("{what} does not answer; see the journal")])
 }
 
@@ -96,6 +98,9 @@ async fn status(directory: Shared) -> HttpResponse {
         }
         Err(_) => return unavailable("the kernel link"),
     };
+    if held.off {
+        return unavailable("enforcement was switched off, and bartizand, which is about to start anew,");
+    }
     let started_earlier = match link.send(Services).await {
         Ok(Ok(services)) => services
             .into_iter()
@@ -107,6 +112,7 @@ async fn status(directory: Shared) -> HttpResponse {
     let enforcement = if held.read_back.differences.is_empty() { "enforcing" } else { "degraded" }.to_owned();
     HttpResponse::Ok().json(Status {
         enforcement,
+        switched_off: None,
         revision,
         kernel: running_kernel(),
         hooks: hooks(held.read_back.hooks),
@@ -170,7 +176,8 @@ async fn relearn(request: HttpRequest, directory: Shared, name: web::Path<String
 }
 
 async fn enter(request: &HttpRequest, directory: &Directory, name: &str, state: State) -> HttpResponse {
-    if let Err(why) = caller::may_write(request, directory).await {
+    let what = if state == State::Active { "activate" } else { "relearn" };
+    if let Err(why) = caller::may_write(request, directory, what).await {
         return failed(actix_web::http::StatusCode::FORBIDDEN, vec![why]);
     }
     let learner = match learner(directory, name).await {
@@ -204,7 +211,7 @@ async fn audits(directory: Shared, query: web::Query<AuditsQuery>) -> HttpRespon
 }
 
 async fn apply(request: HttpRequest, directory: Shared, body: web::Json<ApplyRequest>) -> HttpResponse {
-    let by = match caller::may_write(&request, &directory).await {
+    let by = match caller::may_write(&request, &directory, "policy apply").await {
         Ok(by) => by,
         Err(why) => return failed(actix_web::http::StatusCode::FORBIDDEN, vec![why]),
     };

@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     match (arguments.early, off) {
         (true, Some(_)) => ExitCode::from(GOOD),
         (true, None) => {
-            match early::run() {
+            match early::run(&config) {
                 Ok(done) => tracing::info!("{done}"),
                 // The boot goes on, and the daemon tries again with all its means.
                 Err(error) => tracing::error!("nothing is enforced before the daemon starts: {error}"),
@@ -68,10 +68,11 @@ fn run(config: &config::Config, off: Option<String>) -> ExitCode {
     let system = actix::System::new();
     let started = system.block_on(async {
         let directory = start::start(config, off.is_none()).await?;
-        let server = api::serve(directory.clone())?;
+        let anew = api::StartAnew::default();
+        let server = api::serve(directory.clone(), config.operators.clone(), anew.clone())?;
         let served = server.handle();
         actix::spawn(server);
-        let stop = wait().map_err(|error| format!("signals cannot be awaited: {error}"))?;
+        let stop = wait(anew).map_err(|error| format!("signals cannot be awaited: {error}"))?;
         actix::spawn(async move {
             stop.await;
             let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
@@ -104,13 +105,14 @@ fn run(config: &config::Config, off: Option<String>) -> ExitCode {
 }
 
 /// Resolves when the daemon is asked to end.
-fn wait() -> std::io::Result<impl Future<Output = ()>> {
+fn wait(anew: api::StartAnew) -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            () = anew.0.notified() => tracing::info!("the switch was turned: bartizand ends, to be started anew"),
         }
     })
 }

@@ -17,14 +17,23 @@ pub(super) struct Answer {
 
 /// Why there is no good answer.
 #[derive(Debug)]
-pub(super) struct Trouble {
-    pub(super) status: u8,
-    pub(super) lines: Vec<String>,
+pub(crate) struct Trouble {
+    pub(crate) status: u8,
+    pub(crate) lines: Vec<String>,
 }
 
 impl Trouble {
-    pub(super) fn new(status: u8, line: impl Into<String>) -> Trouble {
+    pub(crate) fn new(status: u8, line: impl Into<String>) -> Trouble {
         Trouble { status, lines: vec![line.into()] }
+    }
+}
+
+/// Whether there is a daemon to ask; no permission to do so is trouble.
+pub(super) fn daemon_answers() -> Result<bool, Trouble> {
+    match std::os::unix::net::UnixStream::connect(SOCKET) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Err(unreachable(&error)),
+        Err(_) => Ok(false),
     }
 }
 
@@ -66,7 +75,8 @@ fn unreachable(error: &std::io::Error) -> Trouble {
         _ => Trouble::new(
             CANNOT,
             format!(
-                "bartizand does not run ({SOCKET}: {error}); what it pinned is enforced all the same. Start it with `systemctl start bartizand`"
+                "bartizand does not run ({SOCKET}: {error}); {}. Start it with `systemctl start bartizand`",
+                super::switching::without_answer()
             ),
         ),
     }

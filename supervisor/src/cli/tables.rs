@@ -7,6 +7,10 @@ use crate::api::{Attestation, ServiceStatus, Status};
 
 pub(super) fn status(status: &Status) {
     println!("enforcement  {}", status.enforcement);
+    if let Some(why) = &status.switched_off {
+        println!("             SWITCHED OFF, nothing is enforced: {why}");
+        println!("             `bartizan on` enforces again");
+    }
     println!("revision     {}", status.revision);
     println!("kernel       {}", status.kernel);
     let attached = status.hooks.iter().filter(|hook| hook.attached).count();

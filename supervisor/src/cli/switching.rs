@@ -1,0 +1,137 @@
+//! `bartizan off` and `bartizan on`.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use actors::record::{Kind, Record};
+use actors::trail::Trail;
+use hyper::Method;
+
+use super::client::{self, Trouble, ask};
+use super::get;
+use crate::api::{OffRequest, Status, Switched};
+use crate::{CANNOT, FINDING, GOOD, paths, switch};
+
+const DAEMON: &str = "bartizand.service";
+/// How long the daemon may take to start anew: loading takes seconds, under emulation many.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// The same where it has nothing to load.
+const PATIENCE_OFF: Duration = Duration::from_secs(30);
+
+pub(super) fn off(until_reboot: bool) -> Result<u8, Trouble> {
+    let how_long = if client::daemon_answers()? {
+        let body = serde_json::to_vec(&OffRequest { until_reboot }).unwrap_or_default();
+        let switched = answer(ask(Method::POST, "/v1/off", Some(body))?)?;
+        wait_for("disabled", PATIENCE_OFF);
+        switched.how_long
+    } else {
+        without_daemon(until_reboot)?
+    };
+    println!("Bartizan is SWITCHED OFF {how_long}: nothing is enforced and nothing is recorded.");
+    Ok(GOOD)
+}
+
+pub(super) fn on() -> Result<u8, Trouble> {
+    if client::daemon_answers()? {
+        answer(ask(Method::POST, "/v1/on", None)?)?;
+    } else {
+        must_be_root()?;
+        switch::turn_on().map_err(|why| Trouble::new(CANNOT, why))?;
+        systemctl(&["start", DAEMON])?;
+    }
+    match wait_for("enforcing", PATIENCE).as_str() {
+        "enforcing" => println!("Bartizan enforces."),
+        other => {
+            let advice = "see `bartizan status` and `journalctl -u bartizand`";
+            return Err(Trouble::new(CANNOT, format!("Bartizan is switched on, and its state is {other}: {advice}")));
+        }
+    }
+    Ok(GOOD)
+}
+
+fn answer(answer: client::Answer) -> Result<Switched, Trouble> {
+    serde_json::from_str(&answer.text)
+        .map_err(|error| Trouble::new(CANNOT, format!("the daemon's answer cannot be read: {error}")))
+}
+
+/// Waits until the daemon, started anew, is in this state; the last state that it was seen in.
+fn wait_for(wanted: &str, patience: Duration) -> String {
+    let deadline = Instant::now() + patience;
+    loop {
+        let state = match get::<Status>("/v1/status") {
+            Ok((status, _)) => status.enforcement,
+            Err(_) => "that the daemon does not answer".to_owned(),
+        };
+        if state == wanted || Instant::now() > deadline {
+            return state;
+        }
+        std::thread::sleep(Duration::from_millis(300));
+    }
+}
+
+/// The daemon may be what does not work any more: what is pinned has to end all the same. A labelled service is refused
+/// the file by the kernel.
+fn without_daemon(until_reboot: bool) -> Result<String, Trouble> {
+    must_be_root()?;
+    let by = format!("root (pid {}), while the daemon did not answer", std::process::id());
+    let how_long = switch::turn_off(&by, until_reboot).map_err(|error| {
+        let refused = error.kind() == std::io::ErrorKind::PermissionDenied;
+        let advice = if refused { "; services may not switch Bartizan off: use a login session" } else { "" };
+        Trouble::new(if refused { FINDING } else { CANNOT }, format!("{error}{advice}"))
+    })?;
+    // One that is starting has passed the switch already, and would enforce in a moment.
+    let starting = unit_state() == "activating";
+    if starting {
+        systemctl(&["stop", DAEMON])?;
+    }
+    bpf::enforcement::detach().map_err(|error| Trouble::new(CANNOT, error.to_string()))?;
+    record(format!("Enforcement was switched OFF by {by}, {how_long}"))?;
+    if starting {
+        systemctl(&["start", "--no-block", DAEMON])?;
+    }
+    Ok(how_long.to_owned())
+}
+
+fn must_be_root() -> Result<(), Trouble> {
+    if nix::unistd::geteuid().is_root() {
+        return Ok(());
+    }
+    Err(Trouble::new(CANNOT, "only root may switch Bartizan on or off"))
+}
+
+fn unit_state() -> String {
+    let shown = Command::new("systemctl").args(["show", "-p", "ActiveState", "--value", DAEMON]).output();
+    shown.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
+}
+
+/// Nobody else writes the trail while the daemon is away.
+fn record(message: String) -> Result<(), Trouble> {
+    let told = |error: std::io::Error| {
+        Trouble::new(CANNOT, format!("Bartizan is switched off, but {} could not be told: {error}", paths::AUDIT))
+    };
+    // No kind of act is repeated here, so no older file has to be read for that.
+    let mut trail = Trail::open(PathBuf::from(paths::AUDIT), "none").map_err(told)?;
+    trail.append(Record::plain(Kind::Lifecycle, message), None, 0).map_err(told).map(drop)
+}
+
+fn systemctl(words: &[&str]) -> Result<(), Trouble> {
+    let done = Command::new("systemctl").args(words).status();
+    if done.as_ref().is_ok_and(std::process::ExitStatus::success) {
+        return Ok(());
+    }
+    let line = words.join(" ");
+    Err(Trouble::new(CANNOT, format!("`systemctl {line}` failed: see `journalctl -u bartizand`")))
+}
+
+/// What goes for the machine when the daemon does not answer.
+pub(super) fn without_answer() -> String {
+    let unseen = std::fs::read_dir(bpf::pins::ROOT).is_err_and(|error| error.kind() != std::io::ErrorKind::NotFound);
+    if unseen || !bpf::pins::numbers().is_empty() {
+        return "what it pinned is enforced all the same".to_owned();
+    }
+    match switch::disabled() {
+        Some(why) => format!("nothing is enforced ({why})"),
+        None => "nothing is pinned, so nothing is enforced".to_owned(),
+    }
+}
