@@ -91,9 +91,11 @@ pub fn open() -> Result<Opened, KernelError> {
     Ok(Opened { kernel: Enforcement { stage, tables, calls, installed: None, stream: None }, adopted })
 }
 
-/// Ends enforcement: the hooks stop, and every pin is removed.
+/// Ends enforcement: the hooks stop, and every pin is removed. What stands in the way of one set does not keep the others.
 pub fn detach() -> Result<(), KernelError> {
-    crate::pins::numbers().into_iter().try_for_each(|number| crate::pins::Set::numbered(number).remove())
+    let ended: Vec<_> =
+        crate::pins::numbers().into_iter().map(|number| crate::pins::Set::numbered(number).remove()).collect();
+    ended.into_iter().collect()
 }
 
 impl Enforcement {
