@@ -15,7 +15,7 @@ from flips import bpf
 from ground import AREA, RULES, apply, rules_hold, victim
 from life import Load, back, main_pid
 from stage import NotAsPromised, must, promise, run, wait_for
-from suite import test
+from suite import apart
 
 RECORD = pathlib.Path("/run/bartizan/loaded.json")
 STATE = pathlib.Path("/var/lib/bartizan")
@@ -45,7 +45,7 @@ def foreign_map(path, kind="array", key=4, value=8, entries=1):
          "name", "foreign")
 
 
-@test
+@apart
 def start_among_strange_pins():
     rules_hold()
     ours, old = loads(), main_pid()
@@ -75,7 +75,7 @@ def start_among_strange_pins():
         shutil.rmtree(path, ignore_errors=True)
 
 
-@test
+@apart
 def start_with_a_foreign_map_among_our_pins():
     rules_hold()
     (pin,) = PINS.glob("*/maps/policies")
@@ -115,7 +115,7 @@ def crowded(hook):
     raise NotAsPromised(f"hook {hook} takes more programs than were expected")
 
 
-@test
+@apart
 def start_when_one_hook_cannot_be_attached():
     rules_hold()
     ours, old, since = loads(), main_pid(), now()
@@ -137,7 +137,7 @@ def start_when_one_hook_cannot_be_attached():
     promise(len(loads()) == 1, f"one set is left: {loads()}")
 
 
-@test
+@apart
 def start_that_is_killed_while_it_loads():
     rules_hold()
     ours = loads()
@@ -170,7 +170,7 @@ def back_on_the_disk():
     must("sh", "-c", f"rm -rf {STATE}/* && cp -a {copy}/. {STATE}/")
 
 
-@test
+@apart
 def start_on_a_full_disk():
     rules_hold()
     must("systemctl", "stop", "bartizand")
