@@ -18,6 +18,9 @@ import suite  # noqa: E402
 import denials  # noqa: E402,F401
 import holes  # noqa: E402,F401
 import escapes  # noqa: E402,F401
+import one_verdict  # noqa: E402,F401
+import unresolved  # noqa: E402,F401
+import subjects  # noqa: E402,F401
 import others  # noqa: E402,F401
 import words  # noqa: E402,F401
 import policy_files  # noqa: E402,F401
@@ -26,7 +29,10 @@ import doctor  # noqa: E402,F401
 import shape  # noqa: E402,F401
 import attest  # noqa: E402,F401
 import selftest  # noqa: E402,F401
+import flips  # noqa: E402,F401
 import life  # noqa: E402,F401
+import builds  # noqa: E402,F401
+import starts  # noqa: E402,F401
 import boot  # noqa: E402,F401
 import models  # noqa: E402,F401
 import switch  # noqa: E402,F401

@@ -61,15 +61,18 @@ class Guest:
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="bartizan-vm."))
         self.console = self.directory / "console.log"
         self.process = None
+        # A disk that outlives the process, for a guest that boots more than once.
+        self.disk = None
 
     def start(self, given, files, append, more):
         """Starts QEMU with the arguments `more` beside those that all guests share; `append` is for the kernel."""
+        root = f"file={self.disk}" if self.disk else f"file={files}/root.img,snapshot=on"
         command = [
             "qemu-system-x86_64", "-cpu", ",".join([CPU, *image.matrix()["kernel"][given.kernel].get("cpu", [])]), "-m", "2G",
             "-nographic", "-no-reboot", "-monitor", "none", "-serial", f"file:{self.console}",
             "-kernel", str(files / f"vmlinuz-{given.kernel}"), "-initrd", str(files / f"initrd-{given.kernel}"),
             "-append", f"root=/dev/vda rw console=ttyS0 quiet panic=-1 net.ifnames=0 {append}",
-            "-drive", f"file={files}/root.img,if=virtio,format=raw,cache=unsafe,snapshot=on",
+            "-drive", f"{root},if=virtio,format=raw,cache=unsafe",
             "-device", "virtio-rng-pci", *more,
         ]
         with open(self.directory / "qemu.log", "wb") as log:

@@ -41,7 +41,7 @@ class IcountGuest(Guest):
         for name in names:
             ports += ["-chardev", f"file,id={name},path={self.directory}/{name}",
                       "-device", f"virtserialport,chardev={name},name={name}"]
-        self.start(self.given, self.files, APPEND, [
+        self.start(self.given, self.files, f"{APPEND} {self.given.append}", [
             "-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-smp", "1", "-nic", "none",
             "-drive", f"file={disk},if=virtio,format=raw,readonly=on", *ports,
         ])

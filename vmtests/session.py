@@ -30,6 +30,13 @@ class SessionGuest(Guest):
         files = image.image(given.release, note)
         disk = None if given.bare else self.programs_disk()
         self.deadline = time.monotonic() + self.timeout
+        self.power_on(given, files, disk)
+        if disk:
+            self.install()
+        for pair in given.put:
+            self.put(*pair.split(":", 1))
+
+    def power_on(self, given, files, disk):
         forwards = "".join(f",hostfwd=tcp:127.0.0.1:{host}-:{guest}" for host, guest in (pair.split(":", 1) for pair in given.forward))
         more = [
             "-accel", "tcg,thread=multi", "-smp", "2",
@@ -38,12 +45,8 @@ class SessionGuest(Guest):
         ]
         if disk:
             more += ["-drive", f"file={disk},if=virtio,format=raw,readonly=on"]
-        self.start(given, files, "systemd.show_status=0", more)
+        self.start(given, files, f"systemd.show_status=0 {given.append}", more)
         self.wait_until_up()
-        if disk:
-            self.install()
-        for pair in given.put:
-            self.put(*pair.split(":", 1))
 
     def programs_disk(self):
         """The built programs as a small disk of their own, so that a rebuild never rebuilds the image."""

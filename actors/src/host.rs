@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use policy::host::{HostFacts, Mount, parse_mountinfo};
+use policy::host::{HostFacts, Layer, Mount, parse_layers, parse_mountinfo};
 
 /// The host that we run on.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,6 +17,10 @@ pub fn mountinfo() -> String {
 impl HostFacts for ThisHost {
     fn mounts(&self) -> Vec<Mount> {
         parse_mountinfo(&mountinfo())
+    }
+
+    fn layers(&self) -> Vec<Layer> {
+        parse_layers(&mountinfo())
     }
 
     fn homes(&self) -> Vec<PathBuf> {

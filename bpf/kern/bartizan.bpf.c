@@ -45,10 +45,27 @@ int BPF_PROG(cgroup_rmdir, struct cgroup *cgroup, const char *path)
 	return 0;
 }
 
+/* Tells that a task of this service, if it is one, has got into a cgroup that is not its own. */
+static __always_inline void escaped(__u32 service, struct task_struct *task, struct cgroup *target)
+{
+	struct act act = {
+	    .task = (__u64)task, .why = BZ_WHY_ESCAPE, .object = BZ_OBJECT_CGROUP, .verdict = BZ_AUDIT};
+
+	if (!service)
+		return;
+	act.service = service;
+	act.access = BZ_OPERATE;
+	act.epoch = control.epoch;
+	act.dentry = (__u64)target->kn->name;
+	/* A name's memory is used again once its cgroup is gone. */
+	*(__u64 *)act.address = target->kn->id;
+	tell(&act);
+}
+
 SEC("tp_btf/task_newtask")
 int BPF_PROG(task_newtask, struct task_struct *task, unsigned long clone_flags)
 {
-	born(task);
+	escaped(born(task), task, task->cgroups->dfl_cgrp);
 	return 0;
 }
 
@@ -56,18 +73,7 @@ SEC("tp_btf/cgroup_attach_task")
 int BPF_PROG(cgroup_attach_task, struct cgroup *target, const char *path, struct task_struct *task,
 	     bool threadgroup)
 {
-	struct act act = {
-	    .task = (__u64)task, .why = BZ_WHY_ESCAPE, .object = BZ_OBJECT_CGROUP, .verdict = BZ_AUDIT};
-
-	act.service = attached(target, task);
-	if (act.service) {
-		act.access = BZ_OPERATE;
-		act.epoch = control.epoch;
-		act.dentry = (__u64)target->kn->name;
-		/* A name's memory is used again once its cgroup is gone. */
-		*(__u64 *)act.address = target->kn->id;
-		tell(&act);
-	}
+	escaped(attached(target, task), task, target);
 	return 0;
 }
 

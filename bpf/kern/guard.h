@@ -12,6 +12,15 @@
 #define GUARD(name) 1
 #endif
 
+/*
+ * Programs and maps that differ from the usual ones and mean the same: the tests of upgrades and downgrades
+ * need two builds. Every walk is another program, and the table of edges has another shape.
+ */
+#ifdef BZ_OTHER_BUILD
+#define WALK_UP 1023
+#define BZ_EDGES (1 << 17)
+#endif
+
 /* The return value of a hook: a verdict of an LSM before us is passed on unchanged. */
 #define JUDGED(name, verdict) ((ret) ? (ret) : GUARD(name) ? (verdict) : 0)
 

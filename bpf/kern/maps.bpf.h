@@ -31,10 +31,14 @@ struct {
 	__type(value, struct bz_node);
 } nodes SEC(".maps");
 
+#ifndef BZ_EDGES
+#define BZ_EDGES (1 << 16)
+#endif
+
 /* Written by user space only, so there is no need to keep all elements allocated. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1 << 16);
+	__uint(max_entries, BZ_EDGES);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct bz_step);
 	__type(value, __u32);

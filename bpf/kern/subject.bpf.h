@@ -69,7 +69,8 @@ __noinline int relabel_current(void)
 	return 0;
 }
 
-static __always_inline void born(struct task_struct *task)
+/* Returns the service whose child was born in another's cgroup (CLONE_INTO_CGROUP fires no attach), or 0. */
+static __always_inline __u32 born(struct task_struct *task)
 {
 	struct task_struct *parent = bpf_get_current_task_btf();
 	struct bz_subject child = {};
@@ -91,6 +92,10 @@ static __always_inline void born(struct task_struct *task)
 		}
 	}
 	make_subject(task, &child);
+	if (parent->tgid == 1 || !child.service || task->cgroups->dfl_cgrp == parent->cgroups->dfl_cgrp)
+		return 0;
+	unit = unit_of(task->cgroups->dfl_cgrp);
+	return unit && unit->service == child.service ? 0 : child.service;
 }
 
 /*

@@ -4,7 +4,9 @@
 #define BZ_WALK_H
 
 #define UNRESOLVED 0xffffffffu
+#ifndef WALK_UP
 #define WALK_UP 1024 /* deepest path that is still resolved, components */
+#endif
 
 /* 7.3 passes only plain numbers to a global function, and reading a pointer back from the stack makes it one.
  */

@@ -17,6 +17,7 @@ pub mod pins;
 pub mod process;
 pub mod skeleton;
 pub mod stream;
+mod succession;
 pub mod support;
 mod tables;
 mod units;

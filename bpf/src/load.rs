@@ -8,18 +8,17 @@ use std::sync::{Mutex, PoisonError};
 
 use libbpf_rs::btf::Btf;
 use libbpf_rs::query::LinkInfo;
-use libbpf_rs::{Iter, Link, MapCore as _, MapHandle, Object, ObjectBuilder, OpenMapMut, OpenObject, ProgramHandle};
+use libbpf_rs::{Iter, Link, MapCore as _, MapHandle, Object, ObjectBuilder, OpenObject, ProgramHandle};
 use sha2::{Digest as _, Sha256};
 
 use crate::calls::{self, Calls};
 use crate::kernel::{Hook, KernelError};
 use crate::own_objects;
 use crate::pins::{self, Record, Set};
-use crate::skeleton::bartizan::types;
+use crate::succession;
 use crate::support;
 use crate::tables::{Tables, pin_name};
 use crate::units;
-use crate::wire::{bytes, value};
 
 const OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/bartizan.bpf.o"));
 
@@ -35,7 +34,6 @@ pub struct Attached {
 pub struct Loaded {
     object: Object,
     number: u32,
-    older: Vec<u32>,
 }
 
 /// SHA-256 of the object, hexadecimal: the identity of a build's programs.
@@ -105,19 +103,35 @@ fn refused(error: libbpf_rs::Error) -> KernelError {
 }
 
 impl Attached {
-    /// Takes over the newest set if it is complete and of this very build. `None`: there is nothing to take over.
+    /// Takes over the set that the last complete load left, if it is whole and of this very build. `None`: there is
+    /// nothing to take over.
     pub fn adopt() -> Option<Attached> {
         quieten();
         let record = Record::read()?;
-        if record.object != object_digest() || pins::numbers().last() != Some(&record.set) {
+        if record.object != object_digest() || !pins::numbers().contains(&record.set) {
             return None;
         }
         let attached = Attached { record };
-        let wrong: Vec<String> = attached.hooks().into_iter().filter_map(|(_, wrong)| wrong).collect();
-        let Some(first) = wrong.first() else { return Some(attached) };
-        let (count, all) = (wrong.len(), attached.record.tags.len());
-        tracing::warn!("the pinned programs are not taken over: {first} ({count} of {all} links)");
+        let mut wrong: Vec<String> = attached.hooks().into_iter().filter_map(|(_, wrong)| wrong).collect();
+        wrong.extend(attached.strange_pins());
+        let Some(first) = wrong.first() else {
+            // What a load that was cut short has left, or somebody else.
+            pins::sweep(|number| number != attached.record.set);
+            return Some(attached);
+        };
+        let (count, all) = (wrong.len(), attached.record.tags.len() + attached.record.pins.len());
+        tracing::warn!("the pinned programs are not taken over: {first} ({count} of {all} pins)");
         None
+    }
+
+    /// Pins of maps and calls that are not what the load has pinned there.
+    fn strange_pins(&self) -> Vec<String> {
+        let found = match pinned_ids(&self.set()) {
+            Ok(found) => found,
+            Err(error) => return vec![error.to_string()],
+        };
+        let strange = self.record.pins.iter().filter(|(name, id)| found.get(*name) != Some(*id));
+        strange.map(|(name, _)| format!("the pin {name} is gone or leads to something else")).collect()
     }
 
     /// The set's pins.
@@ -141,6 +155,22 @@ impl Attached {
     }
 }
 
+/// The kernel's ids of a set's maps and calls, by their pins.
+fn pinned_ids(set: &Set) -> Result<BTreeMap<String, u32>, KernelError> {
+    let mut ids = BTreeMap::new();
+    for entry in std::fs::read_dir(set.maps()).into_iter().flatten().flatten() {
+        let name = format!("maps/{}", entry.file_name().to_string_lossy());
+        let id = MapHandle::from_pinned_path(entry.path()).and_then(|map| map.info()).map(|info| info.info.id);
+        ids.insert(name.clone(), id.map_err(|error| KernelError::bpf(format!("the pin {name} is no map"), error))?);
+    }
+    for name in calls::NAMES {
+        let program = ProgramHandle::from_pinned_path(set.programs().join(name))
+            .map_err(|error| KernelError::bpf(format!("the pin programs/{name} is no program"), error))?;
+        ids.insert(format!("programs/{name}"), program.id());
+    }
+    Ok(ids)
+}
+
 /// Tag of the program behind a pinned link.
 fn linked_tag(pin: &Path) -> Result<String, libbpf_rs::Error> {
     let link = Link::open(pin)?;
@@ -157,24 +187,33 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 impl Loaded {
-    /// Loads a fresh set and pins its maps and calls. Maps of an older set that have the same shape are kept, so that
-    /// labels of tasks and counts go on.
+    /// Loads a fresh set and pins its maps and calls. It goes on with what an older one knows, see [`succession`].
     pub fn load() -> Result<Loaded, KernelError> {
-        let older = pins::numbers();
-        let number = older.last().map_or(1, |last| last + 1);
+        let present = pins::numbers();
+        let recorded = Record::read().map(|record| record.set).filter(|set| present.contains(set));
+        let whole = |number: &&u32| Set::numbered(**number).maps().join(succession::CONTROL).exists();
+        let older = recorded.or_else(|| present.iter().rev().find(whole).copied());
         let mut object = open()?;
-        for mut map in object.maps_mut() {
-            prepare(&mut map, older.last().copied())?;
+        succession::prepare(&mut object, older.map(Set::numbered).as_ref())?;
+        let object = object.load().map_err(refused)?;
+        let number = (1..=u32::MAX).find(|number| !present.contains(number)).unwrap_or(u32::MAX);
+        let mut loaded = Loaded { object, number };
+        let pinned = loaded.pin();
+        if pinned.is_err() {
+            loaded.withdraw();
         }
-        let mut object = object.load().map_err(refused)?;
-        let set = Set::numbered(number);
+        pinned.map(|()| loaded)
+    }
+
+    fn pin(&mut self) -> Result<(), KernelError> {
+        let set = self.set();
         set.create()?;
-        for mut map in object.maps_mut() {
+        for mut map in self.object.maps_mut() {
             let name = pin_name(&map.name().to_string_lossy());
             map.pin(set.maps().join(&name))
                 .map_err(|error| KernelError::bpf(format!("pinning the map {name}"), error))?;
         }
-        for mut program in object.progs_mut() {
+        for mut program in self.object.progs_mut() {
             let name = program.name().to_string_lossy().into_owned();
             if calls::NAMES.contains(&name.as_str()) {
                 program
@@ -182,7 +221,14 @@ impl Loaded {
                     .map_err(|error| KernelError::bpf(format!("pinning the program {name}"), error))?;
             }
         }
-        Ok(Loaded { object, number, older })
+        Ok(())
+    }
+
+    /// Takes away what a failed load has pinned.
+    fn withdraw(&self) {
+        if let Err(error) = self.set().remove() {
+            tracing::error!("removing the pins of a load that failed: {error}");
+        }
     }
 
     /// The set's pins.
@@ -194,10 +240,10 @@ impl Loaded {
     /// only then what judges. Older sets end when this one is complete; if it fails, they stay and this one goes.
     pub fn attach(self, tables: &Tables, calls: &Calls) -> Result<Attached, KernelError> {
         let attached = self.attach_all(tables, calls);
-        if attached.is_err()
-            && let Err(error) = self.set().remove()
-        {
-            tracing::error!("removing the pins of a load that failed: {error}");
+        match &attached {
+            // It is complete: what is left of others does not undo it.
+            Ok(_) => pins::sweep(|number| number != self.number),
+            Err(_) => self.withdraw(),
         }
         attached
     }
@@ -213,11 +259,8 @@ impl Loaded {
         self.label_tasks()?;
         self.attach_where(|section| section.starts_with("lsm"), &mut tags)?;
         own_objects::enter(tables, &self.set())?;
-        let record = Record { object: object_digest(), set: self.number, tags };
+        let record = Record { object: object_digest(), set: self.number, tags, pins: pinned_ids(&self.set())? };
         record.write()?;
-        for older in &self.older {
-            Set::numbered(*older).remove()?;
-        }
         Ok(Attached { record })
     }
 
@@ -255,40 +298,4 @@ impl Loaded {
         }
         Ok(())
     }
-}
-
-/// Lets a map be the one of an older set, or gives the fresh page of state its salt.
-fn prepare(map: &mut OpenMapMut<'_>, older: Option<u32>) -> Result<(), KernelError> {
-    let name = pin_name(&map.name().to_string_lossy());
-    let old = older.and_then(|number| MapHandle::from_pinned_path(Set::numbered(number).maps().join(&name)).ok());
-    if let Some(old) = old
-        && old.map_type() == map.map_type()
-        && old.key_size() == map.key_size()
-        && old.value_size() == map.value_size()
-        && old.max_entries() == map.max_entries()
-    {
-        use std::os::fd::AsFd as _;
-        return map.reuse_fd(old.as_fd()).map_err(|error| KernelError::bpf(format!("keeping the map {name}"), error));
-    }
-    if name == "bss" {
-        return seed(map);
-    }
-    Ok(())
-}
-
-/// The salt keys the tags of cached labels, so that nobody can choose names that collide.
-fn seed(map: &mut OpenMapMut<'_>) -> Result<(), KernelError> {
-    let mut salt = [0u8; 8];
-    let random =
-        std::fs::File::open("/dev/urandom").and_then(|mut file| std::io::Read::read_exact(&mut file, &mut salt));
-    random.map_err(|source| KernelError::Bpf { what: "reading /dev/urandom".to_owned(), source })?;
-    let page =
-        map.initial_value_mut().ok_or_else(|| KernelError::NotHeld("the object has no global data".to_owned()))?;
-    let mut control = value::<types::bz_control>(page)
-        .ok_or_else(|| KernelError::NotHeld("the object's global data is too short".to_owned()))?;
-    control.salt = u64::from_ne_bytes(salt);
-    for (to, from) in page.iter_mut().zip(bytes(&control)) {
-        *to = from;
-    }
-    Ok(())
 }

@@ -94,6 +94,15 @@ pub fn numbers() -> Vec<u32> {
     numbers
 }
 
+/// Removes the sets whose numbers are meant. What cannot be removed is not ours, or not any more: it is told and left.
+pub(crate) fn sweep(meant: impl Fn(u32) -> bool) {
+    for number in numbers().into_iter().filter(|number| meant(*number)) {
+        if let Err(error) = Set::numbered(number).remove() {
+            tracing::error!("{ROOT}/{number} stays, although nothing of it is used: {error}");
+        }
+    }
+}
+
 /// What a load says about itself, for the next start to check the pins against.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
@@ -103,6 +112,9 @@ pub struct Record {
     pub set: u32,
     /// Tag of the program behind each link, hexadecimal, by the program's name.
     pub tags: BTreeMap<String, String>,
+    /// The kernel's id of each pinned map and call, by the path below the set's directory.
+    #[serde(default)]
+    pub pins: BTreeMap<String, u32>,
 }
 
 impl Record {

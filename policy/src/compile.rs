@@ -73,7 +73,7 @@ pub enum CompileError {
 pub fn compile(catalogue: &Catalogue, input: &Input<'_>, host: &dyn HostFacts) -> Result<Compiled, CompileError> {
     let mut compiled = Compiled::default();
     let patterns = labels::patterns(catalogue, input.own, host)?;
-    trie::build(&mut compiled, &patterns, &host.mounts())?;
+    trie::build(&mut compiled, &patterns, &host.mounts(), &host.layers())?;
     compiled.rules = input.rules.iter().map(|rule| rule.name.clone()).collect();
     services::fill(&mut compiled, catalogue, input);
     outbound::fill(&mut compiled, input.rules);

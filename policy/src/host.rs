@@ -17,10 +17,23 @@ pub struct Mount {
     pub kind: String,
 }
 
+/// A directory that an overlay shows: what is below it has a second name below the mount point.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layer {
+    /// The overlay.
+    pub overlay: Mount,
+    /// The directory, as it was named when the overlay was mounted.
+    pub directory: PathBuf,
+}
+
 /// Facts about the host that turn names of policy into places in file systems.
 pub trait HostFacts {
     /// All mounts of the host's namespace.
     fn mounts(&self) -> Vec<Mount>;
+    /// The layers of all overlays among them.
+    fn layers(&self) -> Vec<Layer> {
+        Vec::new()
+    }
     /// Home directories of root and of every real user.
     fn homes(&self) -> Vec<PathBuf>;
     /// The path after all symlinks are followed; `None` when it does not exist.
@@ -59,6 +72,21 @@ fn parse_mount(line: &str) -> Option<Mount> {
     let point = unescape(fields.next()?);
     let kind = back.split(' ').next()?.to_owned();
     Some(Mount { major: major.parse().ok()?, minor: minor.parse().ok()?, root, point, kind })
+}
+
+/// Reads the layers of overlays from the same text. Relative ones, as container engines use them, are left out.
+pub fn parse_layers(text: &str) -> Vec<Layer> {
+    text.lines().filter_map(parse_overlay).flatten().collect()
+}
+
+fn parse_overlay(line: &str) -> Option<Vec<Layer>> {
+    let overlay = parse_mount(line).filter(|mount| mount.kind == "overlay")?;
+    let options = line.split_once(" - ")?.1.split(' ').nth(2)?;
+    let named = options.split(',').filter_map(|option| option.split_once('='));
+    // `lowerdir+` is one layer at a time, as the newer way to mount has it.
+    let layers = named.filter(|(key, _)| ["lowerdir", "lowerdir+", "upperdir"].contains(key));
+    let directories = layers.flat_map(|(_, value)| value.split(':')).filter(|directory| directory.starts_with('/'));
+    Some(directories.map(|one| Layer { overlay: overlay.clone(), directory: unescape(one) }).collect())
 }
 
 fn unescape(field: &str) -> PathBuf {
@@ -103,5 +131,15 @@ mod tests {
                 kind: "ext3".into()
             })
         );
+    }
+
+    #[test]
+    fn layers_of_overlays_are_read() {
+        let text = "90 1 0:50 / /merged rw - overlay e2e rw,lowerdir=/a\\040b:/c,upperdir=/u,workdir=/w,xino=off\n\
+                    91 1 0:51 / /container rw - overlay overlay rw,lowerdir=l/ABC:l/DEF,upperdir=/x/diff,workdir=/x/work\n\
+                    92 1 8:1 / / rw - ext4 /dev/sda1 rw,upperdir=/no\n";
+        let layers = parse_layers(text);
+        let found: Vec<_> = layers.iter().map(|one| (one.overlay.minor, one.directory.to_str())).collect();
+        assert_eq!(found, [(50, Some("/a b")), (50, Some("/c")), (50, Some("/u")), (51, Some("/x/diff"))]);
     }
 }

@@ -9,18 +9,25 @@ import socket
 from stage import must, promise, run, services, wait_for
 
 PROGRAM = pathlib.Path("/opt/victim.py")
+# Beside the program: what it imports.
+PARTS = ["victim.py", "calls.py", "acting.py", "alternate.py", "moves.py", "reach.py"]
 
 
 class Service:
     """A unit that runs victim.py. It is transient: a unit file would cost a daemon-reload."""
 
-    def __init__(self, name):
+    def __init__(self, name, properties=()):
         self.name = name
+        self.properties = [f"--property={one}" for one in properties]
+
+    @staticmethod
+    def copy():
+        for part in PARTS:
+            shutil.copy(pathlib.Path(__file__).with_name(part), PROGRAM.with_name(part))
 
     def start(self):
-        for name in ("victim.py", "calls.py"):
-            shutil.copy(pathlib.Path(__file__).with_name(name), PROGRAM.parent)
-        must("systemd-run", "-q", "--collect", f"--unit={self.name}.service", "python3", "-B", str(PROGRAM), self.name)
+        self.copy()
+        must("systemd-run", "-q", "--collect", f"--unit={self.name}.service", *self.properties, "python3", "-B", str(PROGRAM), self.name)
         wait_for(f"{self.name} answers", self.answers)
 
     def answers(self):

@@ -4,7 +4,6 @@
 One JSON request a connection on an abstract socket: a list of [act, argument…]. The answer is a list, for each act
 "ok", the name of its errno, or what the act itself returns."""
 
-import ctypes
 import errno
 import json
 import os
@@ -15,19 +14,17 @@ import sys
 import threading
 import time
 
+# These enter their acts.
+import alternate  # noqa: F401
 import calls
+import moves  # noqa: F401
+import reach  # noqa: F401
+from acting import ACTS, checked, forked, libc, perform
 
-libc = ctypes.CDLL(None, use_errno=True)
 # Numbers of system calls that Python's library does not wrap, x86-64.
 OPEN_TREE, MOVE_MOUNT, RENAMEAT2 = 428, 429, 316
 AT_FDCWD = -100
 CONNECTING = (errno.EINPROGRESS, errno.ECONNREFUSED, errno.ENETUNREACH, errno.EHOSTUNREACH)
-
-
-def checked(result):
-    if result < 0:
-        raise OSError(ctypes.get_errno(), "libc")
-    return result
 
 
 def opened(path, flags, mode=0o644):
@@ -102,42 +99,6 @@ def unmount(target, flags=0):
     checked(libc.umount2(target.encode(), flags))
 
 
-def move_to_cgroup(directory):
-    with open(f"{directory}/cgroup.procs", "w") as file:
-        file.write(str(os.getpid()))
-
-
-def forked(action):
-    """Runs an action in a child. What it returns, to be asked for later."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.write(writing, json.dumps(action()).encode())
-        finally:
-            os._exit(0)
-    os.close(writing)
-
-    def answer():
-        with os.fdopen(reading) as pipe:
-            text = pipe.read()
-        os.waitpid(child, 0)
-        return json.loads(text)
-
-    return answer
-
-
-def in_cgroup(directory, *acts):
-    """Acts in a child that moves itself to another cgroup first: the service itself stays where it is."""
-
-    def action():
-        moved = perform(["move_to_cgroup", directory])
-        with open("/proc/self/cgroup") as file:
-            return [moved, file.read(), *(perform(one) for one in acts)]
-
-    return forked(action)()
-
-
 def race(seconds, forbidden, allowed):
     """Opens all for writing at once, each path in a process of its own. How often, and how often otherwise than expected."""
 
@@ -179,7 +140,7 @@ class Load:
         return cls.counts
 
 
-ACTS = {
+ACTS.update({
     "opened": opened, "append": append, "truncate": os.truncate,
     "chmod": os.chmod, "chown": os.chown, "utime": lambda path, times: os.utime(path, tuple(times)),
     "rename": os.rename, "exchange": exchange, "there_and_back": there_and_back, "link": os.link, "symlink": os.symlink,
@@ -187,21 +148,10 @@ ACTS = {
     "execute": execute, "output": output, "execute_descriptor": execute_descriptor,
     "connect": connect, "connect_unix": connect_unix,
     "mount_tmpfs": mount_tmpfs, "bind": bind, "bind_by_descriptor": bind_by_descriptor, "unmount": unmount,
-    "in_cgroup": in_cgroup, "move_to_cgroup": move_to_cgroup, "pid": os.getpid,
+    "pid": os.getpid,
     **calls.ACTS,
     "race": race, "load_start": Load.start, "load_stop": Load.stop, "load_so_far": lambda: Load.counts,
-}
-
-
-def perform(request):
-    name, *arguments = request
-    try:
-        result = ACTS[name](*arguments)
-    except OSError as refused:
-        return errno.errorcode.get(refused.errno, str(refused))
-    except Exception as mistake:  # the tests' own mistake, which they shall see
-        return repr(mistake)
-    return "ok" if result is None else result
+})
 
 
 class Request(socketserver.StreamRequestHandler):

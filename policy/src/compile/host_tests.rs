@@ -9,13 +9,14 @@ use super::*;
 use crate::access::Access;
 use crate::compiled::{FileSystem, Label};
 use crate::explain::Walk;
-use crate::host::Mount;
+use crate::host::{Layer, Mount};
 use crate::pattern::names;
 
 /// A host with one root file system and whatever is added. A path exists if nothing says otherwise.
 #[derive(Default)]
 struct Host {
     mounts: Vec<Mount>,
+    layers: Vec<Layer>,
     homes: Vec<PathBuf>,
     /// Symlinks to directories and files, absolute.
     links: BTreeMap<PathBuf, PathBuf>,
@@ -25,6 +26,10 @@ struct Host {
 impl HostFacts for Host {
     fn mounts(&self) -> Vec<Mount> {
         [vec![mount(1, "/", "/", "ext4")], self.mounts.clone()].concat()
+    }
+
+    fn layers(&self) -> Vec<Layer> {
+        self.layers.clone()
     }
 
     fn homes(&self) -> Vec<PathBuf> {
@@ -194,4 +199,20 @@ fn a_large_host_fits() {
     assert!(before.elapsed().as_secs() < 20, "{:?}", before.elapsed());
     assert_eq!(need(&compiled, 3, "/user999/.ssh/authorized_keys", Access::Write), "SSH");
     assert_eq!(need(&compiled, 50, "/@1/user999/.ssh/id_rsa", Access::Read), "SSH");
+}
+
+#[test]
+fn an_overlay_gives_each_name_the_meaning_of_both() {
+    let merged = mount(9, "/", "/srv/merged", "overlay");
+    let on_etc = mount(10, "/", "/etc/ssh", "overlay");
+    let layer = |overlay: &Mount, directory: &str| Layer { overlay: overlay.clone(), directory: directory.into() };
+    let layers = vec![layer(&merged, "/etc"), layer(&on_etc, "/data/upper"), layer(&on_etc, "/etc/ssh")];
+    let data = mount(2, "/vol", "/data", "ext4");
+    let compiled = compiled(&Host { mounts: vec![data, merged, on_etc], layers, ..Host::default() });
+    assert_eq!(need(&compiled, 9, "/shadow", Access::Read), "USERS_ADMIN", "a lower file through the overlay");
+    assert_eq!(need(&compiled, 9, "/nginx/nginx.conf", Access::Write), "");
+    assert_eq!(need(&compiled, 10, "/sshd_config", Access::Write), "SSH");
+    assert_eq!(need(&compiled, 2, "/vol/upper/sshd_config", Access::Write), "SSH", "the upper directory itself");
+    assert_eq!(need(&compiled, 2, "/vol/other/sshd_config", Access::Write), "");
+    assert_eq!(need(&compiled, 1, "/etc/ssh/sshd_config", Access::Write), "SSH");
 }

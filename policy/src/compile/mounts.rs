@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::states::{Set, States};
 use crate::compiled::FileSystem;
-use crate::host::Mount;
+use crate::host::{Layer, Mount};
 use crate::pattern::names;
 
 /// File systems that are recognised by type: their name, `s_magic`, and where they belong. Each new mount of them, in a
@@ -24,7 +24,7 @@ const PSEUDO: [(&str, u64, &str); 6] = [
 ];
 
 /// The states at the root of each file system.
-pub(super) fn starts(states: &mut States, root: &Set, mounts: &[Mount]) -> BTreeMap<FileSystem, Set> {
+pub(super) fn starts(states: &mut States, root: &Set, mounts: &[Mount], layers: &[Layer]) -> BTreeMap<FileSystem, Set> {
     let mut starts: BTreeMap<FileSystem, Set> = BTreeMap::new();
     for (_, magic, point) in PSEUDO {
         starts.entry(FileSystem::Magic(magic)).or_default().extend(at(states, root, Path::new(point)));
@@ -39,7 +39,26 @@ pub(super) fn starts(states: &mut States, root: &Set, mounts: &[Mount]) -> BTree
             known.extend(at(states, root, Path::new("/sys/fs/cgroup/any")));
         }
     }
+    for layer in layers {
+        overlay(states, root, mounts, layer, &mut starts);
+    }
     starts
+}
+
+/// An overlay gives what a directory holds a second name. Kernels differ in which of the two a program is shown, and the
+/// directory stays within reach beside it: each name has the meaning of both.
+fn overlay(states: &mut States, root: &Set, mounts: &[Mount], layer: &Layer, starts: &mut BTreeMap<FileSystem, Set>) {
+    let (shown, own) = (at(states, root, &layer.overlay.point), at(states, root, &layer.directory));
+    // The layers of containers lie beside each other and mean the same: nothing is to be added for them.
+    if shown == own {
+        return;
+    }
+    starts.entry(file_system(&layer.overlay)).or_default().extend(own);
+    let holds = mounts.iter().rev().filter(|mount| layer.directory.starts_with(&mount.point));
+    let Some(holder) = holds.max_by_key(|mount| mount.point.components().count()) else { return };
+    let below = layer.directory.strip_prefix(&holder.point).unwrap_or(Path::new(""));
+    let start = states.behind(&names(&holder.root.join(below)), shown);
+    starts.entry(file_system(holder)).or_default().extend(start);
 }
 
 fn at(states: &States, root: &Set, point: &Path) -> Set {

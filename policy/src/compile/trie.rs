@@ -10,7 +10,7 @@ use super::labels::Patterns;
 use super::mounts;
 use super::states::{Exits, Set, States};
 use crate::compiled::{Compiled, Edge, Glob, NODES_MAX, Node, NodeId};
-use crate::host::Mount;
+use crate::host::{Layer, Mount};
 use crate::pattern::Component;
 
 struct Builder {
@@ -20,10 +20,15 @@ struct Builder {
 }
 
 /// Fills labels, nodes, edges, globs and starts.
-pub(super) fn build(compiled: &mut Compiled, patterns: &Patterns, mounts: &[Mount]) -> Result<(), CompileError> {
+pub(super) fn build(
+    compiled: &mut Compiled,
+    patterns: &Patterns,
+    mounts: &[Mount],
+    layers: &[Layer],
+) -> Result<(), CompileError> {
     let mut states = States::new();
     let root = states.root(patterns);
-    let starts = mounts::starts(&mut states, &root, mounts);
+    let starts = mounts::starts(&mut states, &root, mounts, layers);
     let mut builder = Builder { states, nodes: HashMap::new(), open: Vec::new() };
     compiled.nodes = vec![Node::default()];
     compiled.unknown_start = builder.node(compiled, root)?;

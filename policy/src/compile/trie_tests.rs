@@ -26,7 +26,7 @@ impl Case {
             label.need.insert(Access::Write, 1 << bit);
         }
         let mut compiled = Compiled::default();
-        build(&mut compiled, &patterns, &self.mounts).unwrap();
+        build(&mut compiled, &patterns, &self.mounts, &[]).unwrap();
         compiled
     }
 
@@ -189,6 +189,6 @@ fn too_many_nodes_are_an_error_that_says_so() {
             (Pattern::parse(&format!("/{number}/{number}")).unwrap(), Label { own: true, ..Label::default() })
         })
         .collect();
-    let error = build(&mut Compiled::default(), &patterns, &[]).unwrap_err().to_string();
+    let error = build(&mut Compiled::default(), &patterns, &[], &[]).unwrap_err().to_string();
     assert!(error.contains("nodes of paths") && error.contains("16384"), "{error}");
 }
