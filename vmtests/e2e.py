@@ -10,7 +10,7 @@ import sys
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE / "e2e"), str(HERE / "demo")]
+sys.path[:0] = [str(HERE / "e2e"), str(HERE / "demo"), str(HERE)]
 
 import suite  # noqa: E402
 
@@ -27,6 +27,8 @@ import attest  # noqa: E402,F401
 import life  # noqa: E402,F401
 import boot  # noqa: E402,F401
 import models  # noqa: E402,F401
+import counts  # noqa: E402,F401
+import many  # noqa: E402,F401
 import switch  # noqa: E402,F401
 import installation  # noqa: E402,F401
 
