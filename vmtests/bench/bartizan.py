@@ -67,16 +67,16 @@ class Bartizan:
     def services(self):
         return {service["name"]: service for service in json.loads(output("bartizan", "services", "--json"))}
 
-    def learned(self, service):
-        granted = self.services()[service]["granted"]
-        return {"read", "write"} <= set(granted.get("SSH", [])) and "connect" in granted.get("DOCKER_SOCKET", [])
+    def learned(self):
+        """Both have done the same, so both models must grant the same in the end."""
+        one, other = (self.services()[service]["granted"] for service in (GOVERNED, LEARNING))
+        return one == other and {"read", "write"} <= set(one.get("SSH", [])) and "connect" in one.get("DOCKER_SOCKET", [])
 
     def graduate(self, governed, pupil):
         """Lets both services learn what will be measured, and makes one of them active."""
         governed.once()
         pupil.once()
-        for service in (GOVERNED, LEARNING):
-            wait_for(f"what {service} does is learned", lambda one=service: self.learned(one))
+        wait_for("what both services do is learned", self.learned)
         output("bartizan", "activate", GOVERNED)
         for service, wanted in ((GOVERNED, "active"), (LEARNING, "learning")):
             state = self.services()[service]

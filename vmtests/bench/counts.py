@@ -24,7 +24,8 @@ def arguments():
 def ask(kernel):
     """The lines that the guest's end-to-end test prints; it fails when a count rose, which is judged here."""
     guest = subprocess.run(
-        [ROOT / "scripts/vm", "--kernel", kernel, "--put", f"{ROOT}/vmtests:/root/vmtests", "--", "python3", "-B", "/root/vmtests/e2e.py", "verifier"],
+        [ROOT / "scripts/vm", "--kernel", kernel, "--put", f"{ROOT}/vmtests:/root/vmtests", "--",
+         "python3", "-B", "/root/vmtests/e2e.py", "verifier"],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     told = [line.removeprefix("verified\t") for line in guest.stdout.splitlines() if line.startswith("verified\t")]
     if not told:

@@ -12,22 +12,10 @@ import tomllib
 CATALOGUE = pathlib.Path("/root/bench/users_admin.toml")
 KEY = "bartizan"
 PROGRAMS = ("/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin")
-FAPOLICYD = """\
-permissive = 0
-nice_val = 14
-q_size = 800
-uid = fapolicyd
-gid = fapolicyd
-do_stat_report = 0
-detailed_report = 0
-db_max_size = 50
-subj_cache_size = 1549
-obj_cache_size = 8191
-watch_fs = ext4
-trust = file
-integrity = none
-syslog_format = rule,dec,perm,auid,pid,exe,:,path
-"""
+FAPOLICYD = pathlib.Path("/etc/fapolicyd")
+# Debian's configuration holds but for these: the files are on ext4, and there is no rpm.
+CHANGED = {"watch_fs": "ext4", "trust": "file"}
+
 
 
 def capability():
@@ -52,14 +40,17 @@ def profile():
 
 
 def fapolicyd():
-    """Its files, with their text. The trust database holds one file, since building the whole takes minutes here."""
+    """Its files, with their lines. The trust database holds one file, since building the whole takes minutes here."""
     _, read, _ = capability()
     rules = [f"deny perm=execute all : path={path}" for path in installed()]
     rules += [f"deny perm=open all : dir={path.removesuffix('**')}" if path.endswith("/**") else f"deny perm=open all : path={path}"
               for path in read]
-    trusted = pathlib.Path("/bin/true").resolve().read_bytes()
-    return {"/etc/fapolicyd/fapolicyd.conf": FAPOLICYD, "/etc/fapolicyd/compiled.rules": "\n".join([*rules, "allow perm=any all : all", ""]),
-            "/etc/fapolicyd/fapolicyd.trust": f"/usr/bin/true {len(trusted)} {hashlib.sha256(trusted).hexdigest()}\n"}
+    lines = (FAPOLICYD / "fapolicyd.conf").read_text().splitlines()
+    names = [line.partition("=")[0].strip() for line in lines]
+    settings = [f"{name} = {CHANGED[name]}" if name in CHANGED else line for name, line in zip(names, lines)]
+    trusted = pathlib.Path("/usr/bin/true").read_bytes()
+    return {FAPOLICYD / "fapolicyd.conf": settings, FAPOLICYD / "compiled.rules": [*rules, "allow perm=any all : all"],
+            FAPOLICYD / "fapolicyd.trust": [f"/usr/bin/true {len(trusted)} {hashlib.sha256(trusted).hexdigest()}"]}
 
 
 def watches():

@@ -51,8 +51,8 @@ def fanotify(place):
 
 def fapolicyd(place):
     """Debian's daemon with rules of ours, in enforcing mode."""
-    for file, text in equivalent.fapolicyd().items():
-        pathlib.Path(file).write_text(text)
+    for file, lines in equivalent.fapolicyd().items():
+        file.write_text("".join(f"{line}\n" for line in lines))
     os.makedirs("/run/fapolicyd", exist_ok=True)
     output("chown", "-R", "fapolicyd:fapolicyd", "/run/fapolicyd", "/var/lib/fapolicyd")
     with open("/run/fapolicyd.err", "w") as log:

@@ -118,7 +118,8 @@ def text(kernel, found, made):
 def other_baselines(found):
     for configuration, name in OTHER.items():
         for operation in found["measured"][configuration]:
-            yield f"{name}, {operation}: {mean(found, configuration, operation):,} (two baselines {spread(found, configuration, operation):.2f} % apart)"
+            nothing, share = mean(found, configuration, operation), spread(found, configuration, operation)
+            yield f"{name}, {operation}: {nothing:,} (two baselines {share:.2f} % apart)"
 
 
 def paired(found):
