@@ -4,6 +4,7 @@
 BPF's storage comes from the kmalloc caches, and so do other things; the same is therefore done with nothing loaded, and
 the difference counts."""
 
+import os
 import pathlib
 import threading
 
@@ -21,12 +22,16 @@ def allocated():
     return sum(int(row[1]) * int(row[3]) for row in rows if row[0].startswith("kmalloc"))
 
 
+def folders(inodes):
+    return [f"{MANY}/{number}" for number in range(-(-inodes // SHARE))]
+
+
 def make(inodes):
     """Files of which each is one inode, written out so that the kernel can forget them."""
-    for number in range(inodes):
-        path = MANY / str(number // SHARE) / str(number)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+    for folder in folders(inodes):
+        os.makedirs(folder)
+        for number in range(SHARE):
+            os.close(os.open(f"{folder}/{number}", os.O_CREAT | os.O_WRONLY))
     output("sync")
 
 
@@ -34,8 +39,9 @@ def remembered(inodes):
     """Brings the files' inodes into memory anew: nothing that hangs on an inode is left. Asking for attributes meets none
     of Bartizan's hooks."""
     pathlib.Path("/proc/sys/vm/drop_caches").write_text("2")
-    for number in range(inodes):
-        (MANY / str(number // SHARE) / str(number)).stat()
+    for folder in folders(inodes):
+        for number in range(SHARE):
+            os.stat(f"{folder}/{number}")
 
 
 def of_inodes(place, inodes):
