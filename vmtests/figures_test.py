@@ -107,7 +107,7 @@ class Tables(unittest.TestCase):
         found = measured()
         self.assertEqual(list(table.apart(found)), [])
         last = {way: dict(values) for way, values in found["baselines"][1].items()}
-        last[table.NOTHING]["rename"] = 10_060
+        last[table.NOTHING]["chown"] = 10_060
         found["baselines"] = [found["baselines"][0], last]
         self.assertEqual(len(list(table.apart(found | {"peers": {}}))), 1)
 

@@ -1,6 +1,9 @@
-//! Acts on names: what makes, removes or changes one.
+//! Acts on names: what makes, removes or changes one. They have a directory of their own, which holds nothing else: the
+//! file system searches it from its beginning.
 
 use std::ffi::CString;
+use std::fs;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use nix::fcntl::{AT_FDCWD, OFlag, open, renameat};
@@ -10,6 +13,8 @@ use nix::unistd::unlink;
 use crate::act::Act;
 use crate::files::{fresh, made, refused, text};
 
+const FOLDER: &str = "names";
+
 /// A file that comes and goes.
 pub struct CreateUnlink {
     path: CString,
@@ -18,7 +23,8 @@ pub struct CreateUnlink {
 impl CreateUnlink {
     /// One name for all of them.
     pub fn new() -> Result<Self> {
-        Ok(CreateUnlink { path: text(&fresh("made"))? })
+        fs::create_dir_all(FOLDER).context("making the folder of names")?;
+        Ok(CreateUnlink { path: text(&Path::new(FOLDER).join(fresh("made")))? })
     }
 }
 
@@ -40,8 +46,8 @@ pub struct Rename {
 impl Rename {
     /// Both names are new.
     pub fn new() -> Result<Self> {
-        let from = fresh("here");
-        Ok(Rename { from: text(made(&from)?)?, to: text(&fresh("there"))? })
+        let [from, to] = ["here", "there"].map(|stem| Path::new(FOLDER).join(fresh(stem)));
+        Ok(Rename { from: text(made(&from)?)?, to: text(&to)? })
     }
 }
 
@@ -50,5 +56,12 @@ impl Act for Rename {
         renameat(AT_FDCWD, self.from.as_c_str(), AT_FDCWD, self.to.as_c_str()).context("renaming")?;
         std::mem::swap(&mut self.from, &mut self.to);
         Ok(())
+    }
+}
+
+impl Drop for Rename {
+    fn drop(&mut self) {
+        // The next one finds the folder empty; when it does not, its baselines tell.
+        let _ = unlink(self.from.as_c_str());
     }
 }

@@ -1,7 +1,7 @@
 //! Pairs of measurements, with and without what is being judged, taken in turn.
 //!
-//! Starting a program costs a million instructions and varies by more than what a hook adds to it. What changes slowly is
-//! the same on both sides of a pair, so the differences of pairs show less than that.
+//! Starting a program costs a million instructions and varies by more than what a hook adds to it, and so do a few other
+//! acts. What changes slowly is the same on both sides of a pair, so the differences of pairs vary less.
 
 use std::ffi::CStr;
 use std::io::{BufRead, BufReader, Write};
@@ -16,9 +16,9 @@ use nix::sys::stat::Mode;
 use crate::act::Act;
 use crate::measure::{median, round};
 
-/// Acts after each switching that are not measured, and those whose median is.
-const UNMEASURED: usize = 2;
-const MEASURED: usize = 5;
+/// Rounds after each switching that are not measured, and those whose median is.
+const UNMEASURED: usize = 3;
+const MEASURED: usize = 9;
 
 /// The process that attaches and detaches programs: `bpf/examples/switch.rs`.
 pub struct Switch {
@@ -43,21 +43,33 @@ impl Switch {
     }
 }
 
-/// Pairs of instructions for an act, `[off, on]`. Every second pair begins with the other side. Each time `forbidden` is
-/// opened for writing, which must be refused if and only if the programs are attached.
-pub fn pairs(act: &mut dyn Act, switch: &mut Switch, count: usize, forbidden: &CStr) -> Result<Vec<[f64; 2]>> {
-    act.prepare()?;
-    let mut taken = Vec::with_capacity(count);
+/// An act and what pairs gave for it.
+pub struct Paired {
+    /// The act, prepared.
+    pub act: Box<dyn Act>,
+    /// How often a round repeats it.
+    pub per_round: u32,
+    /// Instructions for one act, `[off, on]`.
+    pub pairs: Vec<[f64; 2]>,
+}
+
+/// Takes pairs for all acts at once, as switching takes longer than the acts. Every second pair begins with the other
+/// side. Each time `forbidden` is opened for writing, which must be refused if and only if the programs are attached.
+pub fn take(acts: &mut [Paired], switch: &mut Switch, count: usize, forbidden: &CStr) -> Result<()> {
     for number in 0..count {
-        let mut pair = [0.0; 2];
+        acts.iter_mut().for_each(|one| one.pairs.push([0.0; 2]));
         for side in if number % 2 == 0 { [0, 1] } else { [1, 0] } {
             switch.turn(["off", "on"][side])?;
             prove(forbidden, side == 1)?;
-            pair[side] = one_side(act)?;
+            for one in acts.iter_mut() {
+                let value = one_side(&mut *one.act, one.per_round)?;
+                if let Some(pair) = one.pairs.last_mut() {
+                    pair[side] = value;
+                }
+            }
         }
-        taken.push(pair);
     }
-    Ok(taken)
+    Ok(())
 }
 
 fn prove(forbidden: &CStr, refusing: bool) -> Result<()> {
@@ -67,10 +79,10 @@ fn prove(forbidden: &CStr, refusing: bool) -> Result<()> {
     Ok(())
 }
 
-fn one_side(act: &mut dyn Act) -> Result<f64> {
+fn one_side(act: &mut dyn Act, per_round: u32) -> Result<f64> {
     for _ in 0..UNMEASURED {
-        act.once()?;
+        round(act, per_round)?;
     }
-    let measured: Result<Vec<f64>> = (0..MEASURED).map(|_| round(act, 1)).collect();
+    let measured: Result<Vec<f64>> = (0..MEASURED).map(|_| round(act, per_round)).collect();
     Ok(median(measured?))
 }

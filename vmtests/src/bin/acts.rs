@@ -3,14 +3,14 @@
 //! The number is the median of virtual nanoseconds, which are instructions only under `scripts/vm --icount`.
 #![forbid(unsafe_code)]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
 use serde_json::{Value, json};
 use vmtests::act::{Objects, Operation, Way};
 use vmtests::measure::instructions;
-use vmtests::pairs::{Switch, pairs};
+use vmtests::pairs::{Paired, Switch, take};
 use vmtests::refusal::files_of;
 
 /// Measures acts until two medians of 31 rounds agree within 0.5 % (spawn+exec: 2 %).
@@ -66,36 +66,57 @@ fn main() -> Result<()> {
     if operations.is_empty() {
         operations.extend(Operation::value_variants().iter().filter(|one| one.can_be(given.way)));
     }
-    let mut switch = given.switch.as_deref().map(Switch::new).transpose()?;
+    if let (Some(count), Some(socket)) = (given.pairs, &given.switch) {
+        return in_pairs(&given, &operations, count, socket);
+    }
     for operation in operations {
-        let name = operation.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
-        let mut row = perform(&given, operation, switch.as_mut()).with_context(|| format!("acts: {name}"))?;
+        let mut row = perform(&given, operation).with_context(|| format!("acts: {}", name(operation)))?;
         if !given.once {
-            row["operation"] = name.into();
+            row["operation"] = name(operation).into();
             println!("{row}");
         }
     }
     Ok(())
 }
 
-fn perform(given: &Arguments, operation: Operation, switch: Option<&mut Switch>) -> Result<Value> {
-    let objects = Objects {
-        shallow: &given.shallow,
-        socket: &given.socket,
-        program: &given.program,
-        fixed: &given.fixed,
-        refused: &given.refused,
-        refusing: given.refusing,
+fn name(operation: Operation) -> String {
+    operation.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}
+
+impl Arguments {
+    fn objects(&self) -> Objects<'_> {
+        Objects {
+            shallow: &self.shallow,
+            socket: &self.socket,
+            program: &self.program,
+            fixed: &self.fixed,
+            refused: &self.refused,
+            refusing: self.refusing,
+        }
+    }
+}
+
+fn in_pairs(given: &Arguments, operations: &[Operation], count: usize, socket: &Path) -> Result<()> {
+    let files = files_of(&given.refused)?;
+    let forbidden = files.first().context("acts: there is no file to be refused")?;
+    let ready = |operation: &Operation| -> Result<Paired> {
+        let mut act = operation.act(&given.objects(), given.way)?;
+        act.prepare()?;
+        Ok(Paired { act, per_round: given.way.per_round(*operation), pairs: Vec::new() })
     };
-    let mut act = operation.act(&objects, given.way)?;
+    let mut acts: Vec<Paired> = operations.iter().map(ready).collect::<Result<_>>()?;
+    take(&mut acts, &mut Switch::new(socket)?, count, forbidden)?;
+    for (operation, one) in operations.iter().zip(acts) {
+        println!("{}", json!({ "operation": name(*operation), "pairs": one.pairs }));
+    }
+    Ok(())
+}
+
+fn perform(given: &Arguments, operation: Operation) -> Result<Value> {
+    let mut act = operation.act(&given.objects(), given.way)?;
     if given.once {
         act.prepare()?;
         return act.once().map(|()| json!({}));
-    }
-    if let (Some(count), Some(switch)) = (given.pairs, switch) {
-        let files = files_of(&given.refused)?;
-        let forbidden = files.first().context("there is no file to be refused")?;
-        return Ok(json!({ "pairs": pairs(&mut *act, switch, count, forbidden)? }));
     }
     let tolerance = given.tolerance.map_or(operation.tolerance(), |percent| percent / 100.0);
     let measured = instructions(&mut *act, given.way.per_round(operation), tolerance)?;
