@@ -54,8 +54,8 @@ def prepared(inodes):
 def main(with_peers, inodes):
     governed, ungoverned, pupil = Place(f"{GOVERNED}.service"), Place(f"{GOVERNED}.scope"), Place(f"{LEARNING}.service")
     prepared(inodes)
-    found = {"release": os.uname().release, "baselines": [nothing(governed)], "peers": {}}
-    found["memory"] = [memory.used(governed, inodes)]
+    # The first baseline comes after so much was allocated and freed, as the others do.
+    found = {"release": os.uname().release, "memory": [memory.used(governed, inodes)], "baselines": [nothing(governed)], "peers": {}}
     found["measured"], found["pairs"], used, taken, programs = bartizan.measure(governed, ungoverned, pupil, inodes)
     found["memory"].append(used)
     found["measured"]["empty programs"] = empty(governed, taken, programs)

@@ -96,13 +96,16 @@ impl Arguments {
     }
 }
 
+/// Acts of a round between two switchings: these acts are long, and there are many rounds.
+const MOST_IN_PAIRS: u32 = 8;
+
 fn in_pairs(given: &Arguments, operations: &[Operation], count: usize, socket: &Path) -> Result<()> {
     let files = files_of(&given.refused)?;
     let forbidden = files.first().context("acts: there is no file to be refused")?;
     let ready = |operation: &Operation| -> Result<Paired> {
         let mut act = operation.act(&given.objects(), given.way)?;
         act.prepare()?;
-        Ok(Paired { act, per_round: given.way.per_round(*operation), pairs: Vec::new() })
+        Ok(Paired { act, per_round: given.way.per_round(*operation).min(MOST_IN_PAIRS), pairs: Vec::new() })
     };
     let mut acts: Vec<Paired> = operations.iter().map(ready).collect::<Result<_>>()?;
     take(&mut acts, &mut Switch::new(socket)?, count, forbidden)?;
