@@ -10,7 +10,7 @@ import sys
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE / "e2e"), str(HERE / "demo")]
+sys.path[:0] = [str(HERE / "e2e"), str(HERE / "demo"), str(HERE)]
 
 import suite  # noqa: E402
 
@@ -35,6 +35,8 @@ import builds  # noqa: E402,F401
 import starts  # noqa: E402,F401
 import boot  # noqa: E402,F401
 import models  # noqa: E402,F401
+import counts  # noqa: E402,F401
+import many  # noqa: E402,F401
 import switch  # noqa: E402,F401
 import off  # noqa: E402,F401
 import operators  # noqa: E402,F401

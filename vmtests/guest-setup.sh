@@ -28,7 +28,8 @@ printf '[Match]\nType=ether\n[Network]\nAddress=10.0.2.15/24\nGateway=10.0.2.2\n
 systemctl enable systemd-networkd
 for unit in systemd-networkd-wait-online.service apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer \
 	e2scrub_reap.service man-db.timer fstrim.timer dpkg-db-backup.timer getty@tty1.service \
-	serial-getty@ttyS0.service systemd-timesyncd.service systemd-pcrphase.service logrotate.timer; do
+	serial-getty@ttyS0.service systemd-timesyncd.service systemd-pcrphase.service logrotate.timer \
+	apparmor.service auditd.service fapolicyd.service; do
 	systemctl mask "$unit" 2>/dev/null || true
 done
 

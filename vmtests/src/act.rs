@@ -1,24 +1,18 @@
-//! The acts that `scripts/bench kernel` measures: each is one or two system calls on prepared objects.
+//! The acts that `scripts/bench kernel` measures: each is a few system calls on prepared objects.
 
-use std::ffi::{CStr, CString};
-use std::fs::{self, File};
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, ensure};
 use clap::ValueEnum;
-use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, open};
 use nix::sys::stat::{FchmodatFlags, Mode, fchmodat, stat};
-use nix::unistd::sync;
+use nix::unistd::chown;
 
-use crate::measure::ROUNDS;
-
-/// Bytes that one `read` asks for: few, so that copying does not hide what is measured.
-const READ_BYTES: usize = 64;
+use crate::files::{Files, OnPath, Read};
+use crate::names::{CreateUnlink, Rename};
+use crate::program::SpawnExec;
+use crate::refusal::Opening;
+use crate::sockets::{UdpConnect, UnixConnect};
 
 /// An act that can be done again and again.
 pub trait Act {
@@ -27,25 +21,52 @@ pub trait Act {
         Ok(())
     }
 
-    /// Does it once; fails when the kernel refuses.
+    /// Does it once; fails when the kernel answers otherwise than expected.
     fn once(&mut self) -> Result<()>;
+
+    /// What must be done after each round and is not measured.
+    fn clear(&mut self) {}
 }
 
 /// The acts by their names in the results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Operation {
-    /// Opens a file for reading and closes it.
+    /// Opens a file for reading and closes it, at depth 5.
     #[value(name = "open+close")]
     OpenClose,
+    /// The same at depth 2.
+    #[value(name = "open+close depth 2")]
+    OpenShallow,
+    /// The same at depth 10.
+    #[value(name = "open+close depth 10")]
+    OpenDeep,
+    /// Creates a file, closes it and removes its name.
+    #[value(name = "create+unlink")]
+    CreateUnlink,
+    /// Gives a file another name in its directory.
+    #[value(name = "rename")]
+    Rename,
     /// Sets a file's mode.
     #[value(name = "chmod")]
     Chmod,
+    /// Sets a file's owner.
+    #[value(name = "chown")]
+    Chown,
+    /// Changes an extended attribute.
+    #[value(name = "setxattr")]
+    SetXattr,
+    /// Makes a unix stream socket, connects it to a listening one, takes the connection and closes both ends.
+    #[value(name = "unix connect")]
+    UnixConnect,
     /// Connects a UDP socket to an address of the loopback.
     #[value(name = "udp connect")]
     UdpConnect,
-    /// Starts a program and waits for its end.
+    /// Starts a dynamically linked program and waits for its end.
     #[value(name = "spawn+exec")]
     SpawnExec,
+    /// Starts a statically linked program and waits for its end.
+    #[value(name = "spawn+exec static")]
+    SpawnExecStatic,
     /// Asks for a file's attributes by its path.
     #[value(name = "stat")]
     Stat,
@@ -54,169 +75,92 @@ pub enum Operation {
     Read,
 }
 
-impl Operation {
+/// What an act finds when it is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Way {
+    /// One object, of which everything is cached.
+    Warm,
+    /// Another file for every act, of which nothing is known yet.
+    Cold,
+    /// Opening one file for writing and not closing it: what a refusal is compared with.
+    Refusal,
+    /// The same with another file for every act.
+    FirstRefusal,
+}
+
+impl Way {
     /// How often a round repeats the act: short enough that few rounds see a timer tick, long enough to hide the clock.
-    pub fn per_round(self, cold: bool) -> u32 {
-        match (self, cold) {
-            (Operation::SpawnExec, _) => 1,
-            (_, true) => 16,
-            (_, false) => 50,
+    pub fn per_round(self, operation: Operation) -> u32 {
+        match (self, operation) {
+            (_, Operation::SpawnExec | Operation::SpawnExecStatic) => 1,
+            // The kernel delivers 4,096 first refusals of a service in a minute.
+            (Way::FirstRefusal, _) => 4,
+            (Way::Cold, _) => 16,
+            _ => 50,
         }
     }
+}
 
+/// The objects that the acts go to. Files are made in the working directory.
+pub struct Objects<'a> {
+    /// The file at depth 2.
+    pub shallow: &'a Path,
+    /// The name of the listening socket.
+    pub socket: &'a Path,
+    /// The program of `spawn+exec`.
+    pub program: &'a Path,
+    /// The program of `spawn+exec static`.
+    pub fixed: &'a Path,
+    /// The folder of those files that a refusal is measured with.
+    pub refused: &'a Path,
+    /// Whether opening those for writing must be refused; else it must succeed.
+    pub refusing: bool,
+}
+
+impl Operation {
     /// The fraction within which two sets of rounds must agree.
     pub fn tolerance(self) -> f64 {
-        if self == Operation::SpawnExec { 0.02 } else { 0.005 }
+        if matches!(self, Operation::SpawnExec | Operation::SpawnExecStatic) { 0.02 } else { 0.005 }
     }
 
-    /// Whether it can be done with nothing known of its object: stat meets no hook, and the others do not go by a path.
-    pub fn can_be_cold(self) -> bool {
-        matches!(self, Operation::OpenClose | Operation::Chmod)
+    /// Whether it can be done that way. Cold: stat meets no hook, the others do not go by a path or change its name.
+    pub fn can_be(self, way: Way) -> bool {
+        match way {
+            Way::Warm => true,
+            Way::Cold => matches!(self, Operation::OpenClose | Operation::Chmod),
+            Way::Refusal | Way::FirstRefusal => self == Operation::OpenClose,
+        }
     }
 
-    /// The act, ready to be done. Its files are made in the working directory; `program` is what is started.
-    pub fn act(self, program: &Path, cold: bool) -> Result<Box<dyn Act>> {
-        ensure!(!cold || self.can_be_cold(), "only open+close and chmod can be cold");
-        let call: fn(&CStr) -> nix::Result<()> = match self {
-            Operation::OpenClose => |path| open(path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).map(drop),
-            Operation::Chmod => {
-                |path| fchmodat(AT_FDCWD, path, Mode::from_bits_truncate(0o640), FchmodatFlags::FollowSymlink)
-            }
-            Operation::Stat => |path| stat(path).map(drop),
-            Operation::Read => return Ok(Box::new(Read { file: File::open(made(&Files::fresh())?)? })),
-            Operation::UdpConnect => return Ok(Box::new(UdpConnect::new()?)),
-            Operation::SpawnExec => return Ok(Box::new(SpawnExec { program: program.to_path_buf() })),
+    /// The act, ready to be done.
+    pub fn act(self, objects: &Objects<'_>, way: Way) -> Result<Box<dyn Act>> {
+        ensure!(self.can_be(way), "it cannot be done in this way");
+        if matches!(way, Way::Refusal | Way::FirstRefusal) {
+            return Ok(Box::new(Opening::new(objects.refused, way == Way::FirstRefusal, objects.refusing)?));
+        }
+        let per_round = way.per_round(self);
+        let fresh = || if way == Way::Cold { Files::cold(per_round) } else { Files::warm() };
+        let opened = |files| -> Result<Box<dyn Act>> {
+            let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+            Ok(Box::new(OnPath::new(files, move |path, _| open(path, flags, Mode::empty()).map(drop))))
         };
-        let files = if cold { Files::cold(self.per_round(true))? } else { Files::warm()? };
-        Ok(Box::new(OnPath { files, call }))
+        Ok(match self {
+            Operation::OpenClose => opened(fresh()?)?,
+            Operation::OpenShallow => opened(Files::shallow(objects.shallow)?)?,
+            Operation::OpenDeep => opened(Files::deep()?)?,
+            Operation::Chmod => Box::new(OnPath::new(fresh()?, |path, _| {
+                fchmodat(AT_FDCWD, path, Mode::from_bits_truncate(0o640), FchmodatFlags::FollowSymlink)
+            })),
+            Operation::Chown => Box::new(OnPath::new(fresh()?, |path, _| chown(path, Some(0.into()), Some(0.into())))),
+            Operation::SetXattr => Box::new(OnPath::new(fresh()?, crate::files::set_attribute)),
+            Operation::Stat => Box::new(OnPath::new(fresh()?, |path, _| stat(path).map(drop))),
+            Operation::Read => Box::new(Read::new()?),
+            Operation::CreateUnlink => Box::new(CreateUnlink::new()?),
+            Operation::Rename => Box::new(Rename::new()?),
+            Operation::UnixConnect => Box::new(UnixConnect::new(objects.socket)?),
+            Operation::UdpConnect => Box::new(UdpConnect::new()?),
+            Operation::SpawnExec => Box::new(SpawnExec::new(objects.program)),
+            Operation::SpawnExecStatic => Box::new(SpawnExec::new(objects.fixed)),
+        })
     }
-}
-
-/// The paths that an act goes through in turn.
-struct Files {
-    paths: Vec<CString>,
-    next: usize,
-    cold: bool,
-}
-
-impl Files {
-    /// A name of one component that nobody has used before. Names share the buckets of the kernel's hash table, where the
-    /// newest comes first: an older one may have to be searched for behind names that came up since, which costs 18
-    /// instructions each on 6.12 and looks like a cost of whatever was loaded meanwhile.
-    fn fresh() -> PathBuf {
-        format!("warm-{}", std::process::id()).into()
-    }
-
-    fn warm() -> Result<Self> {
-        Ok(Files { paths: vec![text(made(&Self::fresh())?)?], next: 0, cold: false })
-    }
-
-    /// One file per act of a set.
-    fn cold(per_round: u32) -> Result<Self> {
-        let count = ROUNDS * per_round as usize;
-        let path = |n: usize| text(made(Path::new(&format!("five/six/seven/{n}")))?);
-        Ok(Files { paths: (0..count).map(path).collect::<Result<_>>()?, next: 0, cold: true })
-    }
-
-    /// Cold files get new inodes in memory, of which nobody has cached anything. The file system's own part is warmed
-    /// again: stat looks a file up without asking any of Bartizan's hooks.
-    fn forget(&mut self) -> Result<()> {
-        self.next = 0;
-        if !self.cold {
-            return Ok(());
-        }
-        // Only clean inodes can be dropped.
-        sync();
-        fs::write("/proc/sys/vm/drop_caches", "2").context("dropping the kernel's inodes")?;
-        self.paths.iter().try_for_each(|path| stat(path.as_c_str()).map(drop).map_err(|errno| refused(path, errno)))
-    }
-
-    fn turn(&mut self) -> Option<&CStr> {
-        let path = self.paths.get(self.next)?;
-        self.next = (self.next + 1) % self.paths.len();
-        Some(path)
-    }
-}
-
-/// A system call on a path.
-struct OnPath {
-    files: Files,
-    call: fn(&CStr) -> nix::Result<()>,
-}
-
-impl Act for OnPath {
-    fn prepare(&mut self) -> Result<()> {
-        self.files.forget()
-    }
-
-    fn once(&mut self) -> Result<()> {
-        let path = self.files.turn().context("there is no file to act on")?;
-        (self.call)(path).map_err(|errno| refused(path, errno))
-    }
-}
-
-#[cold]
-fn refused(path: &CStr, errno: Errno) -> anyhow::Error {
-    anyhow::anyhow!("{}: {}", path.to_string_lossy(), errno.desc())
-}
-
-struct Read {
-    file: File,
-}
-
-impl Act for Read {
-    fn once(&mut self) -> Result<()> {
-        let mut bytes = [0; READ_BYTES];
-        match self.file.read_at(&mut bytes, 0)? {
-            READ_BYTES => Ok(()),
-            short => bail!("only {short} bytes of {READ_BYTES} were read"),
-        }
-    }
-}
-
-struct UdpConnect {
-    socket: UdpSocket,
-    to: SocketAddr,
-}
-
-impl UdpConnect {
-    fn new() -> Result<Self> {
-        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).context("making a UDP socket")?;
-        Ok(UdpConnect { socket, to: (Ipv4Addr::LOCALHOST, 9).into() })
-    }
-}
-
-impl Act for UdpConnect {
-    fn once(&mut self) -> Result<()> {
-        self.socket.connect(self.to).context("connecting to 127.0.0.1:9/udp")
-    }
-}
-
-struct SpawnExec {
-    program: PathBuf,
-}
-
-impl Act for SpawnExec {
-    fn once(&mut self) -> Result<()> {
-        // Without hooks of its own the standard library takes posix_spawn.
-        let status =
-            Command::new(&self.program).status().with_context(|| format!("starting {}", self.program.display()))?;
-        ensure!(status.success(), "{} ended with {status}", self.program.display());
-        Ok(())
-    }
-}
-
-/// Makes the file and its folders when it is missing, long enough for `read`.
-fn made(file: &Path) -> Result<&Path> {
-    if !file.exists() {
-        if let Some(folder) = file.parent() {
-            fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-        }
-        fs::write(file, [b'.'; READ_BYTES]).with_context(|| format!("making {}", file.display()))?;
-    }
-    Ok(file)
-}
-
-fn text(path: &Path) -> Result<CString> {
-    CString::new(path.as_os_str().as_bytes()).with_context(|| format!("{} holds a zero byte", path.display()))
 }

@@ -14,17 +14,34 @@ pub const ROUNDS: usize = 31;
 /// Sets after which an act that does not settle is given up.
 const MOST_SETS: usize = 60;
 
-/// Instructions per act: the median of a set of rounds, taken when two sets after one another agree within `tolerance`
-/// (a fraction of the value). Fails when the act fails or does not settle.
-pub fn instructions(act: &mut dyn Act, per_round: u32, tolerance: f64) -> Result<f64> {
-    settled(tolerance, || {
-        act.prepare().context("preparing a set of rounds")?;
-        let rounds: Result<Vec<f64>> = (0..ROUNDS).map(|_| round(act, per_round)).collect();
-        Ok(median(rounds?))
-    })
+/// What was measured of an act.
+pub struct Measured {
+    /// Instructions per act.
+    pub each: f64,
+    /// How often it was done.
+    pub acts: usize,
 }
 
-fn round(act: &mut dyn Act, per_round: u32) -> Result<f64> {
+/// The median of a set of rounds, taken when two sets after one another agree within `tolerance` (a fraction of the
+/// value). Fails when the act fails or does not settle.
+pub fn instructions(act: &mut dyn Act, per_round: u32, tolerance: f64) -> Result<Measured> {
+    let mut acts = 0;
+    let each = settled(tolerance, || {
+        acts += ROUNDS * per_round as usize;
+        act.prepare().context("preparing a set of rounds")?;
+        let one = |_| {
+            let taken = round(act, per_round);
+            act.clear();
+            taken
+        };
+        let rounds: Result<Vec<f64>> = (0..ROUNDS).map(one).collect();
+        Ok(median(rounds?))
+    })?;
+    Ok(Measured { each, acts })
+}
+
+/// Instructions per act of one round.
+pub fn round(act: &mut dyn Act, per_round: u32) -> Result<f64> {
     let from = Instant::now();
     for _ in 0..per_round {
         act.once()?;
@@ -46,7 +63,8 @@ fn settled(tolerance: f64, mut set: impl FnMut() -> Result<f64>) -> Result<f64> 
     bail!("no two of {MOST_SETS} sets of {ROUNDS} rounds agree within {} %: the last was {later:.0}", tolerance * 100.0)
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+/// The middle one of the values, or not a number when there is none.
+pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

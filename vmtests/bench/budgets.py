@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""What Bartizan may cost at most, one line each. They hold on one kernel; on others the numbers are printed only."""
+
+import statistics
+
+import interval
+
+KERNEL = "6.12"
+# Configuration, operation, and the most that may be added: instructions, per cent of the whole (of pairs, upper end of
+# the 95 % interval), or the spread of the baselines.
+BUDGETS = [
+    ("bartizan governed warm", "open+close", 450),
+    ("bartizan governed warm", "chmod", 420),
+    ("bartizan governed warm", "udp connect", 380),
+    ("bartizan governed warm", "spawn+exec", "1 %"),
+    ("bartizan governed warm", "spawn+exec static", "1 %"),
+    ("bartizan governed warm", "stat", "spread"),
+    ("bartizan governed warm", "read", "spread"),
+    ("bartizan ungoverned", "open+close", 300),
+    ("bartizan ungoverned", "stat", "spread"),
+    ("bartizan ungoverned", "read", "spread"),
+    ("bartizan governed cold", "open+close", 4000),
+    ("bartizan governed cold", "chmod", 4000),
+    ("bartizan denied", "open+close", 900),
+]
+
+
+def judged(kernel, found, rows):
+    """For each budget whether it is kept, and a sentence."""
+    if kernel != KERNEL:
+        return
+    by_name = {(row["configuration"], row["operation"]): row for row in rows}
+    for configuration, operation, most in BUDGETS:
+        row = by_name[configuration, operation]
+        if most == "spread":
+            kept, figures = in_spread(found, configuration, operation)
+        elif isinstance(most, str):
+            kept, figures = in_interval(found["pairs"][operation], float(most.removesuffix(" %")))
+        else:
+            kept, figures = row["added"] <= most, f"{row['added']:+,} of +{most:,}"
+        yield kept, f"{'within' if kept else 'over'} budget: {configuration}, {operation}: {figures}"
+
+
+def in_spread(found, configuration, operation):
+    """No higher than the higher baseline. The clock adds up to an instruction for each act of a round."""
+    baselines = [one["nothing loaded"][operation] for one in found["baselines"]]
+    value = found["measured"][configuration][operation]
+    return value <= max(baselines) + 1, f"{value:,}, the baselines are {' and '.join(f'{one:,}' for one in baselines)}"
+
+
+def in_interval(pairs, most):
+    shares = [100 * (on - off) / off for off, on in pairs]
+    low, high = interval.of_median(shares)
+    return high <= most, f"{statistics.median(shares):+.2f} % ({low:+.2f} to {high:+.2f} %) in {len(pairs)} pairs, of +{most:g} %"
