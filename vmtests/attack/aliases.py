@@ -10,6 +10,7 @@ from uring import opened_by_ring
 from victim import AT_FDCWD, checked, libc, opened
 
 NAME_TO_HANDLE_AT, OPEN_BY_HANDLE_AT = 303, 304
+FOLLOW = 0x400  # AT_SYMLINK_FOLLOW
 
 
 class Handle(ctypes.Structure):
@@ -19,7 +20,7 @@ class Handle(ctypes.Structure):
 def by_handle(path, flags):
     """Opens by the number that the file system knows it by."""
     handle, mount = Handle(bytes=128), ctypes.c_int()
-    checked(libc.syscall(NAME_TO_HANDLE_AT, AT_FDCWD, path.encode(), ctypes.byref(handle), ctypes.byref(mount), 0))
+    checked(libc.syscall(NAME_TO_HANDLE_AT, AT_FDCWD, path.encode(), ctypes.byref(handle), ctypes.byref(mount), FOLLOW))
     directory = os.open(os.path.dirname(path), os.O_RDONLY)
     try:
         os.close(checked(libc.syscall(OPEN_BY_HANDLE_AT, directory, ctypes.byref(handle), flags)))

@@ -125,7 +125,8 @@ def run_as(user, path):
 
 
 ACTS = {
-    "terminal": terminal, "masked_copy": masked_copy, "make": make, "run": run, "run_in_memory": run_in_memory,
-    "run_removed": run_removed, "map_written": map_written, "map_then_protect": map_then_protect, "preload": preload, "run_as": run_as,
+    "terminal": terminal, "copy": copy, "masked_copy": masked_copy, "make": make, "run": run, "run_as": run_as,
+    "run_in_memory": run_in_memory, "run_removed": run_removed,
+    "map_written": map_written, "map_then_protect": map_then_protect, "preload": preload,
     "setxattr": lambda path, name, value: os.setxattr(path, name, bytes.fromhex(value)),
 }

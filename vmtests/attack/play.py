@@ -18,7 +18,7 @@ from victim import perform
 ALL = list(enumerate(EXECUTION + CREDENTIALS + PERSISTENCE + ESCAPE + IMPAIRMENT, 1))
 DENIED_AT_LEAST = 36
 # The kernel tells repeats once a second; everything is slow under emulation.
-PATIENCE = 4
+PATIENCE = 3
 
 
 @dataclasses.dataclass
@@ -48,8 +48,12 @@ class Played:
 
 
 def attempt(row, who):
-    """The act once, by the service or by this session. The answer, and which paths it changed; all is put back."""
-    row.before()
+    """The act once, by the service or by this session. The answer, and which paths it changed; all is put back. What
+    cannot be prepared is told, and the other rows go on."""
+    try:
+        row.before()
+    except Exception as mistake:
+        return f"not prepared: {mistake}", []
     kept = Kept(row.paths)
     try:
         answer = perform(row.request()) if who == SESSION else scene.SERVICES[row.by].one(*row.request())

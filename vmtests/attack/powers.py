@@ -10,7 +10,7 @@ import time
 from children import in_child, own_mounts
 from victim import checked, libc
 
-BPF, KEXEC_LOAD, FINIT_MODULE = 321, 246, 313
+BPF, KEXEC_LOAD, FINIT_MODULE, SYSLOG, REBOOT = 321, 246, 313, 103, 169
 VM_READ, VM_WRITE = 310, 311
 MAP_CREATE, PROG_LOAD, OBJ_GET, MAP_BY_ID = 0, 5, 7, 14
 COMPRESSED = 4  # MODULE_INIT_COMPRESSED_FILE
@@ -45,6 +45,11 @@ def module(path):
         checked(libc.syscall(FINIT_MODULE, descriptor, b"", 0 if path.endswith(".ko") else COMPRESSED))
     finally:
         os.close(descriptor)
+
+
+def asked(number, *arguments):
+    """A system call that answers nothing but whether it was done."""
+    checked(libc.syscall(number, *arguments))
 
 
 def bpf(command, attributes):
@@ -105,13 +110,13 @@ def write(path, text):
 
 ACTS = {
     "trace": trace, "memory_read": lambda *of: memory(VM_READ, *of), "memory_write": lambda *of: memory(VM_WRITE, *of),
-    "memory_file": memory_file, "module": module, "kexec": lambda: checked(libc.syscall(KEXEC_LOAD, 0, 0, None, 0)),
+    "memory_file": memory_file, "module": module, "kexec": lambda: asked(KEXEC_LOAD, 0, 0, None, 0),
     "bpf_map": lambda: bpf(MAP_CREATE, struct.pack("IIII", 2, 4, 4, 1)), "bpf_program": bpf_program,
     "bpf_by_id": lambda number: bpf(MAP_BY_ID, struct.pack("III", number, 0, 0)), "bpf_pin": bpf_pin,
     "set_clock": lambda: time.clock_settime(time.CLOCK_REALTIME, time.time()), "adjust_clock": adjust_clock,
-    "clear_kernel_log": lambda: checked(libc.klogctl(5, None, 0)),
+    "clear_kernel_log": lambda: asked(SYSLOG, 5, None, 0),
     # What PID 1 has asked for already: Ctrl-Alt-Del sends a signal.
-    "ask_reboot": lambda: checked(libc.reboot(0)),
+    "ask_reboot": lambda: asked(REBOOT, 0xfee1dead, 672274793, 0, None),
     "ports": lambda: in_child(lambda: checked(libc.iopl(3))),
     "change_root": change_root, "chroot": lambda path: in_child(lambda: os.chroot(path)), "remount": remount,
     "kill": os.kill, "kill_by_descriptor": kill_by_descriptor, "write": write,

@@ -59,7 +59,7 @@ def set_up():
     wait_for("Bartizan enforces", stage.enforcing)
     POLICY.unlink(missing_ok=True)
     must("bartizan", "policy", "apply")
-    shutil.rmtree(AREA, ignore_errors=True)
+    leave()
     for name in ("", "root/old", "upper", "work", "merged", "tmpfs"):
         (AREA / name).mkdir(parents=True)
     must("mount", "-t", "tmpfs", "attack", str(AREA / "root"))
@@ -70,13 +70,22 @@ def set_up():
         one.must_allow("opened", "/etc/passwd", os.O_RDONLY)
         one.must_allow("said", "/usr/bin/true")
         one.must_allow("opened", str(AREA / "data"), os.O_WRONLY | os.O_CREAT)
-        must("bartizan", "activate", one.name)
+        if one.known()["state"] != "active":
+            must("bartizan", "activate", one.name)
     must("systemd-run", "-q", "--collect", "--unit=bystander.service", "sleep", "infinity")
     listen()
     threading.Thread(target=send, daemon=True).start()
     granted = {name: stage.services()[name]["granted"] for name in SERVICES}
     promise(all(set(one) <= {"USERS"} for one in granted.values()), f"on good days the services need no more than USERS: {granted}")
     return granted
+
+
+def leave():
+    """Takes away what an earlier run may have left."""
+    for name in (*SERVICES, "bystander"):
+        run("systemctl", "stop", f"{name}.service")
+    run("umount", "-q", str(AREA / "root"))
+    shutil.rmtree(AREA, ignore_errors=True)
 
 
 def rules_hold():

@@ -52,7 +52,9 @@ ROWS = [
     Scenario("T1036.004", "moving into another cgroup", ["from_cgroup", f"{CGROUPS}/attack-cage"], "escape", "attack-cage",
              answers=("ok",), verdict="audit", before=cage("attack-cage"), after=open_cage("attack-cage")),
     Scenario("T1565.001", "a change from within the other cgroup",
-             ["from_cgroup", f"{CGROUPS}/attack-cage-2", "opened", "/etc/hosts", WRITE], "HOSTS_CONFIG.write", "writing /etc/hosts", before=cage("attack-cage-2"), after=open_cage("attack-cage-2")),
+             ["from_cgroup", f"{CGROUPS}/attack-cage-2", "opened", "/etc/hosts", WRITE], "HOSTS_CONFIG.write",
+             "writing /etc/hosts", before=cage("attack-cage-2"), after=open_cage("attack-cage-2")),
     Scenario("T1569.003", "leaving by systemd-run --scope",
-             ["said", "/usr/bin/systemd-run", "-q", "--scope", "--unit=attack-scope", "/usr/bin/true"], "escape", "attack-scope.scope", answers=("ok",), verdict="audit", by="hijacked-shell"),
+             ["said", "/usr/bin/systemd-run", "-q", "--scope", "--unit=attack-scope", "/usr/bin/true"], "escape",
+             "attack-scope.scope", answers=("ok",), verdict="audit", by="hijacked-shell"),
 ]

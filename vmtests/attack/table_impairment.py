@@ -12,6 +12,7 @@ from scenario import SESSION, Scenario
 WRITE = os.O_WRONLY
 CGROUP = "/sys/fs/cgroup/system.slice/bartizand.service"
 UNIT = "/usr/lib/systemd/system/bartizand.service"
+CONFIGURATION = "/etc/bartizan/bartizan.toml"
 DROP_IN = "/etc/systemd/system/bartizand.service.d"
 
 
@@ -41,7 +42,9 @@ ROWS = [
     operation("T1685.006", "the kernel's log cleared", ["clear_kernel_log"], "kernel_log", older="T1070.002"),
     operation("T1070.006", "the clock set", ["set_clock"], "clock"),
     operation("T1070.006", "the clock adjusted", ["adjust_clock"], "clock"),
-    tamper("Bartizan's policy", ["opened", str(scene.POLICY), WRITE], f"writing {scene.POLICY}", paths=(str(scene.POLICY),)),
+    tamper("Bartizan's configuration", ["opened", CONFIGURATION, WRITE], f"writing {CONFIGURATION}", paths=(CONFIGURATION,)),
+    tamper("a file of Bartizan's policy", ["opened", f"{scene.POLICY}.more", WRITE | os.O_CREAT], f"writing {scene.POLICY}.more",
+           paths=(f"{scene.POLICY}.more",)),
     tamper("Bartizan's switch", ["opened", "/etc/bartizan/disabled", WRITE | os.O_CREAT], "writing /etc/bartizan/disabled",
            paths=("/etc/bartizan/disabled",)),
     tamper("Bartizan's state", ["opened", "/var/lib/bartizan/revisions/active", WRITE], "writing /var/lib/bartizan/revisions/active"),
@@ -55,7 +58,7 @@ ROWS = [
     tamper("a map of Bartizan's by its pin", lambda: ["bpf_pin", scene.pin("maps")], ""),
     tamper("a map of Bartizan's by its number", lambda: ["bpf_by_id", scene.our_map()], ""),
     tamper("SIGKILL for Bartizan", lambda: ["kill", scene.daemon(), 9], "", after=scene.back),
-    tamper("SIGKILL by a descriptor", lambda: ["kill_by_descriptor", scene.daemon()], "", after=scene.back),
+    untried("SIGKILL by a descriptor", lambda: ["kill_by_descriptor", scene.daemon()], "", "as SIGKILL", after=scene.back),
     tamper("Bartizan traced", lambda: ["trace", scene.daemon()], ""),
     tamper("Bartizan killed by its cgroup", ["write", f"{CGROUP}/cgroup.kill", "1"], f"{CGROUP}/cgroup.kill",
            before=scene.back, after=scene.back),
