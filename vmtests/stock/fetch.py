@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The packages of the stock services for a guest without a network: as Debian has them, and as two later versions of the same.
+"""The packages of the stock services for a guest without a network: as Debian has them, and as a later version.
 
     fetch.py [NAME…]    fetches what is not there yet, and prints the folder
 
@@ -22,7 +22,7 @@ import image  # noqa: E402
 from image import Failure, tool  # noqa: E402
 
 RELEASE = "bookworm"
-LATER = ("later1", "later2")
+LATER = ("later1",)
 
 
 def wanted(names):
