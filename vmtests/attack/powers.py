@@ -118,6 +118,7 @@ ACTS = {
     # What PID 1 has asked for already: Ctrl-Alt-Del sends a signal.
     "ask_reboot": lambda: asked(REBOOT, 0xfee1dead, 672274793, 0, None),
     "ports": lambda: in_child(lambda: checked(libc.iopl(3))),
+    "user_namespace": lambda: in_child(lambda: checked(libc.unshare(0x10000000))),
     "change_root": change_root, "chroot": lambda path: in_child(lambda: os.chroot(path)), "remount": remount,
     "kill": os.kill, "kill_by_descriptor": kill_by_descriptor, "write": write,
 }

@@ -32,6 +32,7 @@ ROWS = [
               after=unmounted(here("tmpfs"))),
     operation("T1611", "pivot_root", ["change_root", here("root")], "pivot_root"),
     operation("T1611", "chroot", ["chroot", here("root")], "chroot"),
+    operation("T1611", "a user namespace of its own", ["user_namespace"], "user_namespace"),
     Scenario("T1611", "the kernel's program for crashes", ["write", "/proc/sys/kernel/core_pattern", "core"], "PRIVILEGED_PROCESSES.write",
              "writing /proc/sys/kernel/core_pattern"),
     Scenario("T1611", "the kernel's program for modules", ["write", "/proc/sys/kernel/modprobe", "/sbin/modprobe"],

@@ -25,8 +25,8 @@ def untried(title, act, about, reason, **more):
     return tamper(title, act, about, control="", reason=reason, **more)
 
 
-def operation(technique, title, act, name, **more):
-    return Scenario(technique, title, act, "PRIVILEGED_PROCESSES.operate", f"performing {name}", **more)
+def operation(technique, title, act, capability, name, **more):
+    return Scenario(technique, title, act, f"{capability}.operate", f"performing {name}", **more)
 
 
 def journal():
@@ -39,9 +39,9 @@ ROWS = [
              older="T1070.002", paths=("/var/log/auth.log",), before=file("/var/log/auth.log", "a line\n")),
     Scenario("T1685.006", "a file of the journal opened for writing", lambda: ["opened", journal(), WRITE], "SYSTEM_LOGS.write",
              "/log/journal/", older="T1070.002"),
-    operation("T1685.006", "the kernel's log cleared", ["clear_kernel_log"], "kernel_log", older="T1070.002"),
-    operation("T1070.006", "the clock set", ["set_clock"], "clock"),
-    operation("T1070.006", "the clock adjusted", ["adjust_clock"], "clock"),
+    operation("T1685.006", "the kernel's log cleared", ["clear_kernel_log"], "SYSTEM_LOGS", "kernel_log", older="T1070.002"),
+    operation("T1070.006", "the clock set", ["set_clock"], "HOSTS_CONFIG", "clock"),
+    operation("T1070.006", "the clock adjusted", ["adjust_clock"], "HOSTS_CONFIG", "clock"),
     tamper("Bartizan's configuration", ["opened", CONFIGURATION, WRITE], f"writing {CONFIGURATION}", paths=(CONFIGURATION,)),
     tamper("a file of Bartizan's policy", ["opened", f"{scene.POLICY}.more", WRITE | os.O_CREAT], f"writing {scene.POLICY}.more",
            paths=(f"{scene.POLICY}.more",)),
@@ -55,11 +55,12 @@ ROWS = [
     tamper("a drop-in for Bartizan's unit", ["mkdir", DROP_IN], f"writing {DROP_IN}", paths=(DROP_IN,)),
     untried("a pin of Bartizan's removed", lambda: ["unlink", scene.pin("links")], "writing /sys/fs/bpf/bartizan", "would end enforcement"),
     untried("the pins unmounted", ["unmount", "/sys/fs/bpf"], "performing umount on /sys/fs/bpf", "would end enforcement"),
-    tamper("a map of Bartizan's by its pin", lambda: ["bpf_pin", scene.pin("maps")], ""),
-    tamper("a map of Bartizan's by its number", lambda: ["bpf_by_id", scene.our_map()], ""),
-    tamper("SIGKILL for Bartizan", lambda: ["kill", scene.daemon(), 9], "", after=scene.back),
-    untried("SIGKILL by a descriptor", lambda: ["kill_by_descriptor", scene.daemon()], "", "as SIGKILL", after=scene.back),
-    tamper("Bartizan traced", lambda: ["trace", scene.daemon()], ""),
+    tamper("a map of Bartizan's by its pin", lambda: ["bpf_pin", scene.pin("maps")], "performing bpf"),
+    tamper("a map of Bartizan's by its number", lambda: ["bpf_by_id", scene.our_map()], "performing bpf"),
+    tamper("SIGKILL for Bartizan", lambda: ["kill", scene.daemon(), 9], "performing signal on /usr/bin/bartizand", after=scene.back),
+    untried("SIGKILL by a descriptor", lambda: ["kill_by_descriptor", scene.daemon()],
+            "performing signal on /usr/bin/bartizand", "as SIGKILL", after=scene.back),
+    tamper("Bartizan traced", lambda: ["trace", scene.daemon()], "performing ptrace on /usr/bin/bartizand"),
     tamper("Bartizan killed by its cgroup", ["write", f"{CGROUP}/cgroup.kill", "1"], f"{CGROUP}/cgroup.kill",
            before=scene.back, after=scene.back),
     tamper("Bartizan frozen by its cgroup", ["write", f"{CGROUP}/cgroup.freeze", "1"], f"{CGROUP}/cgroup.freeze",
