@@ -65,6 +65,7 @@ ROWS = [
            before=scene.back, after=scene.back),
     tamper("Bartizan frozen by its cgroup", ["write", f"{CGROUP}/cgroup.freeze", "1"], f"{CGROUP}/cgroup.freeze",
            before=scene.back, after=in_turn(lambda: pathlib.Path(CGROUP, "cgroup.freeze").write_text("0"), scene.back)),
-    tamper("Bartizan told what the policy is", ["asks", "/usr/bin/bartizan", "policy", "apply"], "", answers=("refused",)),
-    untried("Bartizan told to switch off", ["asks", "/usr/bin/bartizan", "off"], "", "would end enforcement", answers=("refused",)),
+    tamper("Bartizan told what the policy is", ["asks", "/usr/bin/bartizan", "policy", "apply"], "by asking for", answers=("refused",)),
+    untried("Bartizan told to switch off", ["asks", "/usr/bin/bartizan", "off"], "by asking for", "would end enforcement",
+            answers=("refused",)),
 ]

@@ -92,7 +92,10 @@ class Trial:
         beside = [["opened", path, os.O_WRONLY] for path in (self.target, self.spare)] if self.composed.race == "other names opened" else []
         race = self.composed.race
         with weather.race(race, self):
-            counts = scene.SERVICES["hijacked"].one("attempts", ROUNDS, SECONDS, forbidden, allowed, beside)
+            act = ["attempts", ROUNDS, SECONDS, forbidden, allowed, beside]
+            if self.composed.way == "from another cgroup":
+                act = ["from_cgroup", str(CAGE), *act]
+            counts = scene.SERVICES["hijacked"].one(*act)
         if isinstance(counts, str):
             return f"the service answered {counts}", 0
         control = perform(forbidden)

@@ -106,10 +106,10 @@ class Life:
         done = run("systemctl", "start", self.name)
         self.note("rotate", f"{done.stderr}{self.words()}" if done.returncode else "")
         for life in lives:
-            if not pathlib.Path("/etc/logrotate.d", life.package).exists() and not pathlib.Path("/etc/logrotate.d", life.name).exists():
-                life.steps.setdefault("rotate", "none")
-            else:
+            if list(pathlib.Path("/etc/logrotate.d").glob(f"{life.name.split('-')[0]}*")):
                 life.note("rotate", "" if life.is_active() else f"it does not run afterwards: {life.words()}")
+            else:
+                life.steps.setdefault("rotate", "none")
 
     def upgraded(self, version):
         right = self.version.endswith(f"+stock{version[-1]}")
