@@ -164,4 +164,9 @@ class Server(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
 
 
-Server(f"\0{sys.argv[1]}", Request).serve_forever()
+def serve(name):
+    Server(f"\0{name}", Request).serve_forever()
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])
