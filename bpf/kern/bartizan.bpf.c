@@ -189,15 +189,15 @@ int BPF_PROG(inode_setattr_idmap, struct mnt_idmap *idmap, struct dentry *dentry
 }
 
 /* The first argument is of no use to us, and differs: a user namespace until 6.2, an idmap since. */
-#define ATTRIBUTE_HOOK(hook, variant, first, check, ...)                                                      \
+#define ATTRIBUTE_HOOK(hook, variant, first, check, ...)                                                     \
 	SEC("lsm/" #hook)                                                                                    \
 	int BPF_PROG(hook##variant, first, struct dentry *dentry, const char *name, ##__VA_ARGS__, int ret)  \
 	{                                                                                                    \
 		return JUDGED(hook, check);                                                                  \
 	}
 
-ATTRIBUTE_HOOK(inode_setxattr, _userns, struct user_namespace *ns, check_xattr(dentry, name), const void *value,
-	       size_t size, int flags)
+ATTRIBUTE_HOOK(inode_setxattr, _userns, struct user_namespace *ns, check_xattr(dentry, name),
+	       const void *value, size_t size, int flags)
 ATTRIBUTE_HOOK(inode_setxattr, _idmap, struct mnt_idmap *map, check_xattr(dentry, name), const void *value,
 	       size_t size, int flags)
 ATTRIBUTE_HOOK(inode_removexattr, _userns, struct user_namespace *ns, check_attribute(dentry))
@@ -330,8 +330,8 @@ int BPF_PROG(syslog, int type, int ret)
 }
 
 SEC("lsm/capable")
-int BPF_PROG(capable, const struct cred *cred, struct user_namespace *ns, int capability, unsigned int options,
-	     int ret)
+int BPF_PROG(capable, const struct cred *cred, struct user_namespace *ns, int capability,
+	     unsigned int options, int ret)
 {
 	return JUDGED(capable, check_capable(capability, options));
 }

@@ -60,9 +60,9 @@ static __always_inline int judge_unresolved(struct bz_policy *policy, struct act
 }
 
 /*
- * Decides, and tells what is to be told. Off the path of what is granted or needs nothing, and a global function, so that
- * the verifier looks at it once and not for every hook; hence plain numbers only. `who` is the service, and the access in
- * the upper half. Not 0: refused.
+ * Decides, and tells what is to be told. Off the path of what is granted or needs nothing, and a global
+ * function, so that the verifier looks at it once and not for every hook; hence plain numbers only. `who` is
+ * the service, and the access in the upper half. Not 0: refused.
  */
 __noinline int judge(__u64 who, __u64 need, __u64 dentry, __u64 epoch, __u32 what)
 {
@@ -106,7 +106,8 @@ __noinline int judge(__u64 who, __u64 need, __u64 dentry, __u64 epoch, __u32 wha
 	return decision.verdict == BZ_DENY ? -EPERM : 0;
 }
 
-/* The hook's answer, from an explicit branch: 6.12 rejected an optimised expression, "R0 should be in [-4095, 0]". */
+/* The hook's answer, from an explicit branch: 6.12 rejected an optimised expression, "R0 should be in [-4095,
+ * 0]". */
 static __always_inline int ask_judge(__u32 service, __u32 access, __u64 need, struct dentry *dentry,
 				     __u64 epoch, __u32 what)
 {

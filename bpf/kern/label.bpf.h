@@ -78,8 +78,8 @@ static __always_inline __u64 tag_of_dentry(struct dentry *dentry, __u64 epoch)
 }
 
 /*
- * The node of a directory that somebody looks into: walked for once. The number of a directory that is gone may be given
- * to another of the same name, hence the generation.
+ * The node of a directory that somebody looks into: walked for once. The number of a directory that is gone
+ * may be given to another of the same name, hence the generation.
  */
 static __always_inline __u32 node_of_directory(struct dentry *directory, __u64 epoch)
 {

@@ -127,8 +127,8 @@ struct {
 } words SEC(".maps");
 
 /*
- * Nodes of directories. Not in inode storage: 7.3 does not take the inode of a dentry's parent for it ("Pass a value with
- * one of the accepted pointer or scalar types").
+ * Nodes of directories. Not in inode storage: 7.3 does not take the inode of a dentry's parent for it ("Pass
+ * a value with one of the accepted pointer or scalar types").
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

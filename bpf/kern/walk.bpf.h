@@ -56,7 +56,8 @@ __noinline __u32 child_of(__u32 node, __u64 address)
 	struct dentry *dentry = (struct dentry *)address;
 	const unsigned char *text = BPF_CORE_READ(dentry, d_name.name);
 	__u32 len = BPF_CORE_READ(dentry, d_name.len), *to, i;
-	/* Holds the index of the node first: 6.1 adds up the stacks of all that call each other, to 512 bytes. */
+	/* Holds the index of the node first: 6.1 adds up the stacks of all that call each other, to 512
+	 * bytes. */
 	struct bz_step step = {.len = (node >> 31) * BZ_NODES + (node & (BZ_NODES - 1)), .node = node};
 	struct bz_node *here = bpf_map_lookup_elem(&nodes, &step.len);
 

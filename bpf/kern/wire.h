@@ -41,8 +41,8 @@ enum bz_verdict {
 };
 
 /*
- * What the kernel is asked to do, and kinds of files that are told by what they are and not by their name. The
- * catalogue says which capability each needs; the order is that of OPERATIONS in policy/src/operation.rs.
+ * What the kernel is asked to do, and kinds of files that are told by what they are and not by their name.
+ * The catalogue says which capability each needs; the order is that of OPERATIONS in policy/src/operation.rs.
  */
 enum bz_operation {
 	BZ_OP_MOUNT = 0,
@@ -61,7 +61,7 @@ enum bz_operation {
 	BZ_OP_RAW_IO = 13,
 	BZ_OP_AUDIT_CONTROL = 14,
 	BZ_OP_USER_NAMESPACE = 15,
-	BZ_OP_SIGNAL = 16,	  /* to Bartizan */
+	BZ_OP_SIGNAL = 16,     /* to Bartizan */
 	BZ_KIND_PROGRAM = 24,  /* what may be executed: to make or change it */
 	BZ_KIND_WRITTEN = 25,  /* what a service wrote that may not install: to execute or map it */
 	BZ_KIND_NAMELESS = 26, /* what has no name: to execute or map it */
@@ -258,7 +258,7 @@ struct bz_control {
 	__u64 unremembered; /* files that services wrote and the table has no room for */
 };
 
-#define BZ_MARK_CUT (1 << 0)	/* there were more names than room */
+#define BZ_MARK_CUT (1 << 0)   /* there were more names than room */
 #define BZ_MARK_LOOSE (1 << 2) /* the name of what is in no tree, as a memfd's */
 
 /* One record of a ring buffer. Paths are component names from the leaf to the root, each with its NUL. */

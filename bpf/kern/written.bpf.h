@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Kinds of files that are told by what they are, whatever their name: programs, devices, and what services wrote. */
+/* Kinds of files that are told by what they are, whatever their name: programs, devices, and what services
+ * wrote. */
 #ifndef BZ_WRITTEN_H
 #define BZ_WRITTEN_H
 
@@ -20,8 +21,8 @@ static __always_inline __u64 need_of_program(struct inode *inode, __u64 epoch)
 }
 
 /*
- * Disks, memory (/dev/mem, kmem, port: character devices 1:1, 1:2, 1:4) and SCSI generic (21): by their number, as their
- * node may have any name. A disk's is any block device.
+ * Disks, memory (/dev/mem, kmem, port: character devices 1:1, 1:2, 1:4) and SCSI generic (21): by their
+ * number, as their node may have any name. A disk's is any block device.
  */
 static __always_inline bool is_raw(umode_t mode, dev_t device)
 {
@@ -67,8 +68,8 @@ static __always_inline void remember_written(struct bz_subject *subject, struct 
 }
 
 /*
- * Whether a service wrote it that may not install. Once there were more such files than the table holds, a file counts as
- * one of them unless its name says that it takes an installer to write it (`installed`).
+ * Whether a service wrote it that may not install. Once there were more such files than the table holds, a
+ * file counts as one of them unless its name says that it takes an installer to write it (`installed`).
  */
 static __always_inline bool is_written(struct inode *inode, bool installed)
 {

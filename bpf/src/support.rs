@@ -54,11 +54,7 @@ const VARIANTS: [Variant; 43] = [
     ("inode_rename", &["inode*", "dentry*", "inode*", "dentry*"], "inode_rename"),
     ("inode_setattr", &["dentry*", "iattr*"], "inode_setattr_dentry"),
     ("inode_setattr", &["mnt_idmap*", "dentry*", "iattr*"], "inode_setattr_idmap"),
-    (
-        "inode_setxattr",
-        &["user_namespace*", "dentry*", "char*", "void*", "size_t", "int"],
-        "inode_setxattr_userns",
-    ),
+    ("inode_setxattr", &["user_namespace*", "dentry*", "char*", "void*", "size_t", "int"], "inode_setxattr_userns"),
     ("inode_setxattr", &["mnt_idmap*", "dentry*", "char*", "void*", "size_t", "int"], "inode_setxattr_idmap"),
     ("inode_removexattr", &["user_namespace*", "dentry*", "char*"], "inode_removexattr_userns"),
     ("inode_removexattr", &["mnt_idmap*", "dentry*", "char*"], "inode_removexattr_idmap"),

@@ -45,7 +45,8 @@ mod tests {
             all.sort_unstable();
             all
         };
-        let mut operations: Vec<&str> = OPERATIONS.iter().map(|(name, _)| *name).filter(|name| *name != "signal").collect();
+        let mut operations: Vec<&str> =
+            OPERATIONS.iter().map(|(name, _)| *name).filter(|name| *name != "signal").collect();
         operations.sort_unstable();
         assert_eq!(named(|capability| &capability.operations), operations);
         let mut kinds: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Execution: programs that are started, and files that are mapped to be executed, as ld.so does with PROGRAM. */
+/* Execution: programs that are started, and files that are mapped to be executed, as ld.so does with PROGRAM.
+ */
 #ifndef BZ_HOOK_EXEC_H
 #define BZ_HOOK_EXEC_H
 
-/* Judges the execution of a file by its name, and by what it is: nameless (memfd, deleted) or written by a service. */
+/* Judges the execution of a file by its name, and by what it is: nameless (memfd, deleted) or written by a
+ * service. */
 static __always_inline int judge_execution(struct bz_subject *subject, struct file *file, __u64 word,
 					   __u64 epoch)
 {
@@ -38,8 +40,7 @@ static __always_inline int check_exec(struct linux_binprm *bprm)
 		relabel_current();
 		subject = subject_of(task);
 	}
-	if (!subject ||
-	    !(subject->service || subject->flags & (BZ_SUBJECT_BORN | BZ_SUBJECT_PREPARING)))
+	if (!subject || !(subject->service || subject->flags & (BZ_SUBJECT_BORN | BZ_SUBJECT_PREPARING)))
 		return 0;
 	word = word_of(dentry, file->f_inode, epoch);
 	if (subject->flags & (BZ_SUBJECT_BORN | BZ_SUBJECT_PREPARING)) {
@@ -59,7 +60,8 @@ static __always_inline int check_exec(struct linux_binprm *bprm)
 	return judge_execution(subject, file, word, epoch);
 }
 
-/* Starting a program gave privilege: its file is set-user-id or set-group-id to another, or has capabilities. */
+/* Starting a program gave privilege: its file is set-user-id or set-group-id to another, or has capabilities.
+ */
 static __always_inline int check_privilege(struct linux_binprm *bprm, const struct file *file)
 {
 	struct bz_subject *subject = governed();
@@ -81,7 +83,8 @@ static __always_inline int check_privilege(struct linux_binprm *bprm, const stru
 	return judge_operation(subject, BZ_OP_PRIVILEGE, file->f_path.dentry);
 }
 
-/* A file becomes executable memory. The kernel maps the program itself, too, which was judged when it was started. */
+/* A file becomes executable memory. The kernel maps the program itself, too, which was judged when it was
+ * started. */
 static __always_inline int check_mapping(struct file *file, unsigned long protection)
 {
 	struct bz_subject *subject;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Own safety: the daemon, its maps and programs, and the file system that holds the pins. Names below it are labelled as our
- * own, see judge(). */
+/* Own safety: the daemon, its maps and programs, and the file system that holds the pins. Names below it are
+ * labelled as our own, see judge(). */
 #ifndef BZ_HOOK_GUARD_H
 #define BZ_HOOK_GUARD_H
 

@@ -45,7 +45,8 @@ static __always_inline int check_syslog(int type)
 
 /*
  * Some operations have no hook of their own (reboot, ioperm), or have one that another system call passes by
- * (clock_adjtime and settime): they all ask for a Linux capability. A question that is asked on the quiet refuses nothing.
+ * (clock_adjtime and settime): they all ask for a Linux capability. A question that is asked on the quiet
+ * refuses nothing.
  */
 static __always_inline int check_capable(int capability, unsigned int options)
 {

@@ -68,7 +68,8 @@ fn need(
 pub(super) fn operations(catalogue: &Catalogue) -> Vec<u64> {
     let mut needs = vec![0; ROOM];
     for capability in catalogue.iter() {
-        let named = |(name, _): &&(&str, u8)| capability.operations.iter().chain(&capability.kinds).any(|one| one == name);
+        let named =
+            |(name, _): &&(&str, u8)| capability.operations.iter().chain(&capability.kinds).any(|one| one == name);
         for (_, number) in OPERATIONS.iter().chain(&KINDS).filter(named) {
             if let Some(need) = needs.get_mut(usize::from(*number)) {
                 *need |= 1 << capability.bit;
