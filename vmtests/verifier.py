@@ -57,8 +57,10 @@ def kernel(release=None):
     return ".".join((release or os.uname().release).split(".")[:2])
 
 
-def kept(text):
-    """The counts by kernel and program."""
+def kept(text=None):
+    """The counts by kernel and program; those of the file, if there is one, when no text is given."""
+    if text is None:
+        text = KEPT.read_text() if KEPT.exists() else ""
     counts = {}
     for line in text.splitlines():
         if line and not line.startswith("#"):

@@ -35,7 +35,7 @@ def ask(kernel):
 
 def main():
     given = arguments()
-    before = verifier.kept(verifier.KEPT.read_text()) if verifier.KEPT.exists() else {}
+    before = verifier.kept()
     now = {}
     for kernel in image.matrix()["tests"]["kernels"]:
         now |= ask(kernel)
