@@ -63,10 +63,10 @@ def digest():
 @test
 def package_upgrade_by_a_service_is_refused_and_explains_itself():
     newer, since, before = packaged(), last(), digest()
-    well, said = under_apt_daily_upgrade(f"{APT} install {newer}")
+    well, said = under_apt_daily_upgrade(f"/usr/bin/dpkg --install {newer}")
     promise(not well, f"the upgrade fails: {said}")
     for words in ("bartizan: this upgrade was started by the service apt-daily-upgrade", 'operators = ["apt-daily-upgrade"]', "login session"):
-        promise(words in said, f"apt's output explains it with `{words}`: {said}")
+        promise(words in said, f"dpkg's output explains it with `{words}`: {said}")
     promise(installed() == ["ii", OLD] and digest() == before, f"the old package is whole: {installed()}")
     told = [one for one in audits("--service", "apt-daily-upgrade") if one["id"] > since and one["kind"] == "tamper"]
     promise(told and all(one["verdict"] == "deny" for one in told), f"the refusal is on record: {told}")
@@ -76,7 +76,7 @@ def package_upgrade_by_a_service_is_refused_and_explains_itself():
 @test
 def package_removal_by_a_service_is_refused_and_explains_itself():
     packaged()
-    well, said = under_apt_daily_upgrade(f"{APT} remove bartizan")
+    well, said = under_apt_daily_upgrade("/usr/bin/dpkg --remove bartizan")
     promise(not well and "bartizan: this removal was started by the service apt-daily-upgrade" in said, f"refused: {said}")
     promise(installed()[1] == OLD and PROGRAM.exists() and stage.enforcing(), f"Bartizan is there and enforces: {installed()}")
     victim.must_deny("opened", "/etc/passwd", os.O_WRONLY)
