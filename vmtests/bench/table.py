@@ -78,12 +78,14 @@ def spread(found, configuration, operation):
     return 100 * abs(last - first) / min(first, last)
 
 
-def apart(found):
-    """One sentence for each pair of baselines that are too far apart."""
+def apart(found, operations=None):
+    """One sentence for each pair of baselines that are too far apart, of these operations or of all."""
     for configuration, values in measured(found).items():
         if configuration not in (NOTHING, *OTHER, PEERS[-1]):
             continue
         for operation in values:
+            if operations is not None and operation not in operations:
+                continue
             most = MOST_APART_FIRST if configuration == FIRST else MOST_APART[operation]
             if spread(found, configuration, operation) > most:
                 first, last = without(found, configuration, operation)

@@ -10,7 +10,7 @@ import shutil
 import stage
 from audit import audits
 from stage import must, promise, run, wait_for
-from suite import test
+from suite import apart
 from walker import EVERY, slabs
 
 FILES = 1_000_000 if os.environ.get("BARTIZAN_SOAK") else 50_000
@@ -104,7 +104,7 @@ def probed():
     return "Operation not permitted" in done.stderr
 
 
-@test
+@apart
 def many_files_cost_no_more_than_their_inodes_and_every_verdict_is_right():
     try:
         walked()

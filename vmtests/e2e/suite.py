@@ -65,7 +65,9 @@ def outcome(function):
 
 
 def chosen(wanted):
-    """The tests whose name contains one of the words, or all."""
+    """The tests whose name contains one of the words, or all; `--apart`: those that take long."""
+    if wanted == ["--apart"]:
+        return [one for one in TESTS if one[0] in APART]
     if wanted:
         return [one for one in TESTS if any(word in one[0] for word in wanted)]
     if os.environ.get("BARTIZAN_SOAK"):
