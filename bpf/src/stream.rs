@@ -176,7 +176,11 @@ impl<'a> Decoder<'a> {
                 name: policy::operation::name(event.operation),
                 path: self.path(event.dev, event.magic, path, marks),
             },
-            3 => Object::Cgroup(String::from_utf8_lossy(path).trim_end_matches('\0').to_owned()),
+            3 => Object::Cgroup(match String::from_utf8_lossy(path).trim_end_matches('\0') {
+                // The root of the hierarchy has no name.
+                "" => "/".to_owned(),
+                name => name.to_owned(),
+            }),
             other => {
                 tracing::error!("a record names an object of the unknown kind {other}");
                 return None;

@@ -19,7 +19,7 @@ from suite import apart
 
 RECORD = pathlib.Path("/run/bartizan/loaded.json")
 STATE = pathlib.Path("/var/lib/bartizan")
-BPF_PROG_LOAD, BPF_RAW_TRACEPOINT_OPEN = 5, 17
+BPF_PROG_LOAD, BPF_OBJ_GET, BPF_OBJ_GET_INFO_BY_FD, BPF_RAW_TRACEPOINT_OPEN = 5, 7, 15, 17
 PROG_TYPE_LSM, LSM_MAC = 29, 27
 # More programs than one hook takes (BPF_MAX_TRAMP_LINKS).
 PROGRAMS_OF_A_HOOK = 100
@@ -94,10 +94,20 @@ def start_with_a_foreign_map_among_our_pins():
     promise(answer == "EPERM", f"what is applied reaches the kernel's programs: {answer}")
 
 
+def target_of(link):
+    """The kernel's number of the function that a pinned link's program hangs on."""
+    path, info = ctypes.create_string_buffer(str(link).encode()), ctypes.create_string_buffer(64)
+    held = bpf(BPF_OBJ_GET, struct.pack("=QII", ctypes.addressof(path), 0, 0))
+    bpf(BPF_OBJ_GET_INFO_BY_FD, struct.pack("=IIQ", held, len(info), ctypes.addressof(info)))
+    os.close(held)
+    # struct bpf_link_info of tracing: type, id, prog_id, padding, attach_type, target_obj_id, target_btf_id
+    return struct.unpack_from("=7I", info)[6]
+
+
 def crowded(hook):
     """Fills a hook with programs of an administrator, so that it takes no more. The descriptors that hold them."""
     (link,) = PINS.glob(f"*/links/{hook}")
-    target = json.loads(must("bpftool", "-j", "link", "show", "pinned", str(link)))["target_btf_id"]
+    target = target_of(link)
     code = struct.pack("=BBhiBBhi", 0xB7, 0, 0, 0, 0x95, 0, 0, 0)  # r0 = 0; exit
     instructions, licence = ctypes.create_string_buffer(code, len(code)), ctypes.create_string_buffer(b"GPL")
     # union bpf_attr, program load: type, count, insns, license, log (3), version, flags, name, ifindex, expected_attach_type,
