@@ -5,7 +5,6 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 
 import stage
@@ -65,12 +64,11 @@ def an_outbound_record_has_its_destination():
 @test
 def all_missing_capabilities_are_named():
     rules_hold()
-    folder = pathlib.Path("/root/.kube")
-    folder.mkdir(exist_ok=True)
-    victim.must_allow("opened", str(folder / "config"), os.O_WRONLY | os.O_CREAT)
-    record(f"Service victim attempted to obtain capability K8S by writing {folder}/config",
-           capabilities=["K8S", "OPENSHIFT"], capability="K8S", verdict="audit", rule=None)
-    shutil.rmtree(folder)
+    unit = pathlib.Path("/etc/systemd/system/docker.socket")
+    victim.must_allow("opened", str(unit), os.O_WRONLY | os.O_CREAT)
+    record(f"Service victim attempted to obtain capability DOCKER_SOCKET by writing {unit}",
+           capabilities=["DOCKER_SOCKET", "SERVICE_OPERATOR"], capability="DOCKER_SOCKET", verdict="audit", rule=None)
+    unit.unlink()
 
 
 @test
