@@ -42,11 +42,14 @@ def own_mounts():
 
 
 def said(path, *arguments, more=None):
-    """Runs a program. A refusal that it reports counts as one; any other failure is told in its words."""
+    """Runs a program. A refusal that it reports counts as one; any other failure is told in its words. The loader does not say why
+    it could not map a program."""
     done = subprocess.run([path, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
                           env={**os.environ, **(more or {})})
     if "Operation not permitted" in done.stderr:
         raise PermissionError(1, done.stderr)
+    if "failed to map segment" in done.stderr:
+        return "no effect"
     return "ok" if done.returncode == 0 else f"exit {done.returncode}: {(done.stderr or done.stdout).strip()[-120:]}"
 
 

@@ -18,7 +18,7 @@ class Scenario:
     needs: str  # CAPABILITY.access, "tamper", "outbound" or "escape": what the record must say
     about: str  # a part of the record's message: the object
     older: str = ""  # its id before v19, where that differs
-    by: str = "hijacked"  # or the service that may run a shell
+    by: str = "hijacked"  # or the service to which more is granted
     answers: tuple = ("EPERM",)  # with the rule; "no effect" where a program between hides the error
     verdict: str = "deny"
     # Bartizan defends itself without any rule, so such acts are shown to work by a login session; "" where nobody can try

@@ -33,10 +33,10 @@ PRIVILEGED_PROCESSES = "prevent"
 deny = [{ to = "203.0.113.0/24", ports = [4444] }]
 
 [[rule]]
-name = "this one may run a shell and ask for units"
+name = "this one may run a shell, ask for units and perform operations"
 services = ["hijacked-shell"]
 violations = "prevent"
-capabilities = { SHELL = "allow", "SERVICE_OPERATOR.execute" = "allow" }
+capabilities = { SHELL = "allow", "SERVICE_OPERATOR.execute" = "allow", "PRIVILEGED_PROCESSES.operate" = "allow" }
 """
 
 

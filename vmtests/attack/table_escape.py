@@ -28,7 +28,7 @@ ROWS = [
     operation("T1611", "mount", ["mount_tmpfs", here("tmpfs")], f"mount on {here('tmpfs')}", after=unmounted(here("tmpfs"))),
     operation("T1611", "umount", ["unmount", here("tmpfs")], f"umount on {here('tmpfs')}", before=mounted(here("tmpfs")),
               after=unmounted(here("tmpfs"))),
-    operation("T1611", "remount", ["remount", here("tmpfs")], f"remount on {here('tmpfs')}", before=mounted(here("tmpfs")),
+    operation("T1611", "remount", ["remount", here("tmpfs")], f"mount on {here('tmpfs')}", before=mounted(here("tmpfs")),
               after=unmounted(here("tmpfs"))),
     operation("T1611", "pivot_root", ["change_root", here("root")], "pivot_root"),
     operation("T1611", "chroot", ["chroot", here("root")], "chroot"),
@@ -41,7 +41,8 @@ ROWS = [
              "writing /proc/sys/kernel/randomize_va_space", older="T1562.001"),
     operation("T1547.006", "a kernel module", lambda: ["module", scene.module_used[0]], "module", before=scene.use_module,
               after=scene.unload),
-    operation("T1014", "another kernel by kexec", ["kexec"], "kexec"),
+    # The kernel asks first whether the caller may reboot.
+    operation("T1014", "another kernel by kexec", ["kexec"], "reboot"),
     operation("T1014", "a BPF map", ["bpf_map"], "bpf"),
     operation("T1014", "a BPF program", ["bpf_program"], "bpf"),
     operation("T1529", "asking for a reboot by Ctrl-Alt-Del", ["ask_reboot"], "reboot"),

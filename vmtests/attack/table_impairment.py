@@ -10,6 +10,7 @@ from preparing import copied, here, in_turn
 from scenario import SESSION, Scenario
 
 WRITE = os.O_WRONLY
+GRANTED = "hijacked-shell"
 CGROUP = "/sys/fs/cgroup/system.slice/bartizand.service"
 UNIT = "/usr/lib/systemd/system/bartizand.service"
 CONFIGURATION = "/etc/bartizan/bartizan.toml"
@@ -17,7 +18,8 @@ DROP_IN = "/etc/systemd/system/bartizand.service.d"
 
 
 def tamper(title, act, about, **more):
-    """Bartizan's own: refused to every service, with or without a rule. A session may."""
+    """Bartizan's own: refused to every service, with or without a rule. A session may. Where the act needs a capability as well, a
+    service performs it that has it."""
     return Scenario("T1685", title, act, "tamper", about, older="T1562.001", **{"control": SESSION, **more})
 
 
@@ -54,13 +56,13 @@ ROWS = [
            before=copied(UNIT, "unit")),
     tamper("a drop-in for Bartizan's unit", ["mkdir", DROP_IN], f"writing {DROP_IN}", paths=(DROP_IN,)),
     untried("a pin of Bartizan's removed", lambda: ["unlink", scene.pin("links")], "writing /sys/fs/bpf/bartizan", "would end enforcement"),
-    untried("the pins unmounted", ["unmount", "/sys/fs/bpf"], "performing umount on /sys/fs/bpf", "would end enforcement"),
-    tamper("a map of Bartizan's by its pin", lambda: ["bpf_pin", scene.pin("maps")], "performing bpf"),
-    tamper("a map of Bartizan's by its number", lambda: ["bpf_by_id", scene.our_map()], "performing bpf"),
+    untried("the pins unmounted", ["unmount", "/sys/fs/bpf"], "performing umount on /sys/fs/bpf", "would end enforcement", by=GRANTED),
+    tamper("a map of Bartizan's by its pin", lambda: ["bpf_pin", scene.pin("maps")], "performing bpf", by=GRANTED),
+    tamper("a map of Bartizan's by its number", lambda: ["bpf_by_id", scene.our_map()], "performing bpf", by=GRANTED),
     tamper("SIGKILL for Bartizan", lambda: ["kill", scene.daemon(), 9], "performing signal on /usr/bin/bartizand", after=scene.back),
     untried("SIGKILL by a descriptor", lambda: ["kill_by_descriptor", scene.daemon()],
             "performing signal on /usr/bin/bartizand", "as SIGKILL", after=scene.back),
-    tamper("Bartizan traced", lambda: ["trace", scene.daemon()], "performing ptrace on /usr/bin/bartizand"),
+    tamper("Bartizan traced", lambda: ["trace", scene.daemon()], "performing ptrace on /usr/bin/bartizand", by=GRANTED),
     tamper("Bartizan killed by its cgroup", ["write", f"{CGROUP}/cgroup.kill", "1"], f"{CGROUP}/cgroup.kill",
            before=scene.back, after=scene.back),
     tamper("Bartizan frozen by its cgroup", ["write", f"{CGROUP}/cgroup.freeze", "1"], f"{CGROUP}/cgroup.freeze",
