@@ -14,10 +14,17 @@ static __always_inline bool is_program(umode_t mode)
 	return GUARD(program) && is_regular(mode) && mode & S_IXUGO;
 }
 
+/* Whether it is in a file system that can be mounted. Descriptors of processes are regular files with x bits,
+ * too (pidfs, since 6.9), and so are memfds; what is run of those is nameless. */
+static __always_inline bool is_in_a_tree(struct inode *inode)
+{
+	return !(inode->i_sb->s_flags & (SB_KERNMOUNT | SB_NOUSER));
+}
+
 /* What writing to the inode, or changing one of its names, needs for its being a program. */
 static __always_inline __u64 need_of_program(struct inode *inode, __u64 epoch)
 {
-	return inode && is_program(inode->i_mode) ? needed(BZ_KIND_PROGRAM, epoch) : 0;
+	return inode && is_program(inode->i_mode) && is_in_a_tree(inode) ? needed(BZ_KIND_PROGRAM, epoch) : 0;
 }
 
 /*

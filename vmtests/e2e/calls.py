@@ -176,6 +176,11 @@ def receive(path):
         os.close(descriptor)
 
 
+def look_at_process(pid):
+    """By a descriptor of the process, which is a file that looks like a program."""
+    os.close(os.pidfd_open(pid))
+
+
 def kernel_log():
     text = ctypes.create_string_buffer(4096)
     checked(libc.syscall(SYSLOG, 3, text, len(text)))
@@ -248,6 +253,6 @@ ACTS = {
     "attach": attach, "memory": memory, "module": module, "module_from_memory": module_from_memory, "set_flags": set_flags, "kexec_unload": kexec_unload,
     "bpf_map": bpf_map, "bpf_object": bpf_object, "kernel_log": kernel_log, "set_clock": set_clock, "shift_clock": shift_clock,
     "no_keyboard_reboot": no_keyboard_reboot, "port": port, "chroot": chroot, "user_namespace": user_namespace,
-    "pivot_root": pivot_root, "remount": remount, "kill": os.kill, "receive": receive,
+    "pivot_root": pivot_root, "remount": remount, "kill": os.kill, "look_at_process": look_at_process, "receive": receive,
     "setxattr": lambda path, name, value: os.setxattr(path, name, bytes.fromhex(value)), "removexattr": os.removexattr,
 }

@@ -85,5 +85,6 @@ def allowed_beside_the_rule():
     refused()
     for act in (["connect", "AF_INET", "SOCK_STREAM", "203.0.113.7", 26], ["connect", "AF_INET", "SOCK_STREAM", "203.0.114.7", 25],
                 ["connect", "AF_INET6", "SOCK_STREAM", "::ffff:203.0.113.7", 80], ["opened", "/etc/ssh/sshd_config", 0],
-                ["opened", "/etc/passwd", 0], ["execute", "/usr/bin/true"]):
+                ["opened", "/etc/passwd", 0], ["execute", "/usr/bin/true"],
+                ["look_at_process", 1]):
         victim.must_allow(*act)

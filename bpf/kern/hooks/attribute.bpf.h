@@ -21,7 +21,7 @@ static __always_inline int check_setattr(struct dentry *dentry, struct iattr *at
 	if (!inode || !subject)
 		return 0;
 	mode = inode->i_mode;
-	if (attr->ia_valid & ATTR_MODE && is_regular(mode)) {
+	if (attr->ia_valid & ATTR_MODE && is_regular(mode) && is_in_a_tree(inode)) {
 		fresh = attr->ia_mode & ~mode;
 		if (GUARD(program) && fresh & S_IXUGO)
 			kind |= needed(BZ_KIND_PROGRAM, epoch);
