@@ -1,7 +1,11 @@
 //! From the names that an event carries to a path in the host's mount namespace.
 
+use std::fs::File;
+use std::io::Read as _;
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use policy::host::Mount;
 
 /// `s_magic` of the file systems of which every mount has a device of its own, with their names in mountinfo.
@@ -14,23 +18,33 @@ const PSEUDO: [(u64, &str); 6] = [
     (0x6462_6720, "debugfs"),
 ];
 
-/// The mounts of the host, read again when an event comes from a device that is not among them.
+/// The mounts of the host, read again when they have changed.
 #[derive(Debug, Default)]
 pub struct Places {
     mounts: Vec<Mount>,
+    read: Option<File>,
 }
 
 impl Places {
     /// Takes a fresh look at the mounts.
     pub fn look(&mut self) {
         // PID 1's namespace is the host's; a daemon with its own view (ProtectSystem) must not take its own.
-        let text = std::fs::read_to_string("/proc/1/mountinfo").unwrap_or_default();
+        let mut text = String::new();
+        self.read = File::open("/proc/1/mountinfo").ok();
+        if let Some(file) = &mut self.read
+            && let Err(error) = file.read_to_string(&mut text)
+        {
+            tracing::error!("/proc/1/mountinfo: {error}");
+        }
         self.mounts = policy::host::parse_mountinfo(&text);
     }
 
-    /// Whether this file system is mounted somewhere that is known.
-    pub fn knows(&self, dev: u64, magic: u64) -> bool {
-        self.mounts.iter().any(|mount| fits(mount, dev, magic))
+    /// Whether a mount has come or gone since the last look, or there was none: a name must not lead through what is
+    /// not there any more. The kernel marks the open file with POLLPRI.
+    pub fn are_stale(&self) -> bool {
+        let Some(file) = &self.read else { return true };
+        let mut polled = [PollFd::new(file.as_fd(), PollFlags::POLLPRI)];
+        poll(&mut polled, PollTimeout::ZERO) != Ok(0)
     }
 
     /// The path in the host's namespace of `inside`, a path from the root of its file system. A file system that is
@@ -88,6 +102,7 @@ mod tests {
                 mount(0, 21, "/", "/proc", "proc"),
                 mount(8, 2, "/real", "/srv/alias", "ext4"),
             ],
+            read: None,
         };
         let at = |dev, magic, names: &[u8]| places.host_path(dev, magic, &inside(names, false)).display().to_string();
         assert_eq!(at(8 << 20 | 1, 0xef53, b"passwd\0etc\0"), "/etc/passwd");

@@ -172,7 +172,11 @@ impl<'a> Decoder<'a> {
                 name: if event.operation == 0 { "mount" } else { "umount" },
                 path: self.path(event.dev, event.magic, path, truncated),
             },
-            3 => Object::Cgroup(String::from_utf8_lossy(path).trim_end_matches('\0').to_owned()),
+            3 => Object::Cgroup(match String::from_utf8_lossy(path).trim_end_matches('\0') {
+                // The root of the hierarchy has no name.
+                "" => "/".to_owned(),
+                name => name.to_owned(),
+            }),
             other => {
                 tracing::error!("a record names an object of the unknown kind {other}");
                 return None;
@@ -184,7 +188,7 @@ impl<'a> Decoder<'a> {
         if dev == 0 && magic == 0 {
             return String::new();
         }
-        if !self.places.knows(dev, magic) {
+        if self.places.are_stale() {
             self.places.look();
         }
         self.places.host_path(dev, magic, &inside(names, truncated)).to_string_lossy().into_owned()
