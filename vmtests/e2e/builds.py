@@ -11,7 +11,7 @@ from boot import PINS
 from ground import rules_hold, victim
 from life import Load, main_pid
 from stage import must, promise
-from suite import Impossible, once, test
+from suite import Impossible, apart, once
 
 DAEMON = pathlib.Path("/usr/bin/bartizand")
 # vmtests/other-build.sh made it, and scripts/vm --put brought it.
@@ -57,12 +57,12 @@ def switched(name):
     promise(answer == "EPERM", f"the child in the other cgroup is still the victim: {answer}")
 
 
-@test
+@apart
 def upgrade_to_other_programs():
     switched("the other")
 
 
-@test
+@apart
 def downgrade_to_earlier_programs():
     switched("our own")
     os.rmdir(CGROUP)

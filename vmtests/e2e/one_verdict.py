@@ -84,16 +84,15 @@ def taken_away():
 
 
 def acts_told(row, records):
-    """How many acts the records of a row's object stand for. A file in several mounts may be told by any of its paths; all have
-    the row's word in them, where the object was made for it."""
+    """How many acts the records of a row's object stand for. Where it is in several mounts it may be told by any of its paths: they
+    share the row's word, or the end of what the service named."""
     ours = re.compile(rf"/{re.escape(row.word)}(-2|-u|-l|\.d|\.w)?(/|$)")
-    names = {os.path.normpath(part) for act in (row.by, row.directly) for part in row.filled(act) if str(part).startswith("/")}
-    # Of a deep path the record has the end.
-    ends = [name[name.index("/d/d/d/d"):] for name in names if "/d/d/d/d" in name]
+    named = [str(part) for act in (row.by, row.directly) for part in row.filled(act) if str(part).startswith("/")]
+    ends = tuple("/".join(os.path.normpath(name).split("/")[-2:]) for name in named)
 
     def about(one):
         path = one["path"] or ""
-        return ours.search(path) or path in names or (path.startswith("/…") and any(end.endswith(path[2:]) for end in ends))
+        return ours.search(path) or path.endswith(ends)
 
     return sum(one["count"] for one in records
                if one["service"] == row.service and row.needs in one["capabilities"] and one["rule"] == RULE and about(one))

@@ -15,11 +15,11 @@ from flips import bpf
 from ground import AREA, RULES, apply, rules_hold, victim
 from life import Load, back, main_pid
 from stage import NotAsPromised, must, promise, run, wait_for
-from suite import test
+from suite import apart
 
 RECORD = pathlib.Path("/run/bartizan/loaded.json")
 STATE = pathlib.Path("/var/lib/bartizan")
-BPF_PROG_LOAD, BPF_RAW_TRACEPOINT_OPEN = 5, 17
+BPF_PROG_LOAD, BPF_OBJ_GET, BPF_OBJ_GET_INFO_BY_FD, BPF_RAW_TRACEPOINT_OPEN = 5, 7, 15, 17
 PROG_TYPE_LSM, LSM_MAC = 29, 27
 # More programs than one hook takes (BPF_MAX_TRAMP_LINKS).
 PROGRAMS_OF_A_HOOK = 100
@@ -45,7 +45,7 @@ def foreign_map(path, kind="array", key=4, value=8, entries=1):
          "name", "foreign")
 
 
-@test
+@apart
 def start_among_strange_pins():
     rules_hold()
     ours, old = loads(), main_pid()
@@ -75,7 +75,7 @@ def start_among_strange_pins():
         shutil.rmtree(path, ignore_errors=True)
 
 
-@test
+@apart
 def start_with_a_foreign_map_among_our_pins():
     rules_hold()
     (pin,) = PINS.glob("*/maps/policies")
@@ -94,10 +94,20 @@ def start_with_a_foreign_map_among_our_pins():
     promise(answer == "EPERM", f"what is applied reaches the kernel's programs: {answer}")
 
 
+def target_of(link):
+    """The kernel's number of the function that a pinned link's program hangs on."""
+    path, info = ctypes.create_string_buffer(str(link).encode()), ctypes.create_string_buffer(64)
+    held = bpf(BPF_OBJ_GET, struct.pack("=QII", ctypes.addressof(path), 0, 0))
+    bpf(BPF_OBJ_GET_INFO_BY_FD, struct.pack("=IIQ", held, len(info), ctypes.addressof(info)))
+    os.close(held)
+    # struct bpf_link_info of tracing: type, id, prog_id, padding, attach_type, target_obj_id, target_btf_id
+    return struct.unpack_from("=7I", info)[6]
+
+
 def crowded(hook):
     """Fills a hook with programs of an administrator, so that it takes no more. The descriptors that hold them."""
     (link,) = PINS.glob(f"*/links/{hook}")
-    target = json.loads(must("bpftool", "-j", "link", "show", "pinned", str(link)))["target_btf_id"]
+    target = target_of(link)
     code = struct.pack("=BBhiBBhi", 0xB7, 0, 0, 0, 0x95, 0, 0, 0)  # r0 = 0; exit
     instructions, licence = ctypes.create_string_buffer(code, len(code)), ctypes.create_string_buffer(b"GPL")
     # union bpf_attr, program load: type, count, insns, license, log (3), version, flags, name, ifindex, expected_attach_type,
@@ -115,7 +125,7 @@ def crowded(hook):
     raise NotAsPromised(f"hook {hook} takes more programs than were expected")
 
 
-@test
+@apart
 def start_when_one_hook_cannot_be_attached():
     rules_hold()
     ours, old, since = loads(), main_pid(), now()
@@ -137,7 +147,7 @@ def start_when_one_hook_cannot_be_attached():
     promise(len(loads()) == 1, f"one set is left: {loads()}")
 
 
-@test
+@apart
 def start_that_is_killed_while_it_loads():
     rules_hold()
     ours = loads()
@@ -170,7 +180,7 @@ def back_on_the_disk():
     must("sh", "-c", f"rm -rf {STATE}/* && cp -a {copy}/. {STATE}/")
 
 
-@test
+@apart
 def start_on_a_full_disk():
     rules_hold()
     must("systemctl", "stop", "bartizand")

@@ -2,12 +2,15 @@
 """The list of tests: each is a function that raises NotAsPromised. They run in the order in which they are written."""
 
 import functools
+import os
 import time
 import traceback
 
 from stage import NotAsPromised
 
 TESTS = []
+# Names of those that take long and hardly depend on the kernel: they run where they are asked for, and in the long form.
+APART = set()
 
 
 class Impossible(Exception):
@@ -18,6 +21,12 @@ def test(function):
     """Enters a function under its own name, with words instead of underscores."""
     TESTS.append((function.__name__.replace("_", " "), function))
     return function
+
+
+def apart(function):
+    """Enters a test that runs only when it is asked for."""
+    APART.add(function.__name__.replace("_", " "))
+    return test(function)
 
 
 def enter(name, function):
@@ -55,12 +64,20 @@ def outcome(function):
     return "pass", ""
 
 
+def chosen(wanted):
+    """The tests whose name contains one of the words, or all."""
+    if wanted:
+        return [one for one in TESTS if any(word in one[0] for word in wanted)]
+    if os.environ.get("BARTIZAN_SOAK"):
+        return TESTS
+    print(f"left to another guest: {', '.join(sorted(APART))}", flush=True)
+    return [one for one in TESTS if one[0] not in APART]
+
+
 def run_tests(wanted):
-    """Runs those whose name contains one of the words, or all. The counts by outcome."""
+    """Runs those that are chosen. The counts by outcome."""
     counts = {"pass": 0, "FAIL": 0, "skip": 0}
-    for name, function in TESTS:
-        if wanted and not any(word in name for word in wanted):
-            continue
+    for name, function in chosen(wanted):
         started = time.monotonic()
         word, why = outcome(function)
         counts[word] += 1
