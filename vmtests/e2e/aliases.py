@@ -61,7 +61,7 @@ NAMES = [
     Alias("descriptor in proc", by=("reopened", "{plain}", WRITE)),
     Alias("handle of a file in use", by=("opened_by_handle", "{plain}", WRITE, True)),
     Alias("changed root", by=("in_root", "{place}", ["opened", "/{name}", WRITE])),
-    Alias("name of 255 bytes", "echo > {place}/{long}; ln -s {place}/{long} {other}", directly=at("{place}/{long}")),
+    Alias("name of 255 bytes", "mkdir {plain}.d; echo > {plain}.d/{long}; ln -s {plain}.d/{long} {other}", directly=at("{plain}.d/{long}")),
     Alias("directory with a name of 255 bytes", "mkdir {place}/{longdir}; echo > {place}/{longdir}/file; ln -s {place}/{longdir} {other}",
           by=at("{other}/file"), directly=at("{place}/{longdir}/file")),
     Alias("path 200 deep", "mkdir -p {deep}; echo > {deep}/file; ln -s {deep} {other}", by=at("{other}/file"), directly=at("{deep}/file")),
