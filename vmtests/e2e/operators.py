@@ -51,7 +51,8 @@ def packaged():
     """Bartizan is installed as a package, and a newer one is at hand."""
     rules_hold()
     newer = package(NEW)
-    must("dpkg", "--install", package(OLD))
+    # Earlier tests may have left a configuration of their own.
+    must("dpkg", "--force-confold", "--install", package(OLD))
     promise(installed() == ["ii", OLD] and stage.enforcing(), f"the package runs: {installed()}")
     return newer
 
