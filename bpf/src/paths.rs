@@ -24,6 +24,8 @@ const MOUNTINFO: &str = "/proc/1/mountinfo";
 #[derive(Debug, Default)]
 pub struct Places {
     mounts: Vec<Mount>,
+    /// What was mounted before the last change: a record may be read when its mount is gone already.
+    former: Vec<Mount>,
     /// The kernel marks this file with POLLPRI whenever a mount comes or goes.
     watched: Option<File>,
 }
@@ -36,7 +38,7 @@ impl Places {
         }
         self.watched = File::open(MOUNTINFO).ok();
         let text = std::fs::read_to_string(MOUNTINFO).unwrap_or_default();
-        self.mounts = policy::host::parse_mountinfo(&text);
+        self.former = std::mem::replace(&mut self.mounts, policy::host::parse_mountinfo(&text));
     }
 
     fn have_changed(&self) -> bool {
@@ -48,7 +50,9 @@ impl Places {
     /// The path in the host's namespace of `inside`, a path from the root of its file system. A file system that is
     /// mounted nowhere gives the path as if it were `/`.
     pub fn host_path(&self, dev: u64, magic: u64, inside: &Path) -> PathBuf {
-        let candidates = self.mounts.iter().filter(|mount| fits(mount, dev, magic) && inside.starts_with(&mount.root));
+        let holds = |mount: &&Mount| fits(mount, dev, magic) && inside.starts_with(&mount.root);
+        let now = if self.mounts.iter().any(|mount| holds(&mount)) { &self.mounts } else { &self.former };
+        let candidates = now.iter().filter(holds);
         // The name below `/`, or where the whole file system is mounted, before that of a part of it that somebody mounted
         // once more; among equals the shortest, that is the original mount point.
         let best = candidates.min_by_key(|mount| {
@@ -96,6 +100,7 @@ mod tests {
     fn names_become_a_path_of_the_host() {
         let places = Places {
             watched: None,
+            former: Vec::new(),
             mounts: vec![
                 mount(8, 1, "/", "/", "ext4"),
                 mount(8, 2, "/", "/var", "ext4"),
