@@ -3,13 +3,12 @@
 
 import json
 import os
-import pathlib
 import re
 import subprocess
 
 import stage
 from audit import audits, compare, firsts, record, total
-from ground import RULE, rules_hold, victim
+from ground import AREA, RULE, rules_hold, victim
 from stage import must, promise, run, wait_for
 from suite import test
 
@@ -64,11 +63,12 @@ def an_outbound_record_has_its_destination():
 @test
 def all_missing_capabilities_are_named():
     rules_hold()
-    unit = pathlib.Path("/etc/systemd/system/docker.socket")
-    victim.must_allow("opened", str(unit), os.O_WRONLY | os.O_CREAT)
-    record(f"Service victim attempted to obtain capability DOCKER_SOCKET by writing {unit}",
-           capabilities=["DOCKER_SOCKET", "SERVICE_OPERATOR"], capability="DOCKER_SOCKET", verdict="audit", rule=None)
-    unit.unlink()
+    # It becomes a program, and one that is set-user-id.
+    path = AREA / "both"
+    path.write_text("nothing\n")
+    victim.must_deny("chmod", str(path), 0o4755)
+    record(f"Service victim attempted to obtain capability INSTALLER by writing {path}",
+           capabilities=["INSTALLER", "PRIVILEGED_PROCESSES"], capability="INSTALLER", verdict="deny", rule=RULE)
 
 
 @test
