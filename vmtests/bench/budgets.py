@@ -30,7 +30,10 @@ UNMET = {
     ("bartizan governed warm", "chmod"): 600,
     ("bartizan governed warm", "udp connect"): 700,
     ("bartizan ungoverned", "open+close"): 345,
-    ("bartizan denied", "open+close"): 1500,
+    ("bartizan denied", "open+close"): 1700,
+    # Not measured yet with the hooks for mappings.
+    ("bartizan governed warm", "spawn+exec"): "2 %",
+    ("bartizan governed warm", "spawn+exec static"): "2 %",
 }
 # Only for these need two baselines agree: what is not budgeted may vary more, which the table shows.
 OPERATIONS = {operation for _, operation, _ in BUDGETS}
@@ -51,7 +54,10 @@ def judged(kernel, found, rows):
         if most == "spread":
             kept, figures = in_spread(found, configuration, operation)
         elif isinstance(most, str):
-            kept, figures = in_interval(found["pairs"][operation], float(most.removesuffix(" %")))
+            kept, figures = in_interval(found["pairs"][operation], float(limit(configuration, operation, most).removesuffix(" %")))
+            if kept and limit(configuration, operation, most) != most:
+                yield True, f"budget {most}, kept below its ceiling meanwhile: {configuration}, {operation}: {figures}"
+                continue
         else:
             kept, figures = row["added"] <= limit(configuration, operation, most), f"{row['added']:+,} of +{most:,}"
             if kept and row["added"] > most:
