@@ -7,15 +7,19 @@ command line, and with a kernel that lacks BPF LSM. Each must come up to multi-u
 
 import argparse
 import json
+import pathlib
 import shutil
 import subprocess
 import sys
 import time
 
-import image
-from guest import TimedOut, note
-from image import Failure
-from session import SessionGuest
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "demo"))
+
+import image  # noqa: E402
+from guest import TimedOut, note  # noqa: E402
+from image import Failure  # noqa: E402
+from session import SessionGuest  # noqa: E402
+from stage import NotAsPromised, promise  # noqa: E402
 
 RULE = '[[rule]]\nname = "the first one"\nservices = ["e2e-first"]\ncapabilities = { USERS_ADMIN = "prevent" }\n'
 # It notes whether it may write, at each of its starts.
@@ -27,15 +31,6 @@ UNIT = "[Unit]\nDefaultDependencies=no\nAfter=network-pre.target local-fs.target
 PATIENT = "[Service]\nTimeoutStartSec=120\n"
 DROP_IN = "/etc/systemd/system/bartizan-early.service.d/patient.conf"
 ACTIVE = "/var/lib/bartizan/revisions/$(cat /var/lib/bartizan/revisions/active)/revision.json"
-
-
-class NotAsPromised(Exception):
-    """A boot was not as it must be."""
-
-
-def promise(kept, what):
-    if not kept:
-        raise NotAsPromised(what)
 
 
 class RebootedGuest(SessionGuest):

@@ -100,7 +100,7 @@ INSTALLING = [
         installer(f"writing {here('listed')}"), (here("listed"),), before=file(here("listed"))),
     Act("write to a program", ["opened", here("program"), os.O_WRONLY], installer(f"writing {here('program')}"),
         (here("program"),), before=program(here("program"))),
-    Act("rename onto a program", ["rename", here("fresh"), here("old")], installer(f"writing {here('fresh')}"),
+    Act("rename onto a program", ["rename", here("fresh"), here("old")], installer(f"writing {here('old')}"),
         (here("fresh"), here("old")), before=both(file(here("fresh")), program(here("old")))),
     Act("rename of a program", ["rename", here("here"), here("there")], installer(f"writing {here('here')}"),
         (here("here"), here("there")), before=program(here("here"))),

@@ -3,14 +3,6 @@
 #ifndef BZ_HOOK_ATTRIBUTE_H
 #define BZ_HOOK_ATTRIBUTE_H
 
-static __always_inline int judge_attribute(struct bz_subject *subject, struct dentry *dentry, __u64 kind,
-					   __u64 epoch)
-{
-	struct inode *inode = dentry->d_inode;
-
-	return inode ? judge_inode(subject, dentry, inode, BZ_WRITE, kind, epoch) : 0;
-}
-
 static __always_inline int check_setattr(struct dentry *dentry, struct iattr *attr)
 {
 	struct bz_subject *subject = governed();
@@ -31,25 +23,13 @@ static __always_inline int check_setattr(struct dentry *dentry, struct iattr *at
 	return judge_inode(subject, dentry, inode, BZ_WRITE, kind, epoch);
 }
 
-/* Whether the attribute is the one that holds a program's capabilities. */
-static __always_inline bool gives_capabilities(const char *name)
-{
-	char text[20] = {};
-
-	if (bpf_probe_read_kernel_str(text, sizeof(text), name) != sizeof("security.capability"))
-		return false;
-	return __builtin_memcmp(text, "security.capability", sizeof("security.capability")) == 0;
-}
-
-/* An access list may let others execute, and its mask becomes the group's bits of the mode. */
-static __always_inline bool is_access_list(const char *name)
-{
-	char text[25] = {};
-
-	if (bpf_probe_read_kernel_str(text, sizeof(text), name) != sizeof("system.posix_acl_access"))
-		return false;
-	return __builtin_memcmp(text, "system.posix_acl_access", sizeof("system.posix_acl_access")) == 0;
-}
+/* Whether an attribute has this name, given as a literal. */
+#define IS_CALLED(name, text)                                                                                \
+	({                                                                                                   \
+		char given[sizeof(text) + 1] = {};                                                           \
+		bpf_probe_read_kernel_str(given, sizeof(given), name) == sizeof(text) &&                     \
+		    !__builtin_memcmp(given, text, sizeof(text));                                            \
+	})
 
 static __always_inline int check_xattr(struct dentry *dentry, const char *name)
 {
@@ -60,9 +40,11 @@ static __always_inline int check_xattr(struct dentry *dentry, const char *name)
 	if (!inode || !subject)
 		return 0;
 	if (is_regular(inode->i_mode)) {
-		if (GUARD(setid) && gives_capabilities(name))
+		if (GUARD(setid) && IS_CALLED(name, "security.capability"))
 			kind = needed(BZ_KIND_SETID, epoch);
-		else if (GUARD(program) && is_access_list(name))
+		/* An access list may let others execute, and its mask becomes the group's bits of the mode.
+		 */
+		else if (GUARD(program) && IS_CALLED(name, "system.posix_acl_access"))
 			kind = needed(BZ_KIND_PROGRAM, epoch);
 	}
 	return judge_inode(subject, dentry, inode, BZ_WRITE, kind, epoch);
@@ -72,8 +54,11 @@ static __always_inline int check_xattr(struct dentry *dentry, const char *name)
 static __always_inline int check_attribute(struct dentry *dentry)
 {
 	struct bz_subject *subject = governed();
+	struct inode *inode = dentry->d_inode;
 
-	return subject ? judge_attribute(subject, dentry, 0, control.epoch) : 0;
+	if (!inode || !subject)
+		return 0;
+	return judge_inode(subject, dentry, inode, BZ_WRITE, 0, control.epoch);
 }
 
 #endif

@@ -64,19 +64,13 @@ static __always_inline int check_ptrace(struct task_struct *target, unsigned int
 	return judge_operation(subject, BZ_OP_PTRACE, program_of(target));
 }
 
-static __always_inline bool is_own_object(__u32 id, __u32 program)
-{
-	struct bz_own_key key = {.id = id, .program = program};
-
-	return bpf_map_lookup_elem(&own_objects, &key);
-}
-
 /* A descriptor of a map or program is made. */
 static __always_inline int check_own_object(__u32 id, __u32 program)
 {
+	struct bz_own_key key = {.id = id, .program = program};
 	struct bz_subject *subject = governed();
 
-	if (!subject || !is_own_object(id, program))
+	if (!subject || !bpf_map_lookup_elem(&own_objects, &key))
 		return 0;
 	return judge_own(subject, BZ_OP_BPF, 0);
 }

@@ -40,10 +40,11 @@ static __always_inline int check_rename(struct dentry *from, struct dentry *to)
 	bool whole = is_tree(inode) || is_tree(target), unresolved = false;
 
 	if (subject) {
-		kind = need_of_program(inode, epoch) | need_of_program(target, epoch);
+		kind = need_of_program(inode, epoch);
 		if (judge_name(subject, from, whole, kind, epoch))
 			return -EPERM;
-		if (judge_name(subject, to, whole, kind, epoch))
+		/* What is replaced counts for its own name only. */
+		if (judge_name(subject, to, whole, kind | need_of_program(target, epoch), epoch))
 			return -EPERM;
 	}
 	/* A file with other names carries what this one needs to them. */
