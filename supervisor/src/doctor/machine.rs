@@ -7,8 +7,9 @@ use policy::host::{Mount, parse_mountinfo};
 
 use super::{Finding, State};
 
-/// Memory that the maps take; `bpftool map` on 6.12 sums them up, and this is rounded up.
-const MAPS_MIB: u64 = 64;
+/// Memory that the maps take: `bpftool map` summed up to 16.9 MB on 6.1, 16.2 MB on 6.12 and 7.3 after the end-to-end tests; some
+/// room is added, as tables grow.
+const MAPS_MIB: u64 = 32;
 const MIB: u64 = 1 << 20;
 /// Where systemd puts the daemon, below the hierarchy.
 const DAEMON: &str = "system.slice/bartizand.service";
