@@ -7,14 +7,18 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
+/* Where the masks are read from: unlike a syscall program's context, a map may be read at an offset that is only known
+ * when it runs, which is how the hooks read theirs. */
+static struct bz_call_decide copy;
+
 SEC("syscall")
 int call_decide(struct bz_call_decide *call)
 {
-	struct bz_policy policy = call->policy;
 	__u32 access = call->access;
 	struct decision out;
 
-	decide(&policy, access < BZ_ACCESSES ? call->label.need[access] : 0, access, &out);
+	__builtin_memcpy(&copy, call, sizeof(copy));
+	decide(&copy.policy, access < BZ_ACCESSES ? copy.label.need[access] : 0, access, &out);
 	call->missing = out.missing;
 	call->observed = out.observed;
 	call->verdict = out.verdict;
