@@ -55,7 +55,7 @@ static __always_inline void escaped(__u32 service, struct task_struct *task, str
 		return;
 	act.service = service;
 	act.access = BZ_OPERATE;
-	act.epoch = control.epoch;
+	act.slot = control.epoch & 1;
 	act.dentry = (__u64)target->kn->name;
 	/* A name's memory is used again once its cgroup is gone. */
 	*(__u64 *)act.address = target->kn->id;

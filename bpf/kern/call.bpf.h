@@ -84,6 +84,7 @@ int label_tasks(struct bpf_iter__task *context)
 				subject->flags |= BZ_SUBJECT_SESSION;
 		}
 		subject->flags |= BZ_SUBJECT_LABELLED;
+		relabelled();
 	}
 	return 0;
 }

@@ -7,8 +7,8 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-/* Where the masks are read from: unlike a syscall program's context, a map may be read at an offset that is only known
- * when it runs, which is how the hooks read theirs. */
+/* Where the masks are read from: unlike a syscall program's context, a map may be read at an offset that is
+ * only known when it runs, which is how the hooks read theirs. */
 static struct bz_call_decide copy;
 
 SEC("syscall")

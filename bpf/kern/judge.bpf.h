@@ -3,12 +3,18 @@
 #ifndef BZ_JUDGE_H
 #define BZ_JUDGE_H
 
-/* The acting task's subject if it is governed at all: labelled, and past systemd's own preparation of the
- * unit. */
-static __always_inline struct bz_subject *governed(void)
+#define LAST_MIX 0x9e3779b97f4a7c15ull
+#define LAST_SERVICE 0xffffull
+
+/* Looks the acting task's label up, and leaves the answer to this CPU. Global, so that the verifier looks at
+ * it once. */
+__noinline __u32 find_subject(__u64 changes)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct bz_subject *subject = subject_of(task);
+	__u64 word = changes << 16;
+	struct bz_last *last;
+	__u32 zero = 0;
 
 	if (!subject) {
 		relabel_current();
@@ -16,18 +22,43 @@ static __always_inline struct bz_subject *governed(void)
 		if (!subject)
 			return 0;
 	}
-	return subject->service && !(subject->flags & BZ_SUBJECT_PREPARING) ? subject : 0;
+	if (subject->service && !(subject->flags & BZ_SUBJECT_PREPARING))
+		word |= subject->service & LAST_SERVICE;
+	last = bpf_map_lookup_elem(&last_subject, &zero);
+	if (last) {
+		*(volatile __u64 *)&last->check = bpf_get_current_task() + word * LAST_MIX;
+		*(volatile __u64 *)&last->word = word;
+	}
+	return word & LAST_SERVICE;
 }
 
+/*
+ * The acting task's service, 0 unless it is governed: labelled, and past systemd's own preparation of the
+ * unit. Another task may run on this CPU between any two of these loads; then the words do not belong
+ * together, and the label is looked up. The number of changes is read first: what is found afterwards is at
+ * least as new.
+ */
+static __always_inline __u32 governed(void)
+{
+	__u64 changes = *(volatile __u64 *)&control.changes, word;
+	struct bz_last *last;
+	__u32 zero = 0;
+
+	last = bpf_map_lookup_elem(&last_subject, &zero);
+	if (last) {
+		word = *(volatile __u64 *)&last->word;
+		if (word >> 16 == changes &&
+		    *(volatile __u64 *)&last->check == bpf_get_current_task() + word * LAST_MIX)
+			return word & LAST_SERVICE;
+	}
+	return find_subject(changes);
+}
+
+/* For a service that the revision does not know its entry says what goes for all such. */
 static __always_inline struct bz_policy *policy_of(__u32 service, __u64 epoch)
 {
 	__u32 index = ((epoch & 1) * BZ_SERVICES + service) & (2 * BZ_SERVICES - 1);
-	struct bz_policy *policy = bpf_map_lookup_elem(&policies, &index);
 
-	if (policy && policy->flags & BZ_POLICY_KNOWN)
-		return policy;
-	/* Entry 0 holds what goes for a service that nobody has named yet. */
-	index = (epoch & 1) * BZ_SERVICES;
 	return bpf_map_lookup_elem(&policies, &index);
 }
 
@@ -35,6 +66,8 @@ static __always_inline struct bz_policy *policy_of(__u32 service, __u64 epoch)
 #define ACT_OWN (1u << 16)	  /* aimed at Bartizan itself */
 #define ACT_UNRESOLVED (1u << 17) /* the path of the object cannot be told */
 #define ACT_PROGRAM (1u << 18)	  /* only to be observed: which program a learning service runs */
+
+#define ACT_SLOT (1u << 19) /* the revision in slot 1 judges */
 
 #define ACT_OPERATION(operation) (BZ_OBJECT_OPERATION | (operation) << 8)
 
@@ -64,11 +97,12 @@ static __always_inline int judge_unresolved(struct bz_policy *policy, struct act
  * function, so that the verifier looks at it once and not for every hook; hence plain numbers only. `who` is
  * the service, and the access in the upper half. Not 0: refused.
  */
-__noinline int judge(__u64 who, __u64 need, __u64 dentry, __u64 epoch, __u32 what)
+__noinline int judge(__u64 who, __u64 need, __u64 dentry, __u64 named, __u32 what)
 {
-	__u32 access = who >> 32;
-	struct act act = {.dentry = dentry, .task = bpf_get_current_task(), .epoch = epoch, .service = who};
-	struct bz_policy *policy = policy_of(act.service, epoch);
+	__u32 access = who >> 32, slot = what & ACT_SLOT ? 1 : 0;
+	struct act act = {
+	    .dentry = dentry, .named = named, .task = bpf_get_current_task(), .slot = slot, .service = who};
+	struct bz_policy *policy = policy_of(act.service, slot);
 	struct decision decision;
 
 	if (!policy || policy->flags & BZ_POLICY_EXEMPT)
@@ -80,6 +114,9 @@ __noinline int judge(__u64 who, __u64 need, __u64 dentry, __u64 epoch, __u32 wha
 	act.access = access;
 	act.object = what;
 	act.operation = what >> 8;
+	if (need & BZ_OWN)
+		what |= ACT_OWN;
+	need &= ~BZ_OWN;
 	/* An operator may write our files, and do nothing else to us. */
 	if (what & ACT_OWN && GUARD(own) && !(access == BZ_WRITE && policy->flags & BZ_POLICY_OPERATOR))
 		return judge_tampering(&act);
@@ -111,26 +148,27 @@ __noinline int judge(__u64 who, __u64 need, __u64 dentry, __u64 epoch, __u32 wha
 static __always_inline int ask_judge(__u32 service, __u32 access, __u64 need, struct dentry *dentry,
 				     __u64 epoch, __u32 what)
 {
-	__u64 address = dentry ? address_of((__u64)dentry) : 0;
+	__u64 address = dentry ? address_of((__u64)dentry) : 0, named = dentry ? name_of(dentry) : 0;
 
-	if (judge((__u64)access << 32 | service, need, address, epoch, what))
+	if (epoch & 1)
+		what |= ACT_SLOT;
+	if (judge((__u64)access << 32 | service, need, address, named, what))
 		return -EPERM;
 	return 0;
 }
 
-/* Judges what needs `need`; `own`: Bartizan's own. What is granted or needs nothing ends here. */
-static __always_inline int judge_need(__u32 service, __u32 access, __u64 need, bool own,
-				      struct dentry *dentry, __u64 epoch)
+/* What is granted or needs nothing ends here. */
+static __always_inline int judge_need(__u32 service, __u32 access, __u64 need, struct dentry *dentry,
+				      __u64 epoch)
 {
 	struct bz_policy *policy;
 
-	own = own && access == BZ_WRITE;
-	if (!need && !own)
+	if (!need)
 		return 0;
 	policy = policy_of(service, epoch);
-	if (!own && policy && !(need & ~policy->granted[access]))
+	if (policy && !(need & ~policy->granted[access]))
 		return 0;
-	return ask_judge(service, access, need, dentry, epoch, own ? ACT_OWN : 0);
+	return ask_judge(service, access, need, dentry, epoch, 0);
 }
 
 /* What an operation or a kind of file needs (enum bz_operation). */
@@ -161,65 +199,57 @@ static __always_inline struct meaning meaning_of(__u64 word, struct inode *inode
 static __always_inline int judge_meaning(__u32 service, struct meaning *meaning, __u32 access, __u64 kind,
 					 struct dentry *dentry, __u64 epoch)
 {
-	bool own = false;
-
-	if (meaning->label) {
+	if (meaning->label)
 		kind |= meaning->label->need[access];
-		own = meaning->label->flags & BZ_LABEL_OWN;
-	}
-	if (meaning->other) {
+	if (meaning->other)
 		kind |= meaning->other->need[access];
-		own = own || meaning->other->flags & BZ_LABEL_OWN;
-	}
-	return judge_need(service, access, kind, own, dentry, epoch);
+	return judge_need(service, access, kind, dentry, epoch);
 }
 
-static __always_inline int judge_inode(struct bz_subject *subject, struct dentry *dentry, struct inode *inode,
+static __always_inline int judge_inode(__u32 service, struct dentry *dentry, struct inode *inode,
 				       __u32 access, __u64 kind, __u64 epoch)
 {
 	__u64 word = word_of(dentry, inode, epoch);
 	struct meaning meaning;
 
 	if (word == UNRESOLVED)
-		return ask_judge(subject->service, access, 0, dentry, epoch, ACT_UNRESOLVED);
+		return ask_judge(service, access, 0, dentry, epoch, ACT_UNRESOLVED);
 	meaning = meaning_of(word, inode, epoch);
-	return judge_meaning(subject->service, &meaning, access, kind, dentry, epoch);
+	return judge_meaning(service, &meaning, access, kind, dentry, epoch);
 }
 
 /* Judges a change of a name, whatever is behind it; with `whole`, of everything below it as well. */
-static __always_inline int judge_name(struct bz_subject *subject, struct dentry *dentry, bool whole,
-				      __u64 kind, __u64 epoch)
+static __always_inline int judge_name(__u32 service, struct dentry *dentry, bool whole, __u64 kind,
+				      __u64 epoch)
 {
 	bool unresolved = false;
 	struct bz_label *label = label_of_name(dentry, epoch, whole, &unresolved);
 
 	if (unresolved)
-		return ask_judge(subject->service, BZ_WRITE, 0, dentry, epoch, ACT_UNRESOLVED);
+		return ask_judge(service, BZ_WRITE, 0, dentry, epoch, ACT_UNRESOLVED);
 	if (label)
 		kind |= label->need[BZ_WRITE];
-	return judge_need(subject->service, BZ_WRITE, kind, label && label->flags & BZ_LABEL_OWN, dentry,
-			  epoch);
+	return judge_need(service, BZ_WRITE, kind, dentry, epoch);
 }
 
 /* Judges a kernel operation (enum bz_operation), aimed at an object that may have no name. */
-static __always_inline int judge_operation(struct bz_subject *subject, __u32 operation, struct dentry *dentry)
+static __always_inline int judge_operation(__u32 service, __u32 operation, struct dentry *dentry)
 {
 	__u64 epoch = control.epoch, need = needed(operation, epoch);
 	struct bz_policy *policy;
 
 	if (!need)
 		return 0;
-	policy = policy_of(subject->service, epoch);
+	policy = policy_of(service, epoch);
 	if (policy && !(need & ~policy->granted[BZ_OPERATE]))
 		return 0;
-	return ask_judge(subject->service, BZ_OPERATE, need, dentry, epoch, ACT_OPERATION(operation));
+	return ask_judge(service, BZ_OPERATE, need, dentry, epoch, ACT_OPERATION(operation));
 }
 
 /* An operation on Bartizan itself. */
-static __always_inline int judge_own(struct bz_subject *subject, __u32 operation, struct dentry *dentry)
+static __always_inline int judge_own(__u32 service, __u32 operation, struct dentry *dentry)
 {
-	return ask_judge(subject->service, BZ_OPERATE, 0, dentry, control.epoch,
-			 ACT_OPERATION(operation) | ACT_OWN);
+	return ask_judge(service, BZ_OPERATE, 0, dentry, control.epoch, ACT_OPERATION(operation) | ACT_OWN);
 }
 
 #endif

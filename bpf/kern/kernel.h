@@ -189,7 +189,13 @@ enum kernel_load_data_id {
 
 struct user_namespace;
 struct mnt_idmap;
-struct sockaddr;
+
+/* Laid out as user space is promised, so CO-RE has nothing to find: kernels spell the second as they like. */
+struct sockaddr {
+	__u16 sa_family;
+	__u8 sa_data[14];
+};
+
 struct posix_acl;
 struct file_kattr;
 struct kernel_siginfo;

@@ -4,7 +4,8 @@
  * down again through the trie, and the result is cached in inode storage as ONE word, so that no reader ever
  * combines the key of one name with the label of another:
  *
- *   63 .. 18  tag: epoch, parent inode number and name hash, keyed
+ *   63 .. 19  tag: epoch, parent dentry and name hash, keyed
+ *         18  a service wrote it that may not install, see written.bpf.h
  *         17  the inode has several names: ask `links` as well
  *         16  a directory: the rest is a node, not a label
  *   15 ..  0  label or node
@@ -12,10 +13,11 @@
 #ifndef BZ_LABEL_H
 #define BZ_LABEL_H
 
+#define WORD_WRITTEN (1ull << 18)
 #define WORD_LINKED (1ull << 17)
 #define WORD_DIRECTORY (1ull << 16)
 #define WORD_ID 0xffffull
-#define WORD_TAG (~0ull << 18)
+#define WORD_TAG (~0ull << 19)
 
 /*
  * Renames move dentries under this sequence lock: odd while one is at work. Weak, so that a kernel that hides
@@ -32,24 +34,6 @@ static __always_inline __u32 rename_sequence(void)
 		return sequence;
 	bpf_probe_read_kernel(&sequence, sizeof(sequence), &rename_lock);
 	return sequence;
-}
-
-static __always_inline __u64 tag_of(__u64 epoch, __u64 parent, __u64 hash_len)
-{
-	__u64 h = (epoch ^ control.salt) * 0x9e3779b97f4a7c15ull;
-
-	if (!GUARD(tag))
-		return h;
-
-	h = (h ^ parent ^ (h >> 31)) * 0xbf58476d1ce4e5b9ull;
-	h = (h ^ hash_len ^ (h >> 29)) * 0x94d049bb133111ebull;
-	return h ^ (h >> 32);
-}
-
-/* Two loads: 6.1's verifier does not let one load span both halves of the union. */
-static __always_inline __u64 hash_len_of(struct dentry *dentry)
-{
-	return (__u64)dentry->d_name.len << 32 | dentry->d_name.hash;
 }
 
 static __always_inline struct bz_label *label_at(__u32 id, __u64 epoch)
@@ -71,10 +55,28 @@ static __always_inline bool is_directory(struct inode *inode)
 	return (inode->i_mode & S_IFMT) == S_IFDIR;
 }
 
-/* The tag of a dentry's inode, as long as the dentry is what it is now. */
+/*
+ * The tag of a dentry's inode, as long as the dentry is what it is now. The kernel mixes the parent's address
+ * into the hash of a name itself. That address may be another directory's one day; a file only gets there by
+ * a rename, which makes its word stale, see check_rename().
+ */
 static __always_inline __u64 tag_of_dentry(struct dentry *dentry, __u64 epoch)
 {
-	return tag_of(epoch, dentry->d_parent->d_inode->i_ino, hash_len_of(dentry));
+	__u64 h = (epoch ^ control.salt) * 0x9e3779b97f4a7c15ull;
+
+	if (!GUARD(tag))
+		return h;
+	h = (h ^ address_of((__u64)dentry->d_parent)) * 0xbf58476d1ce4e5b9ull;
+	return (h ^ dentry->d_name.hash ^ (h >> 29)) * 0x94d049bb133111ebull;
+}
+
+/* Whatever the inode is called from now on: its word is made anew. */
+static __always_inline void forget_word(struct inode *inode)
+{
+	__u64 *word = bpf_inode_storage_get(&words, inode, 0, 0);
+
+	if (word)
+		__sync_lock_test_and_set(word, 0);
 }
 
 /*
@@ -155,13 +157,20 @@ static __always_inline __u64 make_word(struct dentry *dentry, struct inode *inod
 	if (link_label(inode))
 		fresh |= WORD_LINKED;
 	if ((before & 1) || rename_sequence() != before)
-		return fresh;
+		return is_written(inode) ? fresh | WORD_WRITTEN : fresh;
 	if (!word)
 		word = bpf_inode_storage_get(&words, inode, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	/* An exchange is a barrier. Whoever remembers the file as written meanwhile either clears this word
+	 * afterwards, or is seen. */
 	if (word)
-		*(volatile __u64 *)word = fresh;
+		__sync_lock_test_and_set(word, fresh);
 	else
 		lose(BZ_LOST_WORD);
+	if (!is_written(inode))
+		return fresh;
+	fresh |= WORD_WRITTEN;
+	if (word)
+		*(volatile __u64 *)word = fresh;
 	return fresh;
 }
 

@@ -9,9 +9,25 @@ static __always_inline __u64 generation_of(struct inode *inode)
 	return (__u64)inode->i_generation | 1ull << 32;
 }
 
-static __always_inline struct bz_label *link_label(struct inode *inode)
+static __always_inline struct bz_inode_key key_of_inode(struct inode *inode)
 {
 	struct bz_inode_key key = {.dev = inode->i_sb->s_dev, .ino = inode->i_ino};
+
+	return key;
+}
+
+/* Whether a service wrote it that may not install. */
+static __always_inline bool is_written(struct inode *inode)
+{
+	struct bz_inode_key key = key_of_inode(inode);
+	__u64 *known = bpf_map_lookup_elem(&written, &key);
+
+	return known && *known == generation_of(inode);
+}
+
+static __always_inline struct bz_label *link_label(struct inode *inode)
+{
+	struct bz_inode_key key = key_of_inode(inode);
 	struct bz_link *link = bpf_map_lookup_elem(&links, &key);
 
 	if (!link)

@@ -35,6 +35,13 @@ static __always_inline struct bz_subject *make_subject(struct task_struct *task,
 	return bpf_map_lookup_elem(&subjects_by_pid, &pid);
 }
 
+/* A label was made or is another now. A new task may have the address of one that is gone. */
+static __always_inline void relabelled(void)
+{
+	if (GUARD(relabelled))
+		__sync_fetch_and_add(&control.changes, 1);
+}
+
 /* The cgroup's unit, or nothing when the cgroup belongs to none or to another hierarchy. */
 static __always_inline struct bz_cgroup *unit_of(struct cgroup *cgroup)
 {
@@ -59,6 +66,7 @@ static __always_inline void relabel(struct task_struct *task)
 			fresh.flags |= BZ_SUBJECT_SESSION;
 	}
 	make_subject(task, &fresh);
+	relabelled();
 }
 
 /* A global function, which the verifier looks at once and not for every hook. */
@@ -92,6 +100,7 @@ static __always_inline __u32 born(struct task_struct *task)
 		}
 	}
 	make_subject(task, &child);
+	relabelled();
 	if (parent->tgid == 1 || !child.service || task->cgroups->dfl_cgrp == parent->cgroups->dfl_cgrp)
 		return 0;
 	unit = unit_of(task->cgroups->dfl_cgrp);
@@ -144,6 +153,7 @@ static __always_inline __u32 attached(struct cgroup *target, struct task_struct 
 		subject->flags |= BZ_SUBJECT_LABELLED;
 		if (service)
 			subject->flags |= BZ_SUBJECT_PREPARING;
+		relabelled();
 		return 0;
 	}
 	if (!subject || !subject->service || subject->service == service)
@@ -152,6 +162,7 @@ static __always_inline __u32 attached(struct cgroup *target, struct task_struct 
 	    (!GUARD(session) || may_open_session(subject->service))) {
 		subject->service = 0;
 		subject->flags |= BZ_SUBJECT_SESSION;
+		relabelled();
 		return 0;
 	}
 	return subject->service;
@@ -161,12 +172,13 @@ static __always_inline void executed(struct task_struct *task)
 {
 	struct bz_subject *subject = subject_of(task);
 
-	if (!subject)
+	if (!subject || !(subject->flags & (BZ_SUBJECT_EXECUTOR | BZ_SUBJECT_BORN | BZ_SUBJECT_PREPARING)))
 		return;
 	if (subject->flags & BZ_SUBJECT_EXECUTOR)
 		subject->flags &= ~BZ_SUBJECT_EXECUTOR;
 	else
 		subject->flags &= ~(BZ_SUBJECT_BORN | BZ_SUBJECT_PREPARING);
+	relabelled();
 }
 
 #endif

@@ -8,14 +8,12 @@
 #define WALK_UP 1024 /* deepest path that is still resolved, components */
 #endif
 
-/* 7.3 passes only plain numbers to a global function, and reading a pointer back from the stack makes it one.
- */
+/* 7.3 passes only plain numbers to a global function. A pointer whose bytes were swapped is one, and so it
+ * stays. */
 static __always_inline __u64 address_of(__u64 pointer)
 {
-	__u64 address = 0;
-
-	bpf_probe_read_kernel(&address, sizeof(address), &pointer);
-	return address;
+	asm volatile("%0 = be64 %0; %0 = be64 %0" : "+r"(pointer));
+	return pointer;
 }
 
 struct climb {

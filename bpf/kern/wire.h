@@ -109,6 +109,15 @@ struct bz_subject {
 	__u32 flags;
 };
 
+/*
+ * What a CPU found last: the service (lower 16 bits) and the number of changes of any label up to then, and,
+ * so that both words are only ever taken together, the task's address mixed with them.
+ */
+struct bz_last {
+	__u64 word;
+	__u64 check;
+};
+
 #define BZ_SUBJECT_BORN (1 << 0)      /* forked by PID 1, has not executed anything since */
 #define BZ_SUBJECT_PREPARING (1 << 1) /* placed in a unit, still running systemd's own code */
 #define BZ_SUBJECT_EXECUTOR (1 << 2)  /* is about to execute systemd-executor */
@@ -121,7 +130,9 @@ struct bz_policy {
 	__u64 prevent[BZ_ACCESSES];
 	__u64 alert[BZ_ACCESSES];
 	__u32 flags;
-	__u32 pad;
+	/* No entry of the outbound table is about a port outside of these. */
+	__u16 first_port;
+	__u16 last_port;
 };
 
 #define BZ_POLICY_KNOWN (1 << 0)    /* the revision says something about this service */
@@ -138,7 +149,8 @@ struct bz_label {
 	__u64 flags; /* 64 bits, as they are merged atomically */
 };
 
-#define BZ_LABEL_OWN (1 << 0)	   /* Bartizan's own: no labelled service may write it */
+/* In what writing needs: Bartizan's own. No capability has this bit, and nobody is granted it. */
+#define BZ_OWN (1ull << 63)
 #define BZ_LABEL_EXECUTOR (1 << 1) /* systemd-executor */
 
 struct bz_node {
@@ -230,8 +242,7 @@ struct bz_rule_key {
 
 /* One kind of act: the first is told, the rest are counted. */
 struct bz_seen {
-	__u64 count;  /* since the first, which is not counted */
-	__u64 minute; /* of the last one, in minutes of CLOCK_MONOTONIC */
+	__u64 count; /* since the first, which is not counted */
 	__u32 service;
 	__u32 retired; /* being read for the last time: what comes now is told by itself */
 };
@@ -256,6 +267,7 @@ struct bz_control {
 	__u64 salt;	     /* keys the tag of cached labels; random per load */
 	__u64 next_service;
 	__u64 unremembered; /* files that services wrote and the table has no room for */
+	__u64 changes;	    /* of labels of tasks: any makes what the CPUs found last stale */
 };
 
 #define BZ_MARK_CUT (1 << 0)   /* there were more names than room */

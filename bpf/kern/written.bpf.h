@@ -47,17 +47,10 @@ static __always_inline __u64 need_of_device(struct inode *inode, __u64 epoch)
 	return is_raw(inode->i_mode, inode->i_rdev) ? needed(BZ_KIND_DEVICE, epoch) : 0;
 }
 
-static __always_inline struct bz_inode_key key_of_inode(struct inode *inode)
-{
-	struct bz_inode_key key = {.dev = inode->i_sb->s_dev, .ino = inode->i_ino};
-
-	return key;
-}
-
 /* A service that may not install has the file open for writing. */
-static __always_inline void remember_written(struct bz_subject *subject, struct inode *inode, __u64 epoch)
+static __always_inline void remember_written(__u32 service, struct inode *inode, __u64 epoch)
 {
-	struct bz_policy *policy = policy_of(subject->service, epoch);
+	struct bz_policy *policy = policy_of(service, epoch);
 	struct bz_inode_key key = key_of_inode(inode);
 	__u64 generation = generation_of(inode), *known;
 
@@ -68,24 +61,23 @@ static __always_inline void remember_written(struct bz_subject *subject, struct 
 	known = bpf_map_lookup_elem(&written, &key);
 	if (known && *known == generation)
 		return;
-	if (bpf_map_update_elem(&written, &key, &generation, BPF_ANY) == 0)
+	if (bpf_map_update_elem(&written, &key, &generation, BPF_ANY) == 0) {
+		forget_word(inode);
 		return;
+	}
 	lose(BZ_LOST_WRITTEN);
 	__sync_fetch_and_add(&control.unremembered, 1);
 }
 
 /*
- * Whether a service wrote it that may not install. Once there were more such files than the table holds, a
- * file counts as one of them unless its name says that it takes an installer to write it (`installed`).
+ * Once services wrote more files than the table holds, a file counts as one of them unless its name says that
+ * it takes an installer to write it.
  */
-static __always_inline bool is_written(struct inode *inode, bool installed)
+static __always_inline bool may_be_written(struct meaning *meaning, struct inode *inode, __u64 epoch)
 {
-	struct bz_inode_key key = key_of_inode(inode);
-	__u64 *known = bpf_map_lookup_elem(&written, &key);
-
-	if (known)
-		return *known == generation_of(inode);
-	return control.unremembered && !installed && is_regular(inode->i_mode);
+	if (!control.unremembered || !is_regular(inode->i_mode))
+		return false;
+	return !meaning->label || !(meaning->label->need[BZ_WRITE] & needed(BZ_KIND_PROGRAM, epoch));
 }
 
 /* No file will have this number until it is given to another. */

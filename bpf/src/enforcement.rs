@@ -1,6 +1,6 @@
 //! The kernel as the rest of Bartizan sees it: the pinned maps and programs behind the trait [`Kernel`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use policy::decide::Verdict;
 
 use crate::calls::Calls;
 use crate::event::{Delivery, Flood, Repeat};
-use crate::image::{self, Image, Numbers, policy};
+use crate::image::{self, Image, Numbers, Ports, policy, ports};
 use crate::kernel::{Kernel, KernelError, Map, ReadBack, SeenService};
 use crate::links::{self, Links};
 use crate::load::{Attached, Loaded};
@@ -23,8 +23,8 @@ use crate::support::program_after;
 use crate::tables::Tables;
 use crate::wire::bytes;
 
-/// Minutes without a repeat after which a kind of act is counted for the last time.
-const QUIET: u64 = 10;
+/// Time without a repeat after which a kind of act is counted for the last time.
+const QUIET: Duration = Duration::from_secs(10 * 60);
 /// Names of the loss counters, in the order of `enum bz_loss`.
 const LOSSES: [&str; 11] = [
     "violations",
@@ -54,7 +54,7 @@ struct Installed {
     slot: u32,
     numbers: Numbers,
     image: Image,
-    outbound: BTreeSet<String>,
+    ports: BTreeMap<String, Ports>,
     links: Links,
 }
 
@@ -65,6 +65,8 @@ pub struct Enforcement {
     calls: Calls,
     installed: Option<Installed>,
     stream: Option<Stream>,
+    /// How often each kind of act had been repeated, and since when it has been that often.
+    repeated: HashMap<u64, (u64, Instant)>,
 }
 
 /// What [`open`] found or made.
@@ -92,7 +94,8 @@ pub fn open() -> Result<Opened, KernelError> {
     let tables = Tables::open(&set.maps())?;
     let calls = Calls::open(&set.programs())?;
     let adopted = matches!(stage, Stage::Attached(_));
-    Ok(Opened { kernel: Enforcement { stage, tables, calls, installed: None, stream: None }, adopted })
+    let kernel = Enforcement { stage, tables, calls, installed: None, stream: None, repeated: HashMap::new() };
+    Ok(Opened { kernel, adopted })
 }
 
 /// How long the kernel may take to let go of a link that has lost its pin.
@@ -213,12 +216,12 @@ impl Kernel for Enforcement {
         let attached = matches!(self.stage, Stage::Attached(_));
         let mut links = if attached { self.enter_links(compiled)? } else { Links::new() };
         self.calls.flip(generation)?;
-        let outbound = compiled.outbound.iter().map(|entry| entry.service.clone()).collect();
+        let ports = ports(compiled);
         if self.attach()? {
             // Links may have been made while nothing was attached.
             links = self.enter_links(compiled)?;
         }
-        self.installed = Some(Installed { slot, numbers, image, outbound, links });
+        self.installed = Some(Installed { slot, numbers, image, ports, links });
         Ok(generation)
     }
 
@@ -240,7 +243,7 @@ impl Kernel for Enforcement {
             },
         };
         installed.numbers.insert(name.to_owned(), number);
-        let (key, value) = policy(service, installed.outbound.contains(name), installed.slot, number);
+        let (key, value) = policy(service, installed.ports.get(name).copied(), installed.slot, number);
         self.tables.put("policies", &key, &value)?;
         if let Some(entries) = installed.image.maps.get_mut("policies") {
             entries.insert(key, value);
@@ -280,9 +283,14 @@ impl Kernel for Enforcement {
 
     fn repeats(&mut self) -> Result<Vec<Repeat>, KernelError> {
         let seen: Vec<(u64, types::bz_seen)> = self.tables.all("seen")?;
-        let minute = monotonic_minutes();
-        let quiet: Vec<u64> =
-            seen.iter().filter(|(_, seen)| minute.saturating_sub(seen.minute) > QUIET).map(|(key, _)| *key).collect();
+        let before = std::mem::take(&mut self.repeated);
+        let now = Instant::now();
+        for (key, seen) in &seen {
+            let same = before.get(key).filter(|(count, _)| *count == seen.count);
+            self.repeated.insert(*key, *same.unwrap_or(&(seen.count, now)));
+        }
+        let quiet = self.repeated.iter().filter(|(_, (_, since))| now.duration_since(*since) > QUIET);
+        let quiet: Vec<u64> = quiet.map(|(key, _)| *key).collect();
         let mut counts: BTreeMap<u64, u64> = seen.iter().map(|(key, seen)| (*key, seen.count)).collect();
         for key in &quiet {
             self.calls.retire(*key)?;
@@ -360,9 +368,4 @@ fn wait_for_hooks() {
     if result != 0 {
         std::thread::sleep(Duration::from_millis(100));
     }
-}
-
-fn monotonic_minutes() -> u64 {
-    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).map(|now| now.tv_sec()).unwrap_or(0);
-    u64::try_from(now).unwrap_or(0) / 60
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use policy::access::Access;
 use policy::compiled::{Compiled, FileSystem, Label, NAME_MAX, Outbound, Service};
 
 use crate::skeleton::bartizan::types;
@@ -31,6 +32,9 @@ const LOGIN: u32 = 1 << 3;
 const OUTBOUND: u32 = 1 << 4;
 const SELF: u32 = 1 << 6;
 const OPERATOR: u32 = 1 << 5;
+
+/// In what writing needs: Bartizan's own (`BZ_OWN`). No capability has this bit.
+const OWN: u64 = 1 << 63;
 
 /// Everything that one slot holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,14 +76,33 @@ pub fn in_slot(map: &str, key: &[u8], slot: u32) -> bool {
     bit.is_some_and(|bit| u32::from(bit) == slot)
 }
 
+/// First and last of the ports that outbound entries are about.
+pub type Ports = (u16, u16);
+
+/// These ports for each service that has outbound entries.
+pub fn ports(compiled: &Compiled) -> BTreeMap<String, Ports> {
+    let mut found = BTreeMap::<String, Ports>::new();
+    for entry in &compiled.outbound {
+        for range in &entry.ports {
+            let span = found.entry(entry.service.clone()).or_insert((range.first, range.last));
+            *span = (span.0.min(range.first), span.1.max(range.last));
+        }
+    }
+    found
+}
+
 /// Key and value of one service's policy.
-pub fn policy(service: &Service, outbound: bool, slot: u32, number: u32) -> (Vec<u8>, Vec<u8>) {
+pub fn policy(service: &Service, ports: Option<Ports>, slot: u32, number: u32) -> (Vec<u8>, Vec<u8>) {
+    (index(slot * SERVICES + number), bytes(&what_it_may(service, ports)))
+}
+
+fn what_it_may(service: &Service, ports: Option<Ports>) -> types::bz_policy {
     let mut flags = KNOWN;
     for (set, flag) in [
         (service.subject.learning, LEARNING),
         (service.exempt, EXEMPT),
         (service.login, LOGIN),
-        (outbound, OUTBOUND),
+        (ports.is_some(), OUTBOUND),
         (service.own, SELF),
         (service.operator, OPERATOR),
     ] {
@@ -87,14 +110,15 @@ pub fn policy(service: &Service, outbound: bool, slot: u32, number: u32) -> (Vec
             flags |= flag;
         }
     }
-    let policy = types::bz_policy {
-        granted: service.subject.granted.0,
+    let (first_port, last_port) = ports.unwrap_or_default();
+    types::bz_policy {
+        granted: service.subject.granted.0.map(|mask| mask & !OWN),
         prevent: service.subject.prevent.0,
         alert: service.subject.alert.0,
         flags,
-        pad: 0,
-    };
-    (index(slot * SERVICES + number), bytes(&policy))
+        first_port,
+        last_port,
+    }
 }
 
 fn index(number: u32) -> Vec<u8> {
@@ -103,7 +127,13 @@ fn index(number: u32) -> Vec<u8> {
 
 /// A label as the kernel holds it.
 pub fn label(label: &Label) -> types::bz_label {
-    types::bz_label { need: label.need.0, flags: u64::from(label.own) | u64::from(label.executor) << 1 }
+    let mut need = label.need.0;
+    if label.own
+        && let Some(write) = need.get_mut(Access::Write as usize)
+    {
+        *write |= OWN;
+    }
+    types::bz_label { need, flags: u64::from(label.executor) << 1 }
 }
 
 fn labels(compiled: &Compiled, slot: u32) -> Entries {
@@ -173,14 +203,13 @@ fn operations(compiled: &Compiled, slot: u32) -> Entries {
 }
 
 fn policies(compiled: &Compiled, slot: u32, numbers: &Numbers) -> Entries {
+    let unlisted = types::bz_policy { flags: 0, ..what_it_may(&compiled.unlisted, None) };
     let mut entries: Entries =
-        (0..SERVICES).map(|number| (index(slot * SERVICES + number), bytes(&types::bz_policy::default()))).collect();
-    let (key, value) = policy(&compiled.unlisted, false, slot, 0);
-    entries.insert(key, value);
+        (0..SERVICES).map(|number| (index(slot * SERVICES + number), bytes(&unlisted))).collect();
+    let ports = ports(compiled);
     for (name, service) in &compiled.services {
-        let outbound = compiled.outbound.iter().any(|entry| entry.service == *name);
         if let Some(number) = numbers.get(name) {
-            let (key, value) = policy(service, outbound, slot, *number);
+            let (key, value) = policy(service, ports.get(name).copied(), slot, *number);
             entries.insert(key, value);
         }
     }
@@ -230,7 +259,7 @@ fn outbound(compiled: &Compiled, slot: u32, numbers: &Numbers) -> Entries {
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
-    use policy::compiled::{Edge, Glob, Node};
+    use policy::compiled::{Edge, Glob, Node, PortRange};
 
     #[test]
     fn every_key_tells_its_slot() {
@@ -251,6 +280,31 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_ports_of_a_service_span_all_its_entries() {
+        let entry = |service: &str, first, last| Outbound {
+            service: service.into(),
+            address: [0; 16],
+            bits: 0,
+            ports: vec![PortRange { first, last, prevent: true, rule: 0 }],
+        };
+        let outbound = vec![entry("web", 80, 90), entry("mail", 25, 25), entry("web", 443, 443)];
+        let compiled = Compiled { outbound, ..Compiled::default() };
+        assert_eq!(ports(&compiled), [("mail".to_owned(), (25, 25)), ("web".to_owned(), (80, 443))].into());
+    }
+
+    #[test]
+    fn what_is_our_own_is_granted_to_nobody() {
+        let mut compiled = Compiled::default();
+        compiled.unlisted.subject.granted = policy::access::Masks::ALL;
+        compiled.labels = vec![Label { own: true, ..Label::default() }];
+        assert_eq!(label(&compiled.labels[0]).need[Access::Write as usize], OWN);
+        let image = Image::render(&compiled, 1, &Numbers::new());
+        assert_eq!(image.maps["policies"].len(), SERVICES as usize);
+        let granted = [u64::MAX >> 1; Access::COUNT].map(u64::to_ne_bytes).concat();
+        assert!(image.maps["policies"].values().all(|value| value.starts_with(&granted)));
     }
 
     #[test]

@@ -19,6 +19,8 @@ use crate::wire::{bytes, value};
 pub(crate) const CONTROL: &str = "bss";
 /// Who tasks are. Numbers of services mean the same in all of these, so all are kept or nothing is.
 const WHO: [&str; 4] = ["subjects", "subjects_by_pid", "services", "cgroups"];
+/// What a set found last belongs to the number of changes that it counted itself.
+const OWN: &str = "last_subject";
 /// Between the epochs of two sets that share cached labels: neither ever takes a word of the other's for its own.
 const EPOCHS: u64 = 1 << 32;
 
@@ -52,7 +54,7 @@ fn inherit(object: &OpenObject, older: &Set) -> (BTreeMap<String, MapHandle>, Op
         if name == CONTROL {
             let page = old.lookup(&0u32.to_ne_bytes(), MapFlags::ANY).ok().flatten();
             control = page.filter(|_| fits).and_then(|page| value::<types::bz_control>(&page));
-        } else if fits && !revision.maps.contains_key(name.as_str()) {
+        } else if fits && name != OWN && !revision.maps.contains_key(name.as_str()) {
             kept.insert(name, old);
         }
     }

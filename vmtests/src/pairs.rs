@@ -18,7 +18,7 @@ use crate::measure::{median, round};
 
 /// Rounds after each switching that are not measured, and those whose median is.
 const UNMEASURED: usize = 3;
-const MEASURED: usize = 9;
+const MEASURED: usize = 63;
 
 /// The process that attaches and detaches programs: `bpf/examples/switch.rs`.
 pub struct Switch {

@@ -5,22 +5,22 @@
 
 static __always_inline int check_setattr(struct dentry *dentry, struct iattr *attr)
 {
-	struct bz_subject *subject = governed();
+	__u32 service = governed();
 	struct inode *inode = dentry->d_inode;
 	__u64 epoch = control.epoch, kind = 0;
 	umode_t mode, fresh;
 
-	if (!inode || !subject)
+	if (!inode || !service)
 		return 0;
 	mode = inode->i_mode;
-	if (attr->ia_valid & ATTR_MODE && is_regular(mode) && is_in_a_tree(inode)) {
-		fresh = attr->ia_mode & ~mode;
+	fresh = attr->ia_valid & ATTR_MODE ? attr->ia_mode & ~mode & (S_IXUGO | S_ISUID | S_ISGID) : 0;
+	if (fresh && is_regular(mode) && is_in_a_tree(inode)) {
 		if (GUARD(program) && fresh & S_IXUGO)
 			kind |= needed(BZ_KIND_PROGRAM, epoch);
 		if (GUARD(setid) && fresh & (S_ISUID | S_ISGID))
 			kind |= needed(BZ_KIND_SETID, epoch);
 	}
-	return judge_inode(subject, dentry, inode, BZ_WRITE, kind, epoch);
+	return judge_inode(service, dentry, inode, BZ_WRITE, kind, epoch);
 }
 
 /* Whether an attribute has this name, given as a literal. */
@@ -33,11 +33,11 @@ static __always_inline int check_setattr(struct dentry *dentry, struct iattr *at
 
 static __always_inline int check_xattr(struct dentry *dentry, const char *name)
 {
-	struct bz_subject *subject = governed();
+	__u32 service = governed();
 	struct inode *inode = dentry->d_inode;
 	__u64 epoch = control.epoch, kind = 0;
 
-	if (!inode || !subject)
+	if (!inode || !service)
 		return 0;
 	if (is_regular(inode->i_mode)) {
 		if (GUARD(setid) && IS_CALLED(name, "security.capability"))
@@ -47,18 +47,18 @@ static __always_inline int check_xattr(struct dentry *dentry, const char *name)
 		else if (GUARD(program) && IS_CALLED(name, "system.posix_acl_access"))
 			kind = needed(BZ_KIND_PROGRAM, epoch);
 	}
-	return judge_inode(subject, dentry, inode, BZ_WRITE, kind, epoch);
+	return judge_inode(service, dentry, inode, BZ_WRITE, kind, epoch);
 }
 
 /* Attributes that are taken away, and the flags of chattr(1). */
 static __always_inline int check_attribute(struct dentry *dentry)
 {
-	struct bz_subject *subject = governed();
+	__u32 service = governed();
 	struct inode *inode = dentry->d_inode;
 
-	if (!inode || !subject)
+	if (!inode || !service)
 		return 0;
-	return judge_inode(subject, dentry, inode, BZ_WRITE, 0, control.epoch);
+	return judge_inode(service, dentry, inode, BZ_WRITE, 0, control.epoch);
 }
 
 #endif

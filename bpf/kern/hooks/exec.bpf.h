@@ -6,44 +6,40 @@
 
 /* Judges the execution of a file by its name, and by what it is: nameless (memfd, deleted) or written by a
  * service. */
-static __always_inline int judge_execution(struct bz_subject *subject, struct file *file, __u64 word,
-					   __u64 epoch)
+static __always_inline int judge_execution(__u32 service, struct file *file, __u64 word, __u64 epoch)
 {
 	struct dentry *dentry = file->f_path.dentry;
 	struct inode *inode = file->f_inode;
 	struct meaning meaning;
-	bool installed;
 	__u64 kind = 0;
 
 	if (word == UNRESOLVED)
-		return ask_judge(subject->service, BZ_EXECUTE, 0, dentry, epoch, ACT_UNRESOLVED);
+		return ask_judge(service, BZ_EXECUTE, 0, dentry, epoch, ACT_UNRESOLVED);
 	meaning = meaning_of(word, inode, epoch);
-	installed = meaning.label && meaning.label->need[BZ_WRITE] & needed(BZ_KIND_PROGRAM, epoch);
 	if (GUARD(nameless) && !inode->i_nlink)
 		kind |= needed(BZ_KIND_NAMELESS, epoch);
-	if (is_written(inode, installed))
+	if (word & WORD_WRITTEN || may_be_written(&meaning, inode, epoch))
 		kind |= needed(BZ_KIND_WRITTEN, epoch);
-	return judge_meaning(subject->service, &meaning, BZ_EXECUTE, kind, dentry, epoch);
+	return judge_meaning(service, &meaning, BZ_EXECUTE, kind, dentry, epoch);
 }
 
 static __always_inline int check_exec(struct linux_binprm *bprm)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct bz_subject *subject = subject_of(task);
+	__u32 service = governed();
 	struct file *file = bprm->file;
 	struct dentry *dentry = file->f_path.dentry;
 	__u64 epoch = control.epoch, word;
+	struct bz_subject *subject = 0;
 	struct bz_policy *policy;
 	struct bz_label *label;
 
-	if (!subject) {
-		relabel_current();
-		subject = subject_of(task);
+	if (!service) {
+		subject = subject_of(bpf_get_current_task_btf());
+		if (!subject || !(subject->flags & (BZ_SUBJECT_BORN | BZ_SUBJECT_PREPARING)))
+			return 0;
 	}
-	if (!subject || !(subject->service || subject->flags & (BZ_SUBJECT_BORN | BZ_SUBJECT_PREPARING)))
-		return 0;
 	word = word_of(dentry, file->f_inode, epoch);
-	if (subject->flags & (BZ_SUBJECT_BORN | BZ_SUBJECT_PREPARING)) {
+	if (subject) {
 		/* systemd >= 255 runs its executor in the unit's cgroup first: that is not the service yet.
 		 */
 		label = word == UNRESOLVED ? 0 : label_of_word(word, epoch);
@@ -51,24 +47,25 @@ static __always_inline int check_exec(struct linux_binprm *bprm)
 			subject->flags |= BZ_SUBJECT_EXECUTOR;
 			return 0;
 		}
+		service = subject->service;
+		if (!service)
+			return 0;
 	}
-	if (!subject->service)
-		return 0;
-	policy = policy_of(subject->service, epoch);
+	policy = policy_of(service, epoch);
 	if (policy && policy->flags & BZ_POLICY_LEARNING)
-		ask_judge(subject->service, BZ_EXECUTE, 0, dentry, epoch, ACT_PROGRAM);
-	return judge_execution(subject, file, word, epoch);
+		ask_judge(service, BZ_EXECUTE, 0, dentry, epoch, ACT_PROGRAM);
+	return judge_execution(service, file, word, epoch);
 }
 
 /* Starting a program gave privilege: its file is set-user-id or set-group-id to another, or has capabilities.
  */
 static __always_inline int check_privilege(struct linux_binprm *bprm, const struct file *file)
 {
-	struct bz_subject *subject = governed();
+	__u32 service = governed();
 	const struct cred *old, *fresh = bprm->cred;
 	__u64 before, after;
 
-	if (!subject || !fresh)
+	if (!service || !fresh)
 		return 0;
 	old = bpf_get_current_task_btf()->cred;
 	if (fresh->euid.val == old->euid.val && fresh->egid.val == old->egid.val) {
@@ -80,29 +77,29 @@ static __always_inline int check_privilege(struct linux_binprm *bprm, const stru
 		if (!(after & ~before))
 			return 0;
 	}
-	return judge_operation(subject, BZ_OP_PRIVILEGE, file->f_path.dentry);
+	return judge_operation(service, BZ_OP_PRIVILEGE, file->f_path.dentry);
 }
 
 /* A file becomes executable memory. The kernel maps the program itself, too, which was judged when it was
  * started. */
 static __always_inline int check_mapping(struct file *file, unsigned long protection)
 {
-	struct bz_subject *subject;
+	__u32 service;
 	struct mm_struct *mm;
 	struct file *exe;
 	__u64 epoch;
 
 	if (!file || !(protection & PROT_EXEC))
 		return 0;
-	subject = governed();
-	if (!subject)
+	service = governed();
+	if (!service)
 		return 0;
 	mm = bpf_get_current_task_btf()->mm;
 	exe = mm ? mm->exe_file : 0;
 	if (exe && exe->f_inode == file->f_inode)
 		return 0;
 	epoch = control.epoch;
-	return judge_execution(subject, file, word_of(file->f_path.dentry, file->f_inode, epoch), epoch);
+	return judge_execution(service, file, word_of(file->f_path.dentry, file->f_inode, epoch), epoch);
 }
 
 static __always_inline int check_protection(struct vm_area_struct *area, unsigned long protection)

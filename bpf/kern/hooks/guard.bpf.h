@@ -6,21 +6,24 @@
 
 static __always_inline int check_umount(struct vfsmount *mnt)
 {
-	struct bz_subject *subject = governed();
+	__u32 service = governed();
 	__u64 magic = mnt->mnt_sb->s_magic;
 
-	if (!subject)
+	if (!service)
 		return 0;
 	/* A lazy unmount of /sys takes what is mounted below it along. */
 	if (GUARD(pins) && (magic == BPF_FS_MAGIC || magic == SYSFS_MAGIC))
-		return judge_own(subject, BZ_OP_UMOUNT, mnt->mnt_root);
-	return judge_operation(subject, BZ_OP_UMOUNT, mnt->mnt_root);
+		return judge_own(service, BZ_OP_UMOUNT, mnt->mnt_root);
+	return judge_operation(service, BZ_OP_UMOUNT, mnt->mnt_root);
 }
 
 /* The program that a task runs, as the object of what is done to the task. */
 static __always_inline struct dentry *program_of(struct task_struct *task)
 {
-	return BPF_CORE_READ(task, mm, exe_file, f_path.dentry);
+	struct mm_struct *mm = task->mm;
+	struct file *exe = mm ? mm->exe_file : 0;
+
+	return exe ? exe->f_path.dentry : 0;
 }
 
 static __always_inline bool is_self(struct bz_subject *other)
@@ -32,47 +35,49 @@ static __always_inline bool is_self(struct bz_subject *other)
 
 static __always_inline int check_signal(struct task_struct *target, int signal)
 {
-	struct bz_subject *subject, *other;
+	struct bz_subject *other;
+	__u32 service;
 
 	if (!signal)
 		return 0;
 	other = subject_of(target);
 	if (!other || !other->service || !is_self(other))
 		return 0;
-	subject = governed();
-	if (!subject)
+	service = governed();
+	if (!service)
 		return 0;
-	return judge_own(subject, BZ_OP_SIGNAL, program_of(target));
+	return judge_own(service, BZ_OP_SIGNAL, program_of(target));
 }
 
 /* Looking at another task is ordinary (ps), getting hold of its memory or descriptors is not. */
 static __always_inline int check_ptrace(struct task_struct *target, unsigned int mode)
 {
-	struct bz_subject *subject, *other;
+	struct bz_subject *other;
+	__u32 service;
 
 	if (!(mode & PTRACE_MODE_ATTACH))
 		return 0;
-	subject = governed();
-	if (!subject)
+	service = governed();
+	if (!service)
 		return 0;
 	other = subject_of(target);
 	if (other && other->service && is_self(other))
-		return judge_own(subject, BZ_OP_PTRACE, program_of(target));
+		return judge_own(service, BZ_OP_PTRACE, program_of(target));
 	/* A service may look into its own processes: that gains nothing. */
-	if (other && other->service == subject->service)
+	if (other && other->service == service)
 		return 0;
-	return judge_operation(subject, BZ_OP_PTRACE, program_of(target));
+	return judge_operation(service, BZ_OP_PTRACE, program_of(target));
 }
 
 /* A descriptor of a map or program is made. */
 static __always_inline int check_own_object(__u32 id, __u32 program)
 {
 	struct bz_own_key key = {.id = id, .program = program};
-	struct bz_subject *subject = governed();
+	__u32 service = governed();
 
-	if (!subject || !bpf_map_lookup_elem(&own_objects, &key))
+	if (!service || !bpf_map_lookup_elem(&own_objects, &key))
 		return 0;
-	return judge_own(subject, BZ_OP_BPF, 0);
+	return judge_own(service, BZ_OP_BPF, 0);
 }
 
 #endif

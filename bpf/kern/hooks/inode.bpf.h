@@ -5,24 +5,24 @@
 
 static __always_inline int check_name(struct dentry *dentry, bool whole)
 {
-	struct bz_subject *subject = governed();
+	__u32 service = governed();
 
-	return subject ? judge_name(subject, dentry, whole, 0, control.epoch) : 0;
+	return service ? judge_name(service, dentry, whole, 0, control.epoch) : 0;
 }
 
 /* A name for a file, a program, a device. */
 static __always_inline int check_made(struct dentry *dentry, umode_t mode, dev_t device)
 {
-	struct bz_subject *subject = governed();
+	__u32 service = governed();
 	__u64 epoch = control.epoch, kind = 0;
 
-	if (!subject)
+	if (!service)
 		return 0;
 	if (is_program(mode))
 		kind = needed(BZ_KIND_PROGRAM, epoch);
 	if (is_raw(mode, device))
 		kind = needed(BZ_KIND_DEVICE, epoch);
-	return judge_name(subject, dentry, false, kind, epoch);
+	return judge_name(service, dentry, false, kind, epoch);
 }
 
 /* A directory takes along what is below it. */
@@ -33,20 +33,24 @@ static __always_inline bool is_tree(struct inode *inode)
 
 static __always_inline int check_rename(struct dentry *from, struct dentry *to)
 {
-	struct bz_subject *subject = governed();
+	__u32 service = governed();
 	struct inode *inode = from->d_inode, *target = to->d_inode;
 	__u64 epoch = control.epoch, kind;
 	/* What a directory holds comes to lie below the new name, whether or not there was anything. */
 	bool whole = is_tree(inode) || is_tree(target), unresolved = false;
 
-	if (subject) {
+	if (service) {
 		kind = need_of_program(inode, epoch);
-		if (judge_name(subject, from, whole, kind, epoch))
+		if (judge_name(service, from, whole, kind, epoch))
 			return -EPERM;
 		/* What is replaced counts for its own name only. */
-		if (judge_name(subject, to, whole, kind | need_of_program(target, epoch), epoch))
+		if (judge_name(service, to, whole, kind | need_of_program(target, epoch), epoch))
 			return -EPERM;
 	}
+	if (inode)
+		forget_word(inode);
+	if (target)
+		forget_word(target);
 	/* A file with other names carries what this one needs to them. */
 	if (GUARD(rename_upkeep) && inode && inode->i_nlink > 1 && !is_directory(inode))
 		merge(inode, label_of_name(to, epoch, false, &unresolved));
@@ -56,7 +60,7 @@ static __always_inline int check_rename(struct dentry *from, struct dentry *to)
 /* Both names now mean one inode: what either needs, the inode needs by whatever name. */
 static __always_inline int check_link(struct dentry *from, struct dentry *to)
 {
-	struct bz_subject *subject = governed();
+	__u32 service = governed();
 	struct inode *inode = from->d_inode;
 	__u64 epoch = control.epoch, kind;
 	struct bz_label *old, *fresh;
@@ -65,11 +69,11 @@ static __always_inline int check_link(struct dentry *from, struct dentry *to)
 	/* 7.3 wants to see this; a link is only ever made to an inode. */
 	if (!inode)
 		return 0;
-	if (subject) {
+	if (service) {
 		kind = need_of_program(inode, epoch);
-		if (judge_inode(subject, from, inode, BZ_WRITE, kind, epoch))
+		if (judge_inode(service, from, inode, BZ_WRITE, kind, epoch))
 			return -EPERM;
-		if (judge_name(subject, to, false, kind, epoch))
+		if (judge_name(service, to, false, kind, epoch))
 			return -EPERM;
 	}
 	old = label_of_name(from, epoch, false, &unresolved);

@@ -5,9 +5,9 @@
 
 static __always_inline int check_operation(__u32 operation, struct dentry *dentry)
 {
-	struct bz_subject *subject = governed();
+	__u32 service = governed();
 
-	return subject ? judge_operation(subject, operation, dentry) : 0;
+	return service ? judge_operation(service, operation, dentry) : 0;
 }
 
 #define IS(type, id, name) ((id) == bpf_core_enum_value(enum type, name))

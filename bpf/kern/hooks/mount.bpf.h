@@ -6,13 +6,13 @@
 /* `covers`: what was reachable below `where` will not be any more. */
 static __always_inline int check_mount(const struct path *where, bool covers)
 {
-	struct bz_subject *subject = governed();
+	__u32 service = governed();
 
-	if (!subject)
+	if (!service)
 		return 0;
-	if (judge_operation(subject, BZ_OP_MOUNT, where->dentry))
+	if (judge_operation(service, BZ_OP_MOUNT, where->dentry))
 		return -EPERM;
-	if (GUARD(covers) && covers && judge_name(subject, where->dentry, true, 0, control.epoch))
+	if (GUARD(covers) && covers && judge_name(service, where->dentry, true, 0, control.epoch))
 		return -EPERM;
 	return 0;
 }

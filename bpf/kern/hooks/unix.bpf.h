@@ -6,12 +6,12 @@
 /* The name is the one under which the socket was bound, whatever name the caller went by. */
 static __always_inline int check_unix_connect(struct sock *other)
 {
-	struct bz_subject *subject = governed();
+	__u32 service = governed();
 	struct unix_sock *listener;
 	struct dentry *dentry;
 	struct inode *inode;
 
-	if (!subject)
+	if (!service)
 		return 0;
 	listener = bpf_skc_to_unix_sock(other);
 	if (!listener)
@@ -22,7 +22,7 @@ static __always_inline int check_unix_connect(struct sock *other)
 	inode = dentry->d_inode;
 	if (!inode)
 		return 0;
-	return judge_inode(subject, dentry, inode, BZ_CONNECT, 0, control.epoch);
+	return judge_inode(service, dentry, inode, BZ_CONNECT, 0, control.epoch);
 }
 
 #endif
