@@ -4,7 +4,8 @@
 import os
 import subprocess
 
-from victim import checked, in_cgroup, libc
+from acting import checked, libc
+from moves import in_cgroup
 
 
 def in_child(action):

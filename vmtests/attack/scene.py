@@ -9,7 +9,7 @@ import socket
 import threading
 
 import stage
-from service import Service
+from service import PARTS, Service
 from stage import must, promise, run, wait_for
 
 AREA = pathlib.Path("/srv/attack")
@@ -45,7 +45,7 @@ class Hijacked(Service):
 
     def start(self):
         PROGRAMS.mkdir(exist_ok=True)
-        for source in (*HERE.glob("*.py"), HERE.parent / "e2e/victim.py"):
+        for source in (*HERE.glob("*.py"), *(HERE.parent / "e2e" / part for part in PARTS)):
             shutil.copy(source, PROGRAMS / source.name)
         must("systemd-run", "-q", "--collect", f"--unit={self.name}.service", "python3", "-B", str(PROGRAMS / "hijacked.py"), self.name)
         wait_for(f"{self.name} answers", self.answers)

@@ -79,7 +79,7 @@ def main(names):
     lives = [Life(one) for one in services]
     rotating = Life(rotation)
     for life in lives:
-        promise(life.is_active(), f"{life.name} runs after its installation: {life.words()}")
+        promise(life.settles(True), f"{life.name} runs after its installation: {life.words()}")
     cycle(lives, rotating, None, started)
     failed = [failure for life in [*lives, rotating] for failure in life.failures]
     promise(not failed, f"while learning all goes well: {failed}")

@@ -70,7 +70,7 @@ class Life:
 
     def settles(self, active):
         try:
-            wait_for(self.name, lambda: self.is_active() == active, 30)
+            wait_for(self.name, lambda: self.is_active() == active, 90)
         except NotAsPromised:
             return False
         return True
