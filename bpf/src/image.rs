@@ -203,7 +203,8 @@ fn operations(compiled: &Compiled, slot: u32) -> Entries {
 }
 
 fn policies(compiled: &Compiled, slot: u32, numbers: &Numbers) -> Entries {
-    let unlisted = types::bz_policy { flags: 0, ..what_it_may(&compiled.unlisted, None) };
+    let mut unlisted = what_it_may(&compiled.unlisted, None);
+    unlisted.flags &= !KNOWN;
     let mut entries: Entries =
         (0..SERVICES).map(|number| (index(slot * SERVICES + number), bytes(&unlisted))).collect();
     let ports = ports(compiled);
@@ -293,6 +294,15 @@ mod tests {
         let outbound = vec![entry("web", 80, 90), entry("mail", 25, 25), entry("web", 443, 443)];
         let compiled = Compiled { outbound, ..Compiled::default() };
         assert_eq!(ports(&compiled), [("mail".to_owned(), (25, 25)), ("web".to_owned(), (80, 443))].into());
+    }
+
+    #[test]
+    fn a_service_without_an_entry_is_treated_as_unlisted() {
+        let mut compiled = Compiled::default();
+        compiled.unlisted.subject.learning = true;
+        let image = Image::render(&compiled, 0, &Numbers::new());
+        let expected = bytes(&types::bz_policy { flags: LEARNING, ..types::bz_policy::default() });
+        assert!(image.maps["policies"].values().all(|value| *value == expected));
     }
 
     #[test]

@@ -189,6 +189,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 impl Loaded {
     /// Loads a fresh set and pins its maps and calls. It goes on with what an older one knows, see [`succession`].
     pub fn load() -> Result<Loaded, KernelError> {
+        support::called().map_err(KernelError::Unsupported)?;
         let present = pins::numbers();
         let recorded = Record::read().map(|record| record.set).filter(|set| present.contains(set));
         let whole = |number: &&u32| Set::numbered(**number).maps().join(succession::CONTROL).exists();

@@ -26,9 +26,29 @@ pub enum SupportError {
         /// Its parameters' types.
         found: String,
     },
+    /// The kernel would take our programs and never call them.
+    #[error("bpf is not among the active LSMs ({0}); add it to the list: boot with `lsm=…,bpf`")]
+    NotListed(String),
     /// The v2 hierarchy is what tells services apart.
     #[error("there is no cgroup v2 hierarchy (unified or hybrid); boot with systemd.unified_cgroup_hierarchy=1")]
     NoHierarchy,
+}
+
+/// Where the kernel says which LSMs it calls.
+pub const LSM_LIST: &str = "/sys/kernel/security/lsm";
+
+/// That the kernel calls BPF programs at LSM hooks. It loads and attaches them all the same, and they are never run (seen on
+/// 6.12 with `lsm=lockdown,capability,yama`). Where nobody has mounted securityfs the list cannot be read, and nothing is said.
+pub(crate) fn called() -> Result<(), SupportError> {
+    match std::fs::read_to_string(LSM_LIST) {
+        Ok(list) if !lists_bpf(&list) => Err(SupportError::NotListed(list.trim().to_owned())),
+        _ => Ok(()),
+    }
+}
+
+/// Whether `bpf` is in a list of LSMs, as [`LSM_LIST`] gives it.
+pub fn lists_bpf(list: &str) -> bool {
+    list.trim().split(',').any(|name| name == "bpf")
 }
 
 /// A hook, the parameters that a program expects (by type; `*` for a pointer), and the program.

@@ -77,7 +77,11 @@ class Bartizan:
         """Lets both services learn what will be measured, and makes one of them active."""
         governed.once()
         pupil.once()
-        wait_for("what both services do is learned", self.learned)
+        try:
+            wait_for("what both services do is learned", self.learned)
+        except Wrong as late:
+            models = {name: self.services()[name]["granted"] for name in (GOVERNED, LEARNING)}
+            raise Wrong(f"{late}: {models}; lost: {loss()}") from late
         output("bartizan", "activate", GOVERNED)
         for service, wanted in ((GOVERNED, "active"), (LEARNING, "learning")):
             state = self.services()[service]

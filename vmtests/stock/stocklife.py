@@ -58,7 +58,7 @@ class Life:
         return run("systemctl", "is-active", self.name).stdout.strip() == "active"
 
     def words(self):
-        return run("systemctl", "status", "--no-pager", "-n", "8", self.name).stdout
+        return run("systemctl", "status", "--no-pager", "-n", "20", self.name).stdout
 
     def control(self, verb):
         """systemctl with a verb, after which the service runs, or after a stop does not."""

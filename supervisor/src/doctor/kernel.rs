@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use bpf::kernel::KernelError;
+use bpf::support::{LSM_LIST, lists_bpf};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::utsname::uname;
@@ -11,7 +12,6 @@ use nix::sys::utsname::uname;
 use super::{Finding, State};
 
 const SECURITYFS: &str = "/sys/kernel/security";
-const LSM_LIST: &str = "/sys/kernel/security/lsm";
 const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
 const IMA: &str = "/sys/kernel/security/ima";
 
@@ -36,7 +36,7 @@ pub(super) fn lsm_list() -> Finding {
         Ok(list) => (list, ""),
         Err(_) => (unmounted_list(), " (securityfs is not mounted here; a mount of our own was asked)"),
     };
-    let good = list.trim().split(',').any(|name| name == "bpf");
+    let good = lists_bpf(&list);
     let seen = match list.trim() {
         "" => format!("{LSM_LIST} cannot be read"),
         list => format!("active: {list}{remark}"),
