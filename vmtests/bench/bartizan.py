@@ -16,7 +16,7 @@ PATCHED = pathlib.Path("/sys/kernel/tracing/enabled_functions")
 LOG = pathlib.Path("/run/bartizand.err")
 SWITCH = "/run/switch.sock"
 GOVERNED, LEARNING = "acts", "pupil"
-PAIRS = 41
+PAIRS = 61
 # The acts that vary by more than what is added to them.
 PAIRED = ("spawn+exec", "spawn+exec static", "create+unlink", "rename", "unix connect")
 # The act that everything in this benchmark denies, or reports, as its proof.

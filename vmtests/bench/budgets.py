@@ -12,8 +12,7 @@ BUDGETS = [
     ("bartizan governed warm", "open+close", 450),
     ("bartizan governed warm", "chmod", 420),
     ("bartizan governed warm", "udp connect", 380),
-    # The budget is 1 %; one run in three showed an upper end of 1.02 %.
-    ("bartizan governed warm", "spawn+exec", "1.2 %"),
+    ("bartizan governed warm", "spawn+exec", "1 %"),
     ("bartizan governed warm", "spawn+exec static", "1 %"),
     ("bartizan governed warm", "stat", "spread"),
     ("bartizan governed warm", "read", "spread"),
