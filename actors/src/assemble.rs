@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use policy::baseline;
-use policy::capability::Catalogue;
+use policy::capability::Bits;
 use policy::check;
 use policy::compile::{Input, ServiceModel, compile};
 use policy::compiled::Compiled;
 use policy::host::HostFacts;
 use policy::model::{Model, State};
 use policy::place::Problem;
-use policy::rule::Rule;
+use policy::rule::Policy;
 use policy::selftest;
 use policy::syntax;
 
@@ -60,31 +60,37 @@ const PACKAGE: [&str; 4] = [
     "/var/lib/dpkg/info/bartizan.postrm",
 ];
 
-/// Reads and checks policy files as one policy.
-pub fn rules(files: &[PolicyFile]) -> Result<Vec<Rule>, Vec<Problem>> {
-    let rules = syntax::parse_all(files.iter().map(|file| (file.path.as_str(), file.text.as_str())))?;
-    let problems = check::check(&rules);
-    if problems.is_empty() { Ok(rules) } else { Err(problems) }
+/// Reads and checks policy files as one policy. `kept`: the bits of operators' capabilities so far.
+pub fn policy(files: &[PolicyFile], kept: &Bits) -> Result<Policy, Vec<Problem>> {
+    let policy = syntax::parse_all(files.iter().map(|file| (file.path.as_str(), file.text.as_str())), kept)?;
+    let problems = check::check(&policy);
+    if problems.is_empty() { Ok(policy) } else { Err(problems) }
 }
 
 /// What the compiler needs of a model: its grants and those of its baseline.
 pub fn service_model(model: &Model) -> ServiceModel {
-    let granted = model.masks(Catalogue::builtin()).union(baseline::grants(&model.service));
+    let mut granted = model.grants();
+    for (capability, accesses) in baseline::grants(&model.service) {
+        granted.entry(capability).or_default().extend(accesses);
+    }
     ServiceModel { name: model.service.clone(), state: model.state, granted }
 }
 
 /// Names of the services that may change Bartizan itself (`operators` of the configuration), without `.service`.
 pub type Operators = BTreeSet<String>;
 
-/// Compiles a revision: the operator's rules, and what is part of every one.
+/// Compiles a revision: the operator's rules that hold here and now (milliseconds since 1970, UTC), and what is part of
+/// every one.
 pub fn revision(
-    rules: &[Rule],
+    policy: &Policy,
     services: &BTreeMap<String, ServiceModel>,
     operators: &Operators,
     host: &dyn HostFacts,
+    now: i64,
 ) -> Result<Compiled, String> {
     let own: Vec<PathBuf> = OWN.iter().chain(&PACKAGE).map(PathBuf::from).collect();
-    let rules: Vec<Rule> = rules.iter().cloned().chain([selftest::rule()]).collect();
+    let mut policy = policy.holding(&host.name(), now);
+    policy.rules.push(selftest::rule(&policy.catalogue));
     // The kernel must know an operator before it has run for the first time.
     let unseen = operators.iter().filter(|name| !services.contains_key(*name)).map(|name| ServiceModel {
         name: name.clone(),
@@ -92,8 +98,8 @@ pub fn revision(
         granted: baseline::grants(name),
     });
     let services: Vec<ServiceModel> = services.values().cloned().chain(unseen).chain([selftest::model()]).collect();
-    let input = Input { rules: &rules, services: &services, own: &own };
-    let mut compiled = compile(Catalogue::builtin(), &input, host).map_err(|error| error.to_string())?;
+    let input = Input { policy: &policy, services: &services, own: &own };
+    let mut compiled = compile(&input, host).map_err(|error| error.to_string())?;
     for (name, service) in &mut compiled.services {
         service.operator = operators.contains(name);
     }
@@ -109,7 +115,7 @@ mod tests {
     #[test]
     fn an_operator_is_known_before_it_has_run_and_nobody_else_is_one() {
         let operators = Operators::from(["apt-daily-upgrade".to_owned()]);
-        let compiled = revision(&[], &BTreeMap::new(), &operators, &BareHost).unwrap();
+        let compiled = revision(&Policy::default(), &BTreeMap::new(), &operators, &BareHost, 0).unwrap();
         let named: Vec<&str> =
             compiled.services.iter().filter(|(_, one)| one.operator).map(|(name, _)| name.as_str()).collect();
         assert_eq!(named, ["apt-daily-upgrade"]);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use actix::prelude::*;
 use bpf::event::{Act, Flood};
 use policy::access::Access;
-use policy::capability::Catalogue;
+use policy::capability::{Bits, name_of};
 use policy::decide::Verdict;
 
 use crate::clock;
@@ -24,6 +24,7 @@ const LOSSES: [&str; 6] = ["violations", "observations", "floods", "services", "
 /// Keeper of the trail.
 pub struct AuditLog {
     directory: PathBuf,
+    addresses: Directory,
     trail: Trail,
     rules: RuleNames,
     load: u64,
@@ -39,9 +40,16 @@ pub struct AuditLog {
 
 impl AuditLog {
     /// Opens the trail in `directory`; names of rules are kept in `rules`.
-    pub fn open(directory: &Path, rules: &Path, load: u64, notice: ExitNotice) -> std::io::Result<AuditLog> {
+    pub fn open(
+        directory: &Path,
+        rules: &Path,
+        load: u64,
+        addresses: Directory,
+        notice: ExitNotice,
+    ) -> std::io::Result<AuditLog> {
         Ok(AuditLog {
             directory: directory.to_owned(),
+            addresses,
             trail: Trail::open(directory.to_owned(), &format!("{load:x}-"))?,
             rules: RuleNames::read(rules.to_owned()),
             load,
@@ -54,7 +62,8 @@ impl AuditLog {
     }
 
     /// Enters itself as the audit log.
-    pub fn run(self, directory: &Directory) {
+    pub fn run(self) {
+        let directory = self.addresses.clone();
         directory.set_audit(self.start());
     }
 
@@ -125,7 +134,7 @@ impl Handler<Violation> for AuditLog {
     fn handle(&mut self, Violation(act): Violation, _: &mut Context<AuditLog>) -> Self::Result {
         let act: &Act = &act;
         let rule = act.rule.and_then(|number| self.rules.name(act.generation, number));
-        let record = Record::of_act(act, rule);
+        let record = Record::of_act(act, rule, self.addresses.capabilities(act.capabilities));
         let key = (act.key != 0).then(|| self.act_key(act.key));
         if key.as_deref().is_some_and(|key| self.trail.holds(&record, key)) {
             return Ok(());
@@ -148,6 +157,7 @@ impl Handler<Counts> for AuditLog {
         for repeat in counts.repeats {
             self.append_due(self.act_key(repeat.key), repeat.count);
         }
+        let bits = self.addresses.bits();
         for flood in counts.floods {
             let key = format!(
                 "{:x}-flood-{}-{}-{:?}-{}",
@@ -157,7 +167,7 @@ impl Handler<Counts> for AuditLog {
                 flood.capability,
                 verdict(flood.verdict)
             );
-            self.total(key, flood.count, || flood_record(&flood));
+            self.total(key, flood.count, || flood_record(&flood, &bits));
         }
         for (kind, count) in counts.loss.into_iter().filter(|(kind, _)| LOSSES.contains(&kind.as_str())) {
             let key = format!("{:x}-loss-{kind}", self.load);
@@ -166,8 +176,8 @@ impl Handler<Counts> for AuditLog {
     }
 }
 
-fn flood_record(flood: &Flood) -> Record {
-    let capability = flood.capability.and_then(|bit| Catalogue::builtin().name(bit)).map(str::to_owned);
+fn flood_record(flood: &Flood, bits: &Bits) -> Record {
+    let capability = flood.capability.map(|bit| name_of(bit, bits));
     let what = match &capability {
         Some(name) => format!("obtain capability {name} by {}", verb(flood.access)),
         None => "connect to".to_owned(),

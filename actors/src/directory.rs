@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use actix::prelude::*;
+use policy::capability::{Bits, names_of};
 
 use crate::audit_log::AuditLog;
 use crate::kernel_link::KernelLink;
@@ -23,6 +24,7 @@ struct Addresses {
     keeper: Option<Addr<PolicyKeeper>>,
     audit: Option<Addr<AuditLog>>,
     learners: BTreeMap<String, Addr<Learner>>,
+    bits: Bits,
 }
 
 /// A shared list of addresses.
@@ -49,6 +51,21 @@ impl Directory {
     entry!(registry, set_registry, Registry, "the registry");
     entry!(keeper, set_keeper, PolicyKeeper, "the policy keeper");
     entry!(audit, set_audit, AuditLog, "the audit log");
+
+    /// Bits of the capabilities that operators have added, now or once.
+    pub fn bits(&self) -> Bits {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).bits.clone()
+    }
+
+    /// Enters them, before the kernel uses them.
+    pub fn set_bits(&self, bits: Bits) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).bits = bits;
+    }
+
+    /// The names in a mask that the kernel told.
+    pub fn capabilities(&self, mask: u64) -> Vec<String> {
+        names_of(mask, &self.0.read().unwrap_or_else(PoisonError::into_inner).bits)
+    }
 
     /// Address of a service's learner.
     pub fn learner(&self, service: &str) -> Option<Addr<Learner>> {

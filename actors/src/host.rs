@@ -9,12 +9,21 @@ use policy::host::{HostFacts, Layer, Mount, parse_layers, parse_mountinfo};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ThisHost;
 
+/// The name of this host, which rules may name; empty when it cannot be told.
+pub fn name() -> String {
+    nix::sys::utsname::uname().map(|name| name.nodename().to_string_lossy().into_owned()).unwrap_or_default()
+}
+
 /// The mounts of the host's namespace as text; what [`ThisHost`] reads.
 pub fn mountinfo() -> String {
     fs::read_to_string("/proc/1/mountinfo").or_else(|_| fs::read_to_string("/proc/self/mountinfo")).unwrap_or_default()
 }
 
 impl HostFacts for ThisHost {
+    fn name(&self) -> String {
+        name()
+    }
+
     fn mounts(&self) -> Vec<Mount> {
         parse_mountinfo(&mountinfo())
     }

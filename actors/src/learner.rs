@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use bpf::event::{Object, Why};
-use policy::capability::Catalogue;
 use policy::model::{Model, State};
 
 use crate::assemble::service_model;
@@ -142,7 +141,7 @@ impl Handler<Observed> for Learner {
         match act.why {
             Why::Program => fresh = self.model.observe_program(object, &act.exe, now),
             Why::Capability => {
-                for name in Catalogue::builtin().names(act.capabilities) {
+                for name in self.directory.capabilities(act.capabilities) {
                     granted |= self.model.observe(&name, act.access, &act.exe, object, now);
                 }
             }

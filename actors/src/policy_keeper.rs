@@ -1,15 +1,17 @@
 //! The policy in force: its rules, the models it is compiled with, and the revision on disk.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use actix::prelude::*;
-use policy::capability::Catalogue;
+use policy::capability::remembered;
 use policy::compile::{ServiceModel, service};
 use policy::compiled::Compiled;
 use policy::host::HostFacts;
-use policy::rule::Rule;
+use policy::rule::Policy;
 
 use crate::assemble::{self, Operators};
+use crate::clock;
 use crate::directory::Directory;
 use crate::messages::{Apply, Install, Learned, ModelChanged, Recompile, RevisionNumber};
 use crate::record::Kind;
@@ -19,16 +21,21 @@ use crate::root::ExitNotice;
 type Services = BTreeMap<String, ServiceModel>;
 type Answer = ResponseActFuture<PolicyKeeper, Result<(), String>>;
 
+/// How often the keeper looks whether a rule has come to its end.
+const LOOK: Duration = Duration::from_secs(10);
+
 /// Keeper of the policy.
 pub struct PolicyKeeper {
     directory: Directory,
     store: RevisionStore,
     host: Box<dyn HostFacts>,
     revision: Revision,
-    rules: Vec<Rule>,
+    policy: Policy,
     services: Services,
     operators: Operators,
     broken: Option<String>,
+    /// When the rules were last compiled, milliseconds since 1970, UTC.
+    compiled: i64,
     _notice: ExitNotice,
 }
 
@@ -36,8 +43,8 @@ pub struct PolicyKeeper {
 pub struct Beginning {
     /// The revision in force, or an empty one.
     pub revision: Revision,
-    /// Its rules.
-    pub rules: Vec<Rule>,
+    /// What it says.
+    pub policy: Policy,
     /// The models.
     pub services: Services,
     /// Who may change Bartizan itself.
@@ -56,12 +63,24 @@ impl PolicyKeeper {
         beginning: Beginning,
         notice: ExitNotice,
     ) -> PolicyKeeper {
-        let Beginning { revision, rules, services, operators, broken } = beginning;
-        PolicyKeeper { directory, store, host, revision, rules, services, operators, broken, _notice: notice }
+        let Beginning { revision, policy, services, operators, broken } = beginning;
+        directory.set_bits(revision.bits.clone());
+        PolicyKeeper {
+            directory,
+            store,
+            host,
+            revision,
+            policy,
+            services,
+            operators,
+            broken,
+            compiled: clock::now_ms(),
+            _notice: notice,
+        }
     }
 
-    fn compile(&self, rules: &[Rule]) -> Result<Box<Compiled>, String> {
-        assemble::revision(rules, &self.services, &self.operators, self.host.as_ref()).map(Box::new)
+    fn compile(&self, policy: &Policy) -> Result<Box<Compiled>, String> {
+        assemble::revision(policy, &self.services, &self.operators, self.host.as_ref(), clock::now_ms()).map(Box::new)
     }
 
     /// Has the kernel hold what is in force, compiled afresh.
@@ -70,7 +89,7 @@ impl PolicyKeeper {
             let error = format!("what the kernel holds stays in force as it is, until a policy is applied: {why}");
             return Box::pin(fut::ready(Err(error)));
         }
-        let compiled = match self.compile(&self.rules) {
+        let compiled = match self.compile(&self.policy) {
             Ok(compiled) => compiled,
             Err(error) => return Box::pin(fut::ready(Err(error))),
         };
@@ -90,7 +109,7 @@ impl PolicyKeeper {
         let Some(kernel) = self.directory.kernel() else {
             return Box::pin(fut::ready(Err("enforcement has not started".to_owned())));
         };
-        let mut service = service(Catalogue::builtin(), &self.rules, model);
+        let mut service = service(&self.policy.holding(&self.host.name(), clock::now_ms()), model);
         service.operator = self.operators.contains(&model.name);
         let learned = Learned { name: model.name.clone(), service: Box::new(service) };
         Box::pin(
@@ -104,7 +123,7 @@ impl PolicyKeeper {
     /// Whether a rule says something about a service that the kernel may not have numbered yet: names of rules and
     /// addresses are held per number.
     fn is_named(&self, name: &str) -> bool {
-        self.rules.iter().any(|rule| rule.reach(name).is_some())
+        self.policy.rules.iter().any(|rule| rule.reach(name).is_some())
     }
 }
 
@@ -113,6 +132,15 @@ impl Actor for PolicyKeeper {
 
     fn started(&mut self, context: &mut Context<PolicyKeeper>) {
         context.set_mailbox_capacity(4096);
+        context.run_interval(LOOK, |keeper, context| {
+            let now = clock::now_ms();
+            let since = std::mem::replace(&mut keeper.compiled, now);
+            let ends = |end: i64| (since.min(now)..=since.max(now)).contains(&end);
+            // A clock that was set back brings a rule to life again.
+            if keeper.policy.rules.iter().filter_map(|rule| rule.facts.expires).any(ends) {
+                context.notify(Recompile);
+            }
+        });
     }
 }
 
@@ -152,26 +180,33 @@ impl Handler<Apply> for PolicyKeeper {
 
     fn handle(&mut self, apply: Apply, _: &mut Context<PolicyKeeper>) -> Self::Result {
         let failed = |lines: Vec<String>| AtomicResponse::new(Box::pin(fut::ready(Err(lines))));
-        let rules = match assemble::rules(&apply.files) {
-            Ok(rules) => rules,
+        let kept = &self.revision.bits;
+        let policy = match assemble::policy(&apply.files, kept) {
+            Ok(policy) => policy,
             Err(problems) => return failed(problems.iter().map(ToString::to_string).collect()),
         };
-        let compiled = match self.compile(&rules) {
+        let compiled = match self.compile(&policy) {
             Ok(compiled) => compiled,
             Err(error) => return failed(vec![error]),
         };
-        let revision = Revision::new(self.store.next(), apply.files, &apply.by);
+        let bits = remembered(kept, &policy.catalogue.bits());
+        let revision = Revision::new(self.store.next(), apply.files, bits, &apply.by);
         if let Err(error) = self.store.save(&revision) {
             return failed(vec![format!("revision {} cannot be written: {error}", revision.number)]);
         }
         let Some(kernel) = self.directory.kernel() else {
             return failed(vec!["enforcement has not started".to_owned()]);
         };
+        // The kernel may tell of an act under the new bits before it is answered.
+        self.directory.set_bits(revision.bits.clone());
         let asked = kernel.send(Install(compiled)).into_actor(self);
         AtomicResponse::new(Box::pin(asked.map(move |answer, keeper, _| {
-            answer.map_err(|error| error.to_string()).and_then(|result| result).map_err(|error| vec![error])?;
+            if let Err(error) = answer.map_err(|error| error.to_string()).and_then(|result| result) {
+                keeper.directory.set_bits(keeper.revision.bits.clone());
+                return Err(vec![error]);
+            }
             let number = revision.number;
-            (keeper.rules, keeper.revision, keeper.broken) = (rules, revision, None);
+            (keeper.policy, keeper.revision, keeper.broken) = (policy, revision, None);
             keeper
                 .store
                 .activate(number)

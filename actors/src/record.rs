@@ -2,7 +2,6 @@
 
 use bpf::event::{Act, Object, Why};
 use policy::access::Access;
-use policy::capability::Catalogue;
 use policy::decide::Verdict;
 use serde::{Deserialize, Serialize};
 
@@ -106,9 +105,8 @@ impl Record {
         }
     }
 
-    /// The record of an act that the kernel told.
-    pub fn of_act(act: &Act, rule: Option<&str>) -> Record {
-        let capabilities = Catalogue::builtin().names(act.capabilities);
+    /// The record of an act that the kernel told, with the name of the rule and those of the missing capabilities.
+    pub fn of_act(act: &Act, rule: Option<&str>, capabilities: Vec<String>) -> Record {
         let mut record = Record::plain(kind(act.why), message(act, capabilities.first().map(String::as_str)));
         record.time = clock::rfc3339(clock::ms_of(act.time));
         record.service = Some(act.service.clone());

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
+use policy::capability::Bits;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -24,7 +25,7 @@ pub struct PolicyFile {
 pub struct Revision {
     /// Its number; 0 is the empty policy before any revision.
     pub number: u64,
-    /// SHA-256 over paths and texts, hexadecimal.
+    /// SHA-256 over bits, paths and texts, hexadecimal.
     pub digest: String,
     /// RFC 3339.
     pub time: String,
@@ -32,18 +33,26 @@ pub struct Revision {
     pub by: String,
     /// What it was made of.
     pub files: Vec<PolicyFile>,
+    /// Bits of the capabilities that operators have added, now or once.
+    #[serde(default)]
+    pub bits: Bits,
 }
 
 impl Revision {
     /// A revision of these files.
-    pub fn new(number: u64, files: Vec<PolicyFile>, by: &str) -> Revision {
-        let digest = digest(&files);
-        Revision { number, digest, time: clock::rfc3339(clock::now_ms()), by: by.to_owned(), files }
+    pub fn new(number: u64, files: Vec<PolicyFile>, bits: Bits, by: &str) -> Revision {
+        let digest = digest(&files, &bits);
+        Revision { number, digest, time: clock::rfc3339(clock::now_ms()), by: by.to_owned(), files, bits }
     }
 }
 
-fn digest(files: &[PolicyFile]) -> String {
+fn digest(files: &[PolicyFile], bits: &Bits) -> String {
     let mut hash = Sha256::new();
+    for (name, bit) in bits {
+        hash.update((name.len() as u64).to_le_bytes());
+        hash.update(name);
+        hash.update([*bit]);
+    }
     for file in files {
         // Lengths keep "ab" + "c" apart from "a" + "bc".
         hash.update((file.path.len() as u64).to_le_bytes());
@@ -121,7 +130,7 @@ impl RevisionStore {
         let text = fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
         let revision: Revision =
             serde_json::from_slice(&text).map_err(|error| format!("{}: {error}", file.display()))?;
-        if revision.digest == digest(&revision.files) {
+        if revision.digest == digest(&revision.files, &revision.bits) {
             Ok(revision)
         } else {
             Err(format!("{}: the files in it do not fit its digest", file.display()))
@@ -141,12 +150,12 @@ mod tests {
         let active = || store.last_good().map(|(revision, _)| revision);
         assert_eq!((active().unwrap(), store.next()), (None, 1));
         let files = vec![PolicyFile { path: "a.toml".into(), text: "[[rule]]".into() }];
-        let revision = Revision::new(1, files.clone(), "root");
+        let revision = Revision::new(1, files.clone(), Bits::from([("PAYROLL".to_owned(), 15)]), "root");
         store.save(&revision).unwrap();
         assert_eq!(active().unwrap(), None, "saved is not active");
         store.activate(1).unwrap();
         assert_eq!(active().unwrap().as_ref(), Some(&revision));
-        store.save(&Revision::new(2, files, "root")).unwrap();
+        store.save(&Revision::new(2, files, Bits::new(), "root")).unwrap();
         store.activate(2).unwrap();
         let spoil = |number: u64| {
             let file = directory.path().join(format!("{number}/revision.json"));

@@ -1,12 +1,10 @@
 //! What common services need, as data: `baseline/services.toml`. A service with a baseline still learns.
 
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use crate::access::{Access, Masks};
-use crate::capability::Catalogue;
+use crate::capability::Grants;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,7 +23,7 @@ struct Entry {
     /// `traced`, `pkg` or `doc`.
     known_from: String,
     #[serde(default)]
-    grants: BTreeMap<String, Vec<Access>>,
+    grants: Grants,
 }
 
 const TEXT: &str = include_str!("../baseline/services.toml");
@@ -43,17 +41,14 @@ fn named(patterns: &[String], service: &str) -> bool {
 }
 
 /// What a service is known to need before it was ever seen.
-pub fn grants(service: &str) -> Masks {
-    let catalogue = Catalogue::builtin();
-    let mut masks = Masks::NONE;
+pub fn grants(service: &str) -> Grants {
+    let mut grants = Grants::new();
     for entry in FILE.baseline.iter().filter(|entry| named(&entry.services, service)) {
         for (capability, accesses) in &entry.grants {
-            if let Some(bit) = catalogue.index(capability) {
-                accesses.iter().for_each(|access| masks.insert(*access, 1 << bit));
-            }
+            grants.entry(capability.clone()).or_default().extend(accesses);
         }
     }
-    masks
+    grants
 }
 
 /// Where the baseline of a service is known from, if it has one.
@@ -85,6 +80,8 @@ pub fn opens_sessions(service: &str) -> bool {
 #[allow(clippy::expect_used)]
 mod tests {
     use super::*;
+    use crate::access::Access;
+    use crate::capability::Catalogue;
 
     #[test]
     fn the_file_is_whole_and_names_known_capabilities() {
@@ -100,8 +97,8 @@ mod tests {
 
     #[test]
     fn templates_globs_and_exemptions_are_found() {
-        assert_eq!(grants("nginx").get(Access::Read), 1 << 5);
-        assert!(grants("postgresql-15").get(Access::Read) & 1 << 5 != 0);
+        assert_eq!(Catalogue::builtin().masks(&grants("nginx")).get(Access::Read), 1 << 5);
+        assert!(grants("postgresql-15").get("USERS").is_some_and(|accesses| accesses.contains(&Access::Read)));
         assert!(grants("http-server").is_empty());
         assert!(is_exempt("systemd-journald") && is_exempt("bartizand") && !is_exempt("nginx"));
         assert!(opens_sessions("ssh") && !opens_sessions("nginx"));

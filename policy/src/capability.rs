@@ -1,11 +1,18 @@
 //! The capability catalogue: `catalogue/*.toml`, read at first use.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use crate::access::Access;
+use crate::access::{Access, Masks};
 use crate::pattern::Pattern;
+
+/// Capabilities by name with accesses, so that what is kept outlives a change of bits.
+pub type Grants = BTreeMap<String, BTreeSet<Access>>;
+
+/// Most capabilities in all: each is a bit of a mask.
+pub const CAPABILITIES_MAX: usize = 64;
 
 /// One capability: a named bundle of acts that services need and attackers want.
 #[derive(Clone, Debug, Deserialize)]
@@ -13,7 +20,8 @@ use crate::pattern::Pattern;
 pub struct Capability {
     /// Upper case, e.g. `USERS_ADMIN`.
     pub name: String,
-    /// Its bit in every mask.
+    /// Its bit in every mask; what operators add is numbered by [`Catalogue::with`].
+    #[serde(default)]
     pub bit: u8,
     /// One line for people.
     pub description: String,
@@ -104,6 +112,50 @@ impl Catalogue {
         &CATALOGUE
     }
 
+    /// This catalogue and what operators add. A name keeps the bit that it had before, so that what the kernel counts
+    /// under a bit goes on to mean the same; a new one gets a bit that no name has had, as long as there is one.
+    pub fn with(mut self, more: impl IntoIterator<Item = Capability>, kept: &Bits) -> Catalogue {
+        let more: Vec<Capability> = more.into_iter().collect();
+        let built_in = self.all();
+        let taken = |names: &dyn Fn(&str) -> bool| {
+            kept.iter()
+                .filter(|(name, _)| names(name))
+                .fold(built_in, |mask, (_, bit)| mask | 1u64.checked_shl((*bit).into()).unwrap_or(0))
+        };
+        let ever = taken(&|_| true);
+        let mut now = taken(&|name| more.iter().any(|one| one.name == name));
+        for mut capability in more {
+            let free = |mask: u64| (0..64).find(|bit| mask >> bit & 1 == 0);
+            let Some(bit) = kept.get(&capability.name).copied().or_else(|| free(ever | now)).or_else(|| free(now))
+            else {
+                // `syntax` refuses more than there are bits.
+                continue;
+            };
+            now |= 1 << bit;
+            capability.bit = bit;
+            self.capabilities.push(capability);
+        }
+        self.capabilities.sort_by_key(|capability| capability.bit);
+        self
+    }
+
+    /// The bits of what operators added.
+    pub fn bits(&self) -> Bits {
+        let own = self.iter().filter(|one| Catalogue::builtin().index(&one.name).is_none());
+        own.map(|one| (one.name.clone(), one.bit)).collect()
+    }
+
+    /// Grants as bits. A capability that is not in this catalogue grants nothing.
+    pub fn masks(&self, grants: &Grants) -> Masks {
+        let mut masks = Masks::NONE;
+        for (name, accesses) in grants {
+            if let Some(bit) = self.index(name) {
+                accesses.iter().for_each(|access| masks.insert(*access, 1 << bit));
+            }
+        }
+        masks
+    }
+
     /// The bit of a capability by its name or one of its other spellings.
     pub fn index(&self, name: &str) -> Option<u8> {
         self.capabilities
@@ -119,10 +171,8 @@ impl Catalogue {
 
     /// The names in a mask, in catalogue order; a bit without a capability is named by its number.
     pub fn names(&self, mask: u64) -> Vec<String> {
-        (0..64)
-            .filter(|bit| mask >> bit & 1 == 1)
-            .map(|bit| self.name(bit).map_or_else(|| format!("CAPABILITY_{bit}"), str::to_owned))
-            .collect()
+        let name = |bit: u8| self.name(bit).map_or_else(|| format!("CAPABILITY_{bit}"), str::to_owned);
+        (0..64).filter(|bit| mask >> bit & 1 == 1).map(name).collect()
     }
 
     /// The mask of every capability there is.
@@ -141,6 +191,27 @@ impl Catalogue {
         let near = self.iter().map(|capability| (distance(&capability.name, &wanted), capability.name.as_str())).min();
         near.filter(|(distance, _)| *distance <= wanted.len() / 3).map(|(_, name)| name)
     }
+}
+
+/// The bits of capabilities that operators added, now or once, by name.
+pub type Bits = BTreeMap<String, u8>;
+
+/// The name of a bit, whether its capability is in force or was once.
+pub fn name_of(bit: u8, bits: &Bits) -> String {
+    let own = || bits.iter().find(|(_, known)| **known == bit).map(|(name, _)| name.clone());
+    let built_in = Catalogue::builtin().name(bit).map(str::to_owned);
+    built_in.or_else(own).unwrap_or_else(|| format!("CAPABILITY_{bit}"))
+}
+
+/// The names in a mask, in the order of the bits.
+pub fn names_of(mask: u64, bits: &Bits) -> Vec<String> {
+    (0..64).filter(|bit| mask >> bit & 1 == 1).map(|bit| name_of(bit, bits)).collect()
+}
+
+/// What is remembered of the bits when these are in force: names that are gone keep theirs until another needs it.
+pub fn remembered(kept: &Bits, now: &Bits) -> Bits {
+    let gone = kept.iter().filter(|(name, bit)| !now.contains_key(*name) && now.values().all(|used| used != *bit));
+    now.iter().chain(gone).map(|(name, bit)| (name.clone(), *bit)).collect()
 }
 
 /// How many letters are to be added, removed or changed to make one text of the other.
@@ -208,6 +279,27 @@ mod tests {
         assert_eq!(nearest("HOST_CONFIG"), Some("HOSTS_CONFIG"));
         assert_eq!((nearest("NOPE"), nearest("")), (None, None));
         assert_eq!((distance("kitten", "sitting"), distance("", "abc"), distance("abc", "")), (3, 3, 3));
+    }
+
+    #[test]
+    fn a_name_keeps_its_bit_and_a_new_one_takes_no_used_one_while_there_are_others() {
+        let one = |name: &str| Capability { name: name.to_owned(), ..Catalogue::builtin().capabilities[0].clone() };
+        let with = |names: &[&str], kept: &Bits| {
+            Catalogue::builtin().clone().with(names.iter().map(|name| one(name)), kept).bits()
+        };
+        let first = with(&["B", "A"], &Bits::new());
+        assert_eq!(first, Bits::from([("B".to_owned(), 15), ("A".to_owned(), 16)]));
+        let second = with(&["C", "A"], &first);
+        assert_eq!(second, Bits::from([("C".to_owned(), 17), ("A".to_owned(), 16)]));
+        let kept = remembered(&first, &second);
+        assert_eq!(names_of(1 << 15 | 1 << 17 | 1 << 6, &kept), ["USERS_ADMIN", "B", "C"]);
+        let many: Vec<String> = (0..49).map(|number| format!("M{number}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let third = with(&many, &kept);
+        assert_eq!(third.len(), 49);
+        let distinct: BTreeSet<u8> = third.values().copied().collect();
+        assert_eq!((distinct.len(), distinct.first(), distinct.last()), (49, Some(&15), Some(&63)));
+        assert_eq!(remembered(&kept, &third), third, "no bit is left for those that are gone");
     }
 
     #[test]

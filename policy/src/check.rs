@@ -1,11 +1,12 @@
 //! What is wrong with rules that read well.
 
 use crate::place::Problem;
-use crate::rule::Rule;
+use crate::rule::{Policy, Rule};
 use crate::selftest;
 
 /// Every rule that must not be applied as it stands.
-pub fn check(rules: &[Rule]) -> Vec<Problem> {
+pub fn check(policy: &Policy) -> Vec<Problem> {
+    let rules = &policy.rules;
     let wild = rules.iter().filter(|rule| is_wild(rule) && rule.prevents() && !rule.breaks_hosts).map(wild);
     wild.chain(rules.iter().filter(|rule| rule.name == selftest::RULE).map(taken)).collect()
 }

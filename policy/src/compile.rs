@@ -12,15 +12,14 @@ use std::path::PathBuf;
 
 pub use services::service;
 
-use crate::access::Masks;
-use crate::capability::Catalogue;
+use crate::capability::Grants;
 use crate::compiled::{
     Compiled, DECIDED_MAX, EDGES_MAX, GLOBS_MAX, LABELS_MAX, NODES_MAX, OUTBOUND_MAX, PORT_RANGES_MAX, SERVICES_MAX,
     STARTS_MAX,
 };
 use crate::host::HostFacts;
 use crate::model::State;
-use crate::rule::Rule;
+use crate::rule::Policy;
 
 /// A service and what its model grants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,14 +29,14 @@ pub struct ServiceModel {
     /// Where it stands.
     pub state: State,
     /// What its model grants, its baseline included.
-    pub granted: Masks,
+    pub granted: Grants,
 }
 
 /// What a revision is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {
-    /// The operator's rules.
-    pub rules: &'a [Rule],
+    /// The operator's word.
+    pub policy: &'a Policy,
     /// Every service that is known.
     pub services: &'a [ServiceModel],
     /// Bartizan's own trees and files, which no labelled service may write.
@@ -70,13 +69,14 @@ pub enum CompileError {
 }
 
 /// Compiles a revision for this host.
-pub fn compile(catalogue: &Catalogue, input: &Input<'_>, host: &dyn HostFacts) -> Result<Compiled, CompileError> {
+pub fn compile(input: &Input<'_>, host: &dyn HostFacts) -> Result<Compiled, CompileError> {
     let mut compiled = Compiled::default();
+    let Policy { catalogue, rules } = input.policy;
     let patterns = labels::patterns(catalogue, input.own, host)?;
     trie::build(&mut compiled, &patterns, &host.mounts(), &host.layers())?;
-    compiled.rules = input.rules.iter().map(|rule| rule.name.clone()).collect();
-    services::fill(&mut compiled, catalogue, input);
-    outbound::fill(&mut compiled, input.rules);
+    compiled.rules = rules.iter().map(|rule| rule.name.clone()).collect();
+    services::fill(&mut compiled, input);
+    outbound::fill(&mut compiled, rules);
     compiled.operations = labels::operations(catalogue);
     fits(&compiled)?;
     Ok(compiled)

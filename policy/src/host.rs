@@ -28,6 +28,10 @@ pub struct Layer {
 
 /// Facts about the host that turn names of policy into places in file systems.
 pub trait HostFacts {
+    /// The name of the host, which rules may name.
+    fn name(&self) -> String {
+        String::new()
+    }
     /// All mounts of the host's namespace.
     fn mounts(&self) -> Vec<Mount>;
     /// The layers of all overlays among them.

@@ -5,16 +5,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::access::{Access, Masks};
-use crate::capability::Catalogue;
+use crate::access::Access;
+use crate::capability::{CAPABILITIES_MAX, Grants};
 
 /// Version of the file format that this build writes and reads.
 pub const FORMAT: u32 = 1;
 const MAGIC: &[u8; 4] = b"BZMD";
 /// Most programs that one model names; what comes later is counted in the kernel's own bounds but not kept.
 const PROGRAMS_MAX: usize = 1024;
-/// Most capabilities that one model names: there are 64 bits.
-const CAPABILITIES_MAX: usize = 64;
 
 /// Where a service stands, see design section 9.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -125,15 +123,10 @@ impl Model {
         self.since = now;
     }
 
-    /// The grants as bits. A capability that the catalogue does not know grants nothing.
-    pub fn masks(&self, catalogue: &Catalogue) -> Masks {
-        let mut masks = Masks::NONE;
-        for (name, accesses) in &self.granted {
-            if let Some(bit) = catalogue.index(name) {
-                accesses.keys().for_each(|access| masks.insert(*access, 1 << bit));
-            }
-        }
-        masks
+    /// The grants without their evidence.
+    pub fn grants(&self) -> Grants {
+        let names = self.granted.iter();
+        names.map(|(name, accesses)| (name.clone(), accesses.keys().copied().collect())).collect()
     }
 
     /// Joins what another model of the same service knows: commutative, associative and idempotent. Of more than a

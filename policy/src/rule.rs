@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::access::Access;
+use crate::capability::Catalogue;
 use crate::place::Place;
 
 /// What a rule says about a capability, see design section 6.
@@ -61,8 +62,23 @@ pub struct Outbound {
     pub prevent: bool,
 }
 
+/// The operator's word, whole.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// The capabilities that are built in, and those that the operator adds.
+    pub catalogue: Catalogue,
+    /// The rules, in the order of the files and their lines.
+    pub rules: Vec<Rule>,
+}
+
+impl Default for Policy {
+    fn default() -> Policy {
+        Policy { catalogue: Catalogue::builtin().clone(), rules: Vec::new() }
+    }
+}
+
 /// One rule.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rule {
     /// Its name, which audit records carry; unique in a policy.
     pub name: String,
@@ -78,6 +94,39 @@ pub struct Rule {
     pub breaks_hosts: bool,
     /// Where it stands.
     pub place: Place,
+    /// For whom and how long it holds, and what people want to know about it.
+    pub facts: Facts,
+}
+
+/// What a rule says beside what it does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Names of hosts on which it holds, `a*`, `*a` or `*`; empty: on all.
+    pub hosts: Vec<String>,
+    /// When it ends, milliseconds since 1970, UTC.
+    pub expires: Option<i64>,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// Why it is there.
+    pub reason: Option<String>,
+    /// Words to find it by.
+    pub tags: Vec<String>,
+}
+
+impl Facts {
+    /// Whether the rule holds on this host at this time, milliseconds since 1970, UTC.
+    pub fn hold(&self, host: &str, now: i64) -> bool {
+        let here = self.hosts.is_empty() || self.hosts.iter().any(|pattern| reach(pattern, host).is_some());
+        here && self.expires.is_none_or(|end| now < end)
+    }
+}
+
+impl Policy {
+    /// The rules that hold on this host at this time, with every capability.
+    pub fn holding(&self, host: &str, now: i64) -> Policy {
+        let rules = self.rules.iter().filter(|rule| rule.facts.hold(host, now)).cloned().collect();
+        Policy { catalogue: self.catalogue.clone(), rules }
+    }
 }
 
 /// How exactly a rule names a service: the narrower match wins over the wider.
@@ -132,13 +181,8 @@ mod tests {
     #[test]
     fn the_narrower_match_counts() {
         let rule = |services: &[&str]| Rule {
-            name: "r".to_owned(),
             services: services.iter().map(|name| (*name).to_owned()).collect(),
-            violations: None,
-            capabilities: BTreeMap::new(),
-            outbound: None,
-            breaks_hosts: false,
-            place: Place::default(),
+            ..Rule::default()
         };
         assert_eq!(rule(&["*", "web-1"]).reach("web-1"), Some(Reach::Name));
         assert_eq!(rule(&["*", "web-*"]).reach("web-1"), Some(Reach::Glob));

@@ -1,10 +1,9 @@
 //! What `bartizan selftest` acts on: a service, a directory and a rule that are part of every revision, so that a test of
 //! what is refused takes no change of the operator's policy.
 
-use crate::capability::Catalogue;
+use crate::capability::{Catalogue, Grants};
 use crate::compile::ServiceModel;
 use crate::model::State;
-use crate::place::Place;
 use crate::rule::{Destination, Effect, Outbound, Rule};
 
 /// The service; each group of acts is an instance of this template.
@@ -20,24 +19,22 @@ pub const PORT: u16 = 9;
 
 /// Everything is prevented, whatever the operator's rules say: the name in full wins over any glob, and `prevent` over
 /// every other word.
-pub fn rule() -> Rule {
-    let capabilities = Catalogue::builtin().iter().map(|one| ((one.bit, None), Effect::Prevent)).collect();
+pub fn rule(catalogue: &Catalogue) -> Rule {
+    let capabilities = catalogue.iter().map(|one| ((one.bit, None), Effect::Prevent)).collect();
     let loopback = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 1];
     let destination = Destination { address: loopback, bits: 128, ports: vec![(PORT, PORT)] };
     Rule {
         name: RULE.to_owned(),
         services: vec![SERVICE.to_owned()],
-        violations: None,
         capabilities,
         outbound: Some(Outbound { deny: vec![destination], prevent: true }),
-        breaks_hosts: false,
-        place: Place::default(),
+        ..Rule::default()
     }
 }
 
 /// It never learns, and so has no model on disk.
 pub fn model() -> ServiceModel {
-    ServiceModel { name: SERVICE.to_owned(), state: State::Active, granted: crate::access::Masks::NONE }
+    ServiceModel { name: SERVICE.to_owned(), state: State::Active, granted: Grants::new() }
 }
 
 #[cfg(test)]
@@ -54,9 +51,9 @@ mod tests {
             let text = format!(
                 "[[rule]]\nname = \"a\"\nservices = [\"{services}\"]\n[rule.capabilities]\nSHELL = \"allow\"\n\"SSH.write\" = \"disable\"\n"
             );
-            let mut rules = parse("p", &text).expect("a rule");
-            rules.push(rule());
-            let held = service(Catalogue::builtin(), &rules, &model());
+            let mut policy = parse("p", &text).expect("a rule");
+            policy.rules.push(rule(&policy.catalogue));
+            let held = service(&policy, &model());
             for access in Access::ALL {
                 assert_eq!(
                     held.subject.prevent.get(access),

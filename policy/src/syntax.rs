@@ -1,5 +1,7 @@
 //! Policy files: TOML in, rules out, or every problem with its place. A file with a problem gives no rule at all.
 
+mod capability;
+mod facts;
 mod outbound;
 mod reader;
 mod scope;
@@ -10,60 +12,101 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::access::Access;
+use crate::capability::{Bits, Catalogue};
 use crate::place::{Place, Problem};
-use crate::rule::{Effect, Rule, Violations};
+use crate::rule::{Effect, Policy, Rule, Violations};
 use reader::Reader;
 
 /// Reads one file. `file` is its name in messages.
-pub fn parse(file: &str, text: &str) -> Result<Vec<Rule>, Vec<Problem>> {
-    parse_all([(file, text)])
+pub fn parse(file: &str, text: &str) -> Result<Policy, Vec<Problem>> {
+    parse_all([(file, text)], &Bits::new())
 }
 
-/// Reads several files as one policy: names of rules are unique across them.
-pub fn parse_all<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Vec<Rule>, Vec<Problem>> {
-    let mut rules: Vec<Rule> = Vec::new();
-    let mut problems = Vec::new();
-    for (file, text) in files {
-        let (found, mut wrong) = one_file(file, text);
-        for rule in found {
-            if let Some(first) = rules.iter().find(|known| known.name == rule.name) {
-                let message = format!("expected a name of its own, as {} has this one already", first.place);
-                wrong.push(Problem { place: rule.place.clone(), message, text: rule.name.clone() });
-            }
-            rules.push(rule);
+/// Reads several files as one policy: names of rules and of capabilities are unique across them, and a rule may name a
+/// capability of any file. `kept`: the bits that capabilities of operators have or had.
+pub fn parse_all<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>, kept: &Bits) -> Result<Policy, Vec<Problem>> {
+    let files: Vec<File<'a>> = files.into_iter().map(File::read).collect();
+    let mut problems: Vec<Vec<Problem>> = files.iter().map(|file| file.problems.clone()).collect();
+    let mut own: Vec<capability::Placed> = Vec::new();
+    for (file, wrong) in files.iter().zip(&mut problems) {
+        let mut reader = Reader::new(file.name, file.text, Catalogue::builtin());
+        for raw in file.tables(&mut reader, "capability") {
+            own.extend(capability::read(&mut reader, raw, &own));
         }
-        wrong.sort_by_key(|problem| (problem.place.line, problem.place.column));
-        problems.append(&mut wrong);
+        wrong.append(&mut reader.problems);
     }
-    if problems.is_empty() { Ok(rules) } else { Err(problems) }
+    let catalogue = Catalogue::builtin().clone().with(own.into_iter().map(|(capability, _)| capability), kept);
+    let mut rules: Vec<Rule> = Vec::new();
+    for (file, wrong) in files.iter().zip(&mut problems) {
+        let mut reader = Reader::new(file.name, file.text, &catalogue);
+        for found in
+            file.tables(&mut reader, "rule").iter().filter_map(|raw| rule(&mut reader, raw)).collect::<Vec<_>>()
+        {
+            if let Some(first) = rules.iter().find(|known| known.name == found.name) {
+                let message = format!("expected a name of its own, as {} has this one already", first.place);
+                wrong.push(Problem { place: found.place.clone(), message, text: found.name.clone() });
+            }
+            rules.push(found);
+        }
+        wrong.append(&mut reader.problems);
+        wrong.sort_by_key(|problem| (problem.place.line, problem.place.column));
+    }
+    let problems = problems.concat();
+    if problems.is_empty() { Ok(Policy { catalogue, rules }) } else { Err(problems) }
 }
 
-/// The rules that could be read, and everything that is wrong.
-fn one_file(file: &str, text: &str) -> (Vec<Rule>, Vec<Problem>) {
-    let mut reader = Reader::new(file, text);
-    let (root, errors) = DeTable::parse_recoverable(text);
-    if !errors.is_empty() {
-        // What was recovered may lack what stands behind the error: it is not looked at.
-        errors.iter().for_each(|error| reader.syntax(error));
-        return (Vec::new(), reader.problems);
-    }
-    reader.keys(root.get_ref(), &["rule"]);
-    let rules = match root.get_ref().get("rule") {
-        None => Vec::new(),
-        Some(value) => match value.get_ref() {
-            DeValue::Array(raw) => raw.iter().filter_map(|raw| rule(&mut reader, raw)).collect(),
-            _ => {
-                reader.refuse(value, "expected `[[rule]]`, with two brackets on each side");
-                Vec::new()
-            }
-        },
-    };
-    (rules, reader.problems)
+/// A file as TOML.
+struct File<'a> {
+    name: &'a str,
+    text: &'a str,
+    root: Option<Spanned<DeTable<'a>>>,
+    problems: Vec<Problem>,
 }
+
+impl<'a> File<'a> {
+    fn read((name, text): (&'a str, &'a str)) -> File<'a> {
+        let mut reader = Reader::new(name, text, Catalogue::builtin());
+        let (root, errors) = DeTable::parse_recoverable(text);
+        errors.iter().for_each(|error| reader.syntax(error));
+        // What was recovered may lack what stands behind the error: it is not looked at.
+        let root = errors.is_empty().then_some(root);
+        if let Some(root) = &root {
+            reader.keys(root.get_ref(), &["rule", "capability"]);
+        }
+        File { name, text, root, problems: reader.problems }
+    }
+
+    /// The elements of `[[KEY]]`.
+    fn tables(&self, reader: &mut Reader<'_>, key: &str) -> &[Spanned<DeValue<'a>>] {
+        let Some(value) = self.root.as_ref().and_then(|root| root.get_ref().get(key)) else { return &[] };
+        match value.get_ref() {
+            DeValue::Array(raw) => raw,
+            _ => {
+                reader.refuse(value, format!("expected `[[{key}]]`, with two brackets on each side"));
+                &[]
+            }
+        }
+    }
+}
+
+/// Keys of a rule, in the order of `docs/policy.md`.
+const KEYS: [&str; 11] = [
+    "name",
+    "services",
+    "violations",
+    "capabilities",
+    "outbound",
+    "breaks_hosts",
+    "hosts",
+    "expires",
+    "owner",
+    "reason",
+    "tags",
+];
 
 fn rule(reader: &mut Reader<'_>, raw: &Spanned<DeValue<'_>>) -> Option<Rule> {
     let table = reader.table(raw, "expected `[[rule]]`")?;
-    reader.keys(table, &["name", "services", "violations", "capabilities", "outbound", "breaks_hosts"]);
+    reader.keys(table, &KEYS);
     let name = name(reader, raw, table);
     let services = match table.get("services") {
         Some(value) => scope::services(reader, value),
@@ -82,9 +125,10 @@ fn rule(reader: &mut Reader<'_>, raw: &Spanned<DeValue<'_>>) -> Option<Rule> {
     let violations = table.get("violations").and_then(|value| violations(reader, value));
     let capabilities = table.get("capabilities").map(|value| capabilities(reader, value)).unwrap_or_default();
     let outbound = table.get("outbound").and_then(|value| outbound::read(reader, value));
+    let facts = facts::read(reader, table);
     // Not before everything has been looked at.
     let (name, place) = name?;
-    Some(Rule { name, services, violations, capabilities, outbound, breaks_hosts, place })
+    Some(Rule { name, services, violations, capabilities, outbound, breaks_hosts, place, facts })
 }
 
 /// The name and where it stands.

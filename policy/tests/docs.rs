@@ -32,9 +32,9 @@ fn every_example_is_read_and_compiles() {
     let examples: Vec<String> = blocks().into_iter().filter(|(kind, _)| kind == "toml").map(|(_, text)| text).collect();
     assert!(examples.len() >= 5, "{}", examples.len());
     for text in examples {
-        let rules = parse("example", &text).unwrap_or_else(|problems| panic!("{text}\n{problems:?}"));
-        assert_eq!(check(&rules), [], "{text}");
-        compile(Catalogue::builtin(), &Input { rules: &rules, services: &[], own: &[] }, &BareHost).unwrap();
+        let policy = parse("example", &text).unwrap_or_else(|problems| panic!("{text}\n{problems:?}"));
+        assert_eq!(check(&policy), [], "{text}");
+        compile(&Input { policy: &policy, services: &[], own: &[] }, &BareHost).unwrap();
     }
 }
 
@@ -45,7 +45,7 @@ fn every_refusal_is_the_real_one() {
     assert_eq!(refused.len(), 2);
     for pair in refused {
         let problems = match parse("10-shells.toml", &pair[0].1) {
-            Ok(rules) => check(&rules),
+            Ok(policy) => check(&policy),
             Err(problems) => problems,
         };
         let told: String = problems.iter().map(|problem| format!("{problem}\n")).collect();

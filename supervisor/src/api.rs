@@ -100,10 +100,6 @@ fn running_kernel() -> String {
     nix::sys::utsname::uname().map(|name| name.release().to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-fn running_host() -> String {
-    nix::sys::utsname::uname().map(|name| name.nodename().to_string_lossy().into_owned()).unwrap_or_default()
-}
-
 /// One hook.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct HookStatus {

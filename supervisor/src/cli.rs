@@ -236,9 +236,9 @@ fn check(path: &std::path::Path) -> u8 {
             return BAD_INPUT;
         }
     };
-    match actors::assemble::rules(&files) {
-        Ok(rules) => {
-            println!("{} files, {} rules: good", files.len(), rules.len());
+    match actors::assemble::policy(&files, &policy::capability::Bits::new()) {
+        Ok(policy) => {
+            println!("{} files, {} rules: good", files.len(), policy.rules.len());
             GOOD
         }
         Err(problems) => {

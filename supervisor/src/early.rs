@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use actors::assemble;
+use actors::clock::now_ms;
 use actors::host::ThisHost;
 use actors::model_store::ModelStore;
 use actors::revision_store::RevisionStore;
@@ -23,7 +24,7 @@ pub fn run(config: &Config) -> Result<String, String> {
     let Some(revision) = revision else {
         return Ok("there is no revision yet: nothing is enforced before the daemon starts".to_owned());
     };
-    let rules = assemble::rules(&revision.files)
+    let policy = assemble::policy(&revision.files, &revision.bits)
         .map_err(|problems| problems.first().map(ToString::to_string).unwrap_or_default())?;
     let (models, broken) =
         ModelStore::new(PathBuf::from(MODELS)).read().map_err(|error| format!("{MODELS}: {error}"))?;
@@ -33,7 +34,7 @@ pub fn run(config: &Config) -> Result<String, String> {
     }
     let services: BTreeMap<String, ServiceModel> =
         models.iter().map(|model| (model.service.clone(), assemble::service_model(model))).collect();
-    let compiled = assemble::revision(&rules, &services, &config.operators, &ThisHost)?;
+    let compiled = assemble::revision(&policy, &services, &config.operators, &ThisHost, now_ms())?;
     let mut opened = bpf::enforcement::open().map_err(|error| error.to_string())?;
     if opened.adopted && !passed_over.is_empty() {
         return Ok("what the kernel holds stays in force as it is".to_owned());

@@ -57,6 +57,9 @@ pub async fn start(config: &Config, enforce: bool) -> Result<Directory, StartErr
     directory.set_root(root.clone());
     let opened = if enforce { Some(open()?) } else { None };
     let (load, adopted, opened) = identity(opened)?;
+    // What the kernel tells first may be about what an operator's capability needs.
+    let (active, _) = RevisionStore::new(PathBuf::from(REVISIONS)).last_good()?;
+    directory.set_bits(active.unwrap_or_default().bits);
     supervise(&root, "audit log", audit(directory.clone(), load)).await?;
     let store = ModelStore::new(PathBuf::from(MODELS));
     let (models, aside) = store.load(now_ms()).map_err(|error| format!("{MODELS}: {error}"))?;
@@ -104,8 +107,8 @@ async fn supervise(root: &Addr<Root>, name: &str, start: Start) -> Result<(), St
 
 fn audit(directory: Directory, load: u64) -> Start {
     Box::new(move |notice| {
-        let log = AuditLog::open(Path::new(AUDIT), Path::new(GENERATIONS), load, notice);
-        log.map_err(|error| format!("{AUDIT}: {error}"))?.run(&directory);
+        let log = AuditLog::open(Path::new(AUDIT), Path::new(GENERATIONS), load, directory.clone(), notice);
+        log.map_err(|error| format!("{AUDIT}: {error}"))?.run();
         Ok(())
     })
 }
@@ -137,11 +140,11 @@ fn keeper(directory: Directory, operators: Operators, adopted: bool) -> Start {
         }
         let broken = passed_over.into_iter().next().filter(|_| adopted);
         let revision = revision.unwrap_or_default();
-        let rules = assemble::rules(&revision.files)
+        let policy = assemble::policy(&revision.files, &revision.bits)
             .map_err(|problems| problems.first().map(ToString::to_string).unwrap_or_default())?;
         let (models, _) = ModelStore::new(PathBuf::from(MODELS)).read().map_err(|error| error.to_string())?;
         let services = models.iter().map(|model| (model.service.clone(), assemble::service_model(model))).collect();
-        let beginning = Beginning { revision, rules, services, operators: operators.clone(), broken };
+        let beginning = Beginning { revision, policy, services, operators: operators.clone(), broken };
         let keeper = PolicyKeeper::new(directory.clone(), store, Box::new(ThisHost), beginning, notice);
         directory.set_keeper(keeper.start());
         Ok(())

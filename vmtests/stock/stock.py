@@ -78,8 +78,8 @@ def main(names):
     said("installed", started)
     lives = [Life(one) for one in services]
     rotating = Life(rotation)
-    for life in lives:
-        promise(life.settles(True), f"{life.name} runs after its installation: {life.words()}")
+    resting = [f"{life.name}: {life.words()}" for life in lives if not life.settles(True)]
+    promise(not resting, "all run after their installation:\n" + "\n".join(resting))
     cycle(lives, rotating, None, started)
     failed = [failure for life in [*lives, rotating] for failure in life.failures]
     promise(not failed, f"while learning all goes well: {failed}")

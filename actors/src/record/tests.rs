@@ -22,7 +22,7 @@ pub(crate) fn act(access: Access, object: Object) -> Act {
 }
 
 fn message_of(access: Access, object: Object) -> String {
-    Record::of_act(&act(access, object), None).message
+    Record::of_act(&act(access, object), None, vec!["USERS_ADMIN".to_owned()]).message
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn messages_are_exactly_those_of_the_contract() {
         Object::Destination { address: "203.0.113.7".parse().unwrap(), port: 25, protocol: "tcp".into() },
     );
     out.why = Why::Outbound;
-    let text = Record::of_act(&out, Some("no mail")).message;
+    let text = Record::of_act(&out, Some("no mail"), Vec::new()).message;
     assert_eq!(text, "Service http-server attempted an outbound connection to 203.0.113.7:25/tcp");
 }
 
@@ -76,14 +76,14 @@ fn every_field_is_there_and_what_does_not_apply_is_null() {
 
 #[test]
 fn names_cannot_act_on_a_terminal() {
-    let record = Record::of_act(&act(Access::Write, Object::Path("/tmp/a\n\u{1b}[31m".into())), None);
+    let record = Record::of_act(&act(Access::Write, Object::Path("/tmp/a\n\u{1b}[31m".into())), None, Vec::new());
     assert_eq!(record.path.as_deref(), Some("/tmp/a\\n\\u{1b}[31m"));
     assert!(!record.message.contains('\u{1b}') && !record.message.contains('\n'));
 }
 
 #[test]
 fn a_repeat_points_at_the_first() {
-    let mut first = Record::of_act(&act(Access::Write, Object::Path("/etc/passwd".into())), None);
+    let mut first = Record::of_act(&act(Access::Write, Object::Path("/etc/passwd".into())), None, Vec::new());
     first.id = 41;
     let again = Record::repeat(&first, 3);
     assert_eq!((again.count, again.repeats), (3, Some(41)));

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::*;
 use crate::access::Access;
+use crate::capability::Catalogue;
 use crate::compiled::{FileSystem, Label};
 use crate::explain::Walk;
 use crate::host::{Layer, Mount};
@@ -56,7 +57,7 @@ fn links(pairs: &[(&str, &str)]) -> BTreeMap<PathBuf, PathBuf> {
 
 fn compiled(host: &Host) -> Compiled {
     let own = [PathBuf::from("/var/lib/bartizan")];
-    compile(Catalogue::builtin(), &Input { rules: &[], services: &[], own: &own }, host).unwrap()
+    compile(&Input { policy: &Policy::default(), services: &[], own: &own }, host).unwrap()
 }
 
 fn label(compiled: &Compiled, file_system: FileSystem, path: &str) -> Label {

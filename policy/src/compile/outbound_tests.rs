@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 fn said_by(deny: &str) -> Said {
     let text = format!("[[rule]]\nname = \"r\"\nservices = [\"web\"]\noutbound = {{ deny = [{deny}] }}\n");
-    said(&parse("p", &text).unwrap(), "web")
+    said(&parse("p", &text).unwrap().rules, "web")
 }
 
 /// What the kernel does: the longest prefix, and in it the first range.

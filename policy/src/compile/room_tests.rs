@@ -32,12 +32,12 @@ impl HostFacts for Crowded {
 }
 
 fn refusal(rules: &str, services: usize, host: &dyn HostFacts) -> Option<String> {
-    let rules = parse("p", rules).unwrap();
+    let policy = parse("p", rules).unwrap();
     let services: Vec<ServiceModel> = (0..services)
-        .map(|number| ServiceModel { name: format!("s{number}"), state: State::Active, granted: Masks::NONE })
+        .map(|number| ServiceModel { name: format!("s{number}"), state: State::Active, granted: Grants::new() })
         .collect();
-    let input = Input { rules: &rules, services: &services, own: &[] };
-    compile(Catalogue::builtin(), &input, host).err().map(|error| error.to_string())
+    let input = Input { policy: &policy, services: &services, own: &[] };
+    compile(&input, host).err().map(|error| error.to_string())
 }
 
 fn rule(more: &str) -> String {

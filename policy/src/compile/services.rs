@@ -3,39 +3,39 @@
 use std::collections::BTreeMap;
 
 use super::{Input, ServiceModel};
-use crate::access::{Access, Masks};
+use crate::access::Access;
 use crate::baseline;
-use crate::capability::Catalogue;
+use crate::capability::Grants;
 use crate::compiled::{Compiled, Service};
 use crate::decide::Subject;
 use crate::model::State;
-use crate::rule::{Effect, Reach, Rule, Violations};
+use crate::rule::{Effect, Policy, Reach, Rule, Violations};
 
 /// Fills `services` and `unlisted`.
-pub(super) fn fill(compiled: &mut Compiled, catalogue: &Catalogue, input: &Input<'_>) {
+pub(super) fn fill(compiled: &mut Compiled, input: &Input<'_>) {
     let mut models: BTreeMap<&str, ServiceModel> =
         input.services.iter().map(|model| (model.name.as_str(), model.clone())).collect();
-    for name in input.rules.iter().flat_map(|rule| &rule.services).filter(|name| !name.contains('*')) {
+    for name in input.policy.rules.iter().flat_map(|rule| &rule.services).filter(|name| !name.contains('*')) {
         models.entry(name).or_insert_with(|| unseen(name));
     }
     for name in baseline::always_listed() {
         models.entry(name).or_insert_with(|| ServiceModel { granted: baseline::grants(name), ..unseen(name) });
     }
-    compiled.services =
-        models.values().map(|model| (model.name.clone(), service(catalogue, input.rules, model))).collect();
+    compiled.services = models.values().map(|model| (model.name.clone(), service(input.policy, model))).collect();
     // Its name fits `*` only.
-    compiled.unlisted = service(catalogue, input.rules, &unseen(""));
+    compiled.unlisted = service(input.policy, &unseen(""));
 }
 
 fn unseen(name: &str) -> ServiceModel {
-    ServiceModel { name: name.to_owned(), state: State::Learning, granted: Masks::NONE }
+    ServiceModel { name: name.to_owned(), state: State::Learning, granted: Grants::new() }
 }
 
 /// What the kernel is to hold about one service.
-pub fn service(catalogue: &Catalogue, rules: &[Rule], model: &ServiceModel) -> Service {
+pub fn service(policy: &Policy, model: &ServiceModel) -> Service {
+    let Policy { catalogue, rules } = policy;
     let learning = matches!(model.state, State::Learning | State::Manual);
     let mut service = Service {
-        subject: Subject { granted: model.granted, learning, ..Subject::default() },
+        subject: Subject { granted: catalogue.masks(&model.granted), learning, ..Subject::default() },
         exempt: baseline::is_exempt(&model.name),
         own: baseline::is_bartizan(&model.name),
         login: baseline::opens_sessions(&model.name),
@@ -43,10 +43,7 @@ pub fn service(catalogue: &Catalogue, rules: &[Rule], model: &ServiceModel) -> S
         rules: BTreeMap::new(),
     };
     let violations = if learning { None } else { Some(violations(rules, &model.name)) };
-    for bit in 0..64 {
-        if catalogue.all() >> bit & 1 == 0 {
-            continue;
-        }
+    for bit in catalogue.iter().map(|capability| capability.bit) {
         for access in Access::ALL {
             one(&mut service, rules, &model.name, bit, access, violations);
         }

@@ -4,8 +4,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::access::Masks;
 use crate::decide::{Verdict, decide};
-use crate::place::Place;
 use crate::syntax::parse;
 
 const BIT: u8 = 7;
@@ -24,9 +24,8 @@ fn rule() -> impl Strategy<Value = Rule> {
                 .into_iter()
                 .chain(write.map(|effect| ((BIT, Some(Access::Write)), effect)))
                 .collect(),
-            outbound: None,
             breaks_hosts: true,
-            place: Place::default(),
+            ..Rule::default()
         },
     )
 }
@@ -85,10 +84,11 @@ proptest! {
         state in prop_oneof![Just(State::Learning), Just(State::Manual), Just(State::Active)],
     ) {
         let access = if write { Access::Write } else { Access::Read };
-        let mut masks = Masks::NONE;
-        masks.insert(access, u64::from(granted) << BIT);
-        let model = ServiceModel { name: "web".to_owned(), state, granted: masks };
-        let service = service(Catalogue::builtin(), &rules, &model);
+        let granted_now = granted.then(|| ("SSH".to_owned(), [access].into())).into_iter().collect();
+        let model = ServiceModel { name: "web".to_owned(), state, granted: granted_now };
+        let policy = Policy { rules, ..Policy::default() };
+        let service = service(&policy, &model);
+        let rules = policy.rules;
         let mut need = Masks::NONE;
         need.insert(access, 1 << BIT);
         let decision = decide(&service.subject, &need, access);
@@ -106,9 +106,9 @@ proptest! {
 fn what_holds_for_all_holds_for_services_that_nobody_has_seen() {
     let text = "[[rule]]\nname = \"all\"\nservices = [\"*\"]\nbreaks_hosts = \"accepted\"\n\
                 [rule.capabilities]\nDOCKER_SOCKET = \"prevent\"\n";
-    let rules = parse("p", text).unwrap();
+    let policy = parse("p", text).unwrap();
     let mut compiled = Compiled::default();
-    fill(&mut compiled, Catalogue::builtin(), &Input { rules: &rules, services: &[], own: &[] });
+    fill(&mut compiled, &Input { policy: &policy, services: &[], own: &[] });
     let unlisted = &compiled.unlisted.subject;
     assert!(unlisted.learning && unlisted.prevent.get(Access::Connect) == 1 << 1);
     assert!(compiled.services["systemd-journald"].exempt && compiled.services["ssh"].login);

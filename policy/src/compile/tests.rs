@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::*;
 use crate::access::Access;
+use crate::capability::Catalogue;
 use crate::compiled::{FileSystem, PortRange};
 use crate::explain::Walk;
 use crate::host::{BareHost, Mount};
@@ -57,7 +58,7 @@ impl HostFacts for Host {
 
 fn host_compiled() -> Compiled {
     let own = [PathBuf::from("/var/lib/bartizan"), PathBuf::from("/sys/fs/bpf/bartizan")];
-    compile(Catalogue::builtin(), &Input { rules: &[], services: &[], own: &own }, &Host).unwrap()
+    compile(&Input { policy: &Policy::default(), services: &[], own: &own }, &Host).unwrap()
 }
 
 #[test]
@@ -112,15 +113,14 @@ name = "narrow"
 services = ["web"]
 capabilities = { SHELL = "prevent", "SHELL.write" = "allow", DOCKER = "disable" }
 "#;
-    let rules = parse("p", text).unwrap();
+    let policy = parse("p", text).unwrap();
     let model = |name: &str, state| {
-        let mut granted = Masks::NONE;
-        granted.insert(Access::Execute, 1 << 8 | 1 << 9 | 1 << 6);
+        let granted = ["SHELL", "NET", "USERS_ADMIN"].map(|name| (name.to_owned(), [Access::Execute].into())).into();
         ServiceModel { name: name.to_owned(), state, granted }
     };
     let services = [model("web", State::Active), model("web2", State::Learning), model("db", State::Active)];
-    let input = Input { rules: &rules, services: &services, own: &[] };
-    let compiled = compile(Catalogue::builtin(), &input, &BareHost).unwrap();
+    let input = Input { policy: &policy, services: &services, own: &[] };
+    let compiled = compile(&input, &BareHost).unwrap();
     let web = &compiled.services["web"];
     let has = |mask: u64, bit: u8| mask >> bit & 1 == 1;
     assert!(has(web.subject.prevent.get(Access::Execute), 8) && !has(web.subject.granted.get(Access::Execute), 8));
@@ -149,8 +149,8 @@ name = "host"
 services = ["web"]
 outbound = { deny = [{ to = "203.0.113.7" }], effect = "alert" }
 "#;
-    let rules = parse("p", text).unwrap();
-    let compiled = compile(Catalogue::builtin(), &Input { rules: &rules, services: &[], own: &[] }, &BareHost).unwrap();
+    let policy = parse("p", text).unwrap();
+    let compiled = compile(&Input { policy: &policy, services: &[], own: &[] }, &BareHost).unwrap();
     let by_bits: BTreeMap<u8, &Vec<PortRange>> = compiled.outbound.iter().map(|o| (o.bits, &o.ports)).collect();
     assert_eq!(by_bits[&120].len(), 1);
     let host = by_bits[&128];

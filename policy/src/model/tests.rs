@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::capability::Catalogue;
 use proptest::prelude::*;
 
 fn evidence() -> impl Strategy<Value = Evidence> {
@@ -71,7 +72,7 @@ fn observations_become_grants_once() {
     assert!(model.observe("SHELL", Access::Execute, "/usr/bin/python3", "/usr/bin/dash", 10));
     assert!(!model.observe("SHELL", Access::Execute, "/usr/bin/python3", "/usr/bin/bash", 20));
     assert!(model.observe("SHELL", Access::Write, "/usr/bin/vi", "/etc/profile", 30));
-    let masks = model.masks(Catalogue::builtin());
+    let masks = Catalogue::builtin().masks(&model.grants());
     assert_eq!((masks.get(Access::Execute), masks.get(Access::Write), masks.get(Access::Read)), (256, 256, 0));
     let evidence = &model.granted["SHELL"][&Access::Execute];
     assert_eq!((evidence.first, evidence.last, evidence.count), (10, 20, 2));

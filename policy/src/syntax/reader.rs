@@ -5,6 +5,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::capability::Catalogue;
 use crate::place::{Place, Problem};
 
 /// Longest offending text that is shown, characters.
@@ -13,12 +14,18 @@ const SHOWN_MAX: usize = 60;
 pub(super) struct Reader<'a> {
     file: &'a str,
     text: &'a str,
+    catalogue: &'a Catalogue,
     pub(super) problems: Vec<Problem>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(file: &'a str, text: &'a str) -> Reader<'a> {
-        Reader { file, text, problems: Vec::new() }
+    /// `catalogue` is what names of capabilities are looked up in.
+    pub(super) fn new(file: &'a str, text: &'a str, catalogue: &'a Catalogue) -> Reader<'a> {
+        Reader { file, text, catalogue, problems: Vec::new() }
+    }
+
+    pub(super) fn catalogue(&self) -> &'a Catalogue {
+        self.catalogue
     }
 
     /// The place of a byte offset.

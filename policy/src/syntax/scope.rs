@@ -48,16 +48,22 @@ fn problem(name: &str) -> Option<String> {
     }
 }
 
+/// Names of all capabilities, for messages.
+fn known(catalogue: &Catalogue) -> String {
+    let names: Vec<&str> = catalogue.iter().map(|capability| capability.name.as_str()).collect();
+    names.join(", ")
+}
+
 /// `SSH` or `SSH.write`.
 pub(super) fn capability(reader: &mut Reader<'_>, span: Range<usize>, key: &str) -> Option<(u8, Option<Access>)> {
-    let catalogue = Catalogue::builtin();
+    let catalogue = reader.catalogue();
     let (name, access) = match key.split_once('.') {
         Some((name, access)) => (name, Some(access)),
         None => (key, None),
     };
     let Some(index) = catalogue.index(name) else {
         let hint = catalogue.nearest(name).map(|near| format!(" (did you mean {near}?)")).unwrap_or_default();
-        reader.problem(span, key, format!("expected a capability{hint}, one of {}", known()));
+        reader.problem(span, key, format!("expected a capability{hint}, one of {}", known(catalogue)));
         return None;
     };
     match access.map(Access::from_name) {
@@ -68,10 +74,4 @@ pub(super) fn capability(reader: &mut Reader<'_>, span: Range<usize>, key: &str)
         Some(found) => Some((index, found)),
         None => Some((index, None)),
     }
-}
-
-/// Names of all capabilities, for messages.
-fn known() -> String {
-    let names: Vec<&str> = Catalogue::builtin().iter().map(|capability| capability.name.as_str()).collect();
-    names.join(", ")
 }

@@ -21,7 +21,7 @@ fn problems(text: &str) -> Vec<String> {
 
 #[test]
 fn a_rule_is_read_whole() {
-    let rules = parse("p.toml", GOOD).unwrap();
+    let rules = parse("p.toml", GOOD).unwrap().rules;
     let rule = &rules[0];
     assert_eq!(rule.services, ["http-server", "getty@"]);
     assert_eq!(rule.effect(6, Access::Execute), Some(Effect::Prevent));
@@ -85,7 +85,7 @@ fn several_problems_are_told_together_and_no_rule_is_given() {
 
 #[test]
 fn a_name_belongs_to_one_rule() {
-    let found = parse_all([("a.toml", GOOD), ("b.toml", GOOD)]).unwrap_err();
+    let found = parse_all([("a.toml", GOOD), ("b.toml", GOOD)], &Bits::new()).unwrap_err();
     assert!(found[0].to_string().starts_with("b.toml:3:8: expected a name of its own, as a.toml:3:8"), "{found:?}");
 }
 
@@ -181,13 +181,13 @@ fn several_mistakes_of_toml_itself_are_told() {
     let found = problems("[[rule]]\nname = \"a\"\nname = \"b\"\nservices = [\"x\"]\n");
     assert!(found[0].starts_with("p.toml:3:1: duplicate key"), "{found:?}");
     assert!(problems("[rule]\nname = \"a\"\n")[0].contains("expected `[[rule]]`"));
-    assert_eq!(parse("p", "# nothing\n").unwrap(), []);
+    assert_eq!(parse("p", "# nothing\n").unwrap().rules, []);
 }
 
 #[test]
 fn an_access_may_stand_without_quotes() {
     let text = "[[rule]]\nname = \"a\"\nservices = [\"x\"]\n[rule.capabilities]\nSSH.write = \"prevent\"\n";
-    let rules = parse("p", text).unwrap();
+    let rules = parse("p", text).unwrap().rules;
     assert_eq!(rules[0].effect(7, Access::Write), Some(Effect::Prevent));
     assert_eq!(rules[0].effect(7, Access::Read), None);
 }
@@ -195,7 +195,7 @@ fn an_access_may_stand_without_quotes() {
 #[test]
 fn names_of_services_lose_what_says_nothing() {
     let text = "[[rule]]\nname = \"a\"\nservices = [\"web.service\", \"*.service\", \"pg@15-main\", \"my-*\"]\n";
-    assert_eq!(parse("p", text).unwrap()[0].services, ["web", "*", "pg@", "my-*"]);
+    assert_eq!(parse("p", text).unwrap().rules[0].services, ["web", "*", "pg@", "my-*"]);
 }
 
 proptest::proptest! {
@@ -208,5 +208,82 @@ proptest::proptest! {
                 proptest::prop_assert!(problem.place.line >= 1 && problem.place.line <= text.lines().count() + 1);
             }
         }
+    }
+}
+
+const OWN: &str = r#"
+[[capability]]
+name = "PAYROLL"
+description = "Payroll data"
+severity = "critical"
+executables = ["payctl", "/opt/payroll/bin/*"]
+sockets = ["/run/payroll.sock"]
+[capability.files]
+read = ["/srv/payroll/**", "~/.payroll/*.key"]
+write = ["/srv/payroll/**"]
+"#;
+
+#[test]
+fn operators_add_capabilities_which_rules_of_any_file_may_name() {
+    let rule = "[[rule]]\nname = \"a\"\nservices = [\"x\"]\ncapabilities = { \"PAYROLL.read\" = \"prevent\" }\n";
+    let policy = parse_all([("a.toml", rule), ("b.toml", OWN)], &Bits::new()).unwrap();
+    assert_eq!(policy.rules[0].effect(15, Access::Read), Some(Effect::Prevent));
+    let own = policy.catalogue.iter().last().unwrap();
+    assert_eq!((own.name.as_str(), own.bit, own.severity.as_str()), ("PAYROLL", 15, "critical"));
+    assert_eq!(own.patterns().count(), 5);
+    let kept = Bits::from([("PAYROLL".to_owned(), 40)]);
+    let policy = parse_all([("a.toml", rule), ("b.toml", OWN)], &kept).unwrap();
+    assert_eq!(policy.rules[0].effect(40, Access::Read), Some(Effect::Prevent));
+}
+
+#[test]
+fn what_is_wrong_with_a_capability_is_told() {
+    for (from, to, place, part) in [
+        ("\"PAYROLL\"", "\"SSH\"", "3:8", "this capability is built in"),
+        ("\"PAYROLL\"", "\"USER_ADMIN\"", "3:8", "this capability is built in"),
+        ("\"PAYROLL\"", "\"pay\"", "3:8", "a name of its own such as PAYROLL"),
+        ("\"PAYROLL\"", "\"CAPABILITY_3\"", "3:8", "a name of its own such as PAYROLL"),
+        ("\"critical\"", "\"grave\"", "5:12", "low, medium, high, critical"),
+        ("\"payctl\"", "\"pay ctl\"", "6:16", "bare name of a program"),
+        ("\"/run/payroll.sock\"", "\"payroll.sock\"", "7:12", "begins with / or ~/"),
+        ("\"/run/payroll.sock\"", "\"/run/pay*roll\"", "7:12", "at one end"),
+        ("[\"/run/payroll.sock\"]", "[]", "7:11", "at least one path"),
+        ("read = [\"/srv/payroll/**\"", "read = [\"/srv/payroll/**\", \"/srv/payroll/a\"", "9:28", "can never decide"),
+        ("write =", "delete =", "10:1", "unknown key, expected one of read, write"),
+    ] {
+        let found = problems(&OWN.replace(from, to));
+        assert_eq!(found.len(), 1, "{to}: {found:?}");
+        assert!(found[0].starts_with(&format!("p.toml:{place}: ")) && found[0].contains(part), "{to}: {found:?}");
+    }
+    let found = parse_all([("a", OWN), ("b", OWN)], &Bits::new()).unwrap_err();
+    assert!(found[0].to_string().starts_with("b:3:8: expected a name of its own, as a:3:8"), "{found:?}");
+    let many: String = (0..50).map(|number| OWN.replace("PAYROLL", &format!("P{number}"))).collect();
+    let found = problems(&many);
+    assert!(found.len() == 1 && found[0].contains("at most 64 capabilities"), "{found:?}");
+    assert!(problems("[[capability]]\nname = \"A\"\n")[0].contains("expected executables, sockets or files"));
+}
+
+#[test]
+fn rules_say_for_whom_and_how_long_they_hold() {
+    let text = |more: &str| format!("[[rule]]\nname = \"a\"\nservices = [\"x\"]\n{more}\n");
+    let facts = |more: &str| parse("p", &text(more)).unwrap().rules[0].facts.clone();
+    let here = facts("hosts = [\"web-*\", \"db1\"]");
+    assert!(here.hold("web-7", 0) && here.hold("db1", 0) && !here.hold("db2", 0));
+    for (end, at) in [
+        ("2027-01-31", 1_801_353_600_000),
+        ("2027-01-31T01:00:00+01:00", 1_801_353_600_000),
+        ("\"2027-01-31T00:00:00Z\"", 1_801_353_600_000),
+        ("2027-01-31T00:00:01", 1_801_353_601_000),
+    ] {
+        let facts = facts(&format!("expires = {end}"));
+        assert_eq!(facts.expires, Some(at), "{end}");
+        assert!(facts.hold("any", at - 1) && !facts.hold("any", at), "{end}");
+    }
+    let told = facts("owner = \"ops\"\nreason = \"ticket 7\"\ntags = [\"pci\", \"db\"]");
+    assert_eq!((told.owner.as_deref(), told.reason.as_deref()), (Some("ops"), Some("ticket 7")));
+    assert_eq!(told.tags, ["pci", "db"]);
+    for wrong in ["hosts = [\"a b\"]", "hosts = []", "expires = 7", "expires = \"soon\"", "owner = \"\"", "tags = [1]"]
+    {
+        assert_eq!(problems(&text(wrong)).len(), 1, "{wrong}");
     }
 }

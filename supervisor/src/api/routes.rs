@@ -9,8 +9,7 @@ use policy::model::{Model, State};
 use serde::Deserialize;
 
 use super::{
-    ApplyRequest, Attestation, Failure, HookStatus, MapStatus, ServiceStatus, Status, caller, running_host,
-    running_kernel, switching,
+    ApplyRequest, Attestation, Failure, HookStatus, MapStatus, ServiceStatus, Status, caller, running_kernel, switching,
 };
 
 /// Most records in one answer.
@@ -70,7 +69,7 @@ async fn attest(directory: Shared) -> HttpResponse {
     let differences = held.read_back.differences;
     HttpResponse::Ok().json(Attestation {
         time: clock::rfc3339(clock::now_ms()),
-        host: running_host(),
+        host: actors::host::name(),
         kernel: running_kernel(),
         object: bpf::load::object_digest(),
         revision,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
+use nix::sys::personality::{self, Persona};
 use serde_json::{Value, json};
 use vmtests::act::{Objects, Operation, Way};
 use vmtests::measure::instructions;
@@ -59,6 +60,10 @@ struct Arguments {
 
 fn main() -> Result<()> {
     let given = Arguments::parse();
+    // How often a program faults pages in depends on where it lies: more than what is to be measured.
+    personality::get()
+        .and_then(|now| personality::set(now | Persona::ADDR_NO_RANDOMIZE))
+        .context("acts: starting programs at fixed addresses")?;
     std::fs::create_dir_all(&given.folder)
         .and_then(|()| std::env::set_current_dir(&given.folder))
         .with_context(|| format!("acts: going to {}", given.folder.display()))?;
