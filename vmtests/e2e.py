@@ -23,6 +23,7 @@ import unresolved  # noqa: E402,F401
 import subjects  # noqa: E402,F401
 import others  # noqa: E402,F401
 import words  # noqa: E402,F401
+import own_words  # noqa: E402,F401
 import policy_files  # noqa: E402,F401
 import callers  # noqa: E402,F401
 import doctor  # noqa: E402,F401

@@ -90,7 +90,7 @@ pub fn revision(
 ) -> Result<Compiled, String> {
     let own: Vec<PathBuf> = OWN.iter().chain(&PACKAGE).map(PathBuf::from).collect();
     let mut policy = policy.holding(&host.name(), now);
-    policy.rules.push(selftest::rule(&policy.catalogue));
+    policy.rules.push(selftest::rule());
     // The kernel must know an operator before it has run for the first time.
     let unseen = operators.iter().filter(|name| !services.contains_key(*name)).map(|name| ServiceModel {
         name: name.clone(),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use bpf::event::{Object, Why};
+use policy::capability::is_programs;
 use policy::model::{Model, State};
 
 use crate::assemble::service_model;
@@ -141,7 +142,8 @@ impl Handler<Observed> for Learner {
         match act.why {
             Why::Program => fresh = self.model.observe_program(object, &act.exe, now),
             Why::Capability => {
-                for name in self.directory.capabilities(act.capabilities) {
+                let names = self.directory.capabilities(act.capabilities);
+                for name in names.into_iter().filter(|name| !is_programs(name)) {
                     granted |= self.model.observe(&name, act.access, &act.exe, object, now);
                 }
             }

@@ -114,9 +114,10 @@ __noinline int judge(__u64 who, __u64 need, __u64 dentry, __u64 named, __u32 wha
 	act.access = access;
 	act.object = what;
 	act.operation = what >> 8;
-	if (need & BZ_OWN)
+	if (need == BZ_OWN) {
 		what |= ACT_OWN;
-	need &= ~BZ_OWN;
+		need = 0;
+	}
 	/* An operator may write our files, and do nothing else to us. */
 	if (what & ACT_OWN && GUARD(own) && !(access == BZ_WRITE && policy->flags & BZ_POLICY_OPERATOR))
 		return judge_tampering(&act);

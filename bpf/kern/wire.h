@@ -67,6 +67,7 @@ enum bz_operation {
 	BZ_KIND_NAMELESS = 26, /* what has no name: to execute or map it */
 	BZ_KIND_SETID = 27,    /* set-user-id, set-group-id, file capabilities: to make it so */
 	BZ_KIND_DEVICE = 28,   /* memory and disks: to read or write them past the file system */
+	BZ_KIND_EXECUTED = 29, /* whatever is started as a program, see struct bz_label */
 };
 
 /* Why a record exists. */
@@ -146,11 +147,12 @@ struct bz_policy {
 /* What an object means. */
 struct bz_label {
 	__u64 need[BZ_ACCESSES];
-	__u64 flags; /* 64 bits, as they are merged atomically */
+	__u64 flags;  /* 64 bits, as they are merged atomically */
+	__u64 spared; /* of what executing anything needs (BZ_KIND_EXECUTED), what this does not */
 };
 
-/* In what writing needs: Bartizan's own. No capability has this bit, and nobody is granted it. */
-#define BZ_OWN (1ull << 63)
+/* What writing Bartizan's own needs: everything, which nobody is granted whole. */
+#define BZ_OWN (~0ull)
 #define BZ_LABEL_EXECUTOR (1 << 1) /* systemd-executor */
 
 struct bz_node {

@@ -33,8 +33,8 @@ const OUTBOUND: u32 = 1 << 4;
 const SELF: u32 = 1 << 6;
 const OPERATOR: u32 = 1 << 5;
 
-/// In what writing needs: Bartizan's own (`BZ_OWN`). No capability has this bit.
-const OWN: u64 = 1 << 63;
+/// What writing Bartizan's own needs (`BZ_OWN`).
+const OWN: u64 = u64::MAX;
 
 /// Everything that one slot holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -112,13 +112,19 @@ fn what_it_may(service: &Service, ports: Option<Ports>) -> types::bz_policy {
     }
     let (first_port, last_port) = ports.unwrap_or_default();
     types::bz_policy {
-        granted: service.subject.granted.0.map(|mask| mask & !OWN),
+        granted: service.subject.granted.0.map(not_all),
         prevent: service.subject.prevent.0,
         alert: service.subject.alert.0,
         flags,
         first_port,
         last_port,
     }
+}
+
+/// Whoever is granted everything would be granted Bartizan's own as well. The capability that is left out is neither
+/// prevented nor recorded, as a mask holds it only where it is granted.
+fn not_all(granted: u64) -> u64 {
+    if granted == OWN { granted & !(1 << 63) } else { granted }
 }
 
 fn index(number: u32) -> Vec<u8> {
@@ -131,9 +137,9 @@ pub fn label(label: &Label) -> types::bz_label {
     if label.own
         && let Some(write) = need.get_mut(Access::Write as usize)
     {
-        *write |= OWN;
+        *write = OWN;
     }
-    types::bz_label { need, flags: u64::from(label.executor) << 1 }
+    types::bz_label { need, flags: u64::from(label.executor) << 1, spared: label.spared }
 }
 
 fn labels(compiled: &Compiled, slot: u32) -> Entries {

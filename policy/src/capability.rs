@@ -45,6 +45,27 @@ pub struct Capability {
     /// Files per access.
     #[serde(default)]
     pub files: Files,
+    /// Set for what stands for the `programs` of a rule, see [`Programs`].
+    #[serde(skip)]
+    pub programs: Option<Programs>,
+}
+
+/// What a capability is beside a bundle of acts when it stands for the `programs` of a rule: services that no rule names
+/// have it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Programs {
+    /// Everything that is started as a program needs it, save these.
+    pub only: Option<Vec<String>>,
+}
+
+/// The name of what stands for the `programs` of a rule.
+pub fn programs_of(rule: &str) -> String {
+    format!("PROGRAMS({rule})")
+}
+
+/// Whether a name is one of [`programs_of`]: nothing that a service learns.
+pub fn is_programs(name: &str) -> bool {
+    name.starts_with("PROGRAMS(")
 }
 
 /// Patterns of files, see [`Pattern`].
@@ -126,8 +147,8 @@ impl Catalogue {
         let mut now = taken(&|name| more.iter().any(|one| one.name == name));
         for mut capability in more {
             let free = |mask: u64| (0..64).find(|bit| mask >> bit & 1 == 0);
-            let Some(bit) = kept.get(&capability.name).copied().or_else(|| free(ever | now)).or_else(|| free(now))
-            else {
+            let own = kept.get(&capability.name).copied().filter(|bit| built_in >> bit & 1 == 0);
+            let Some(bit) = own.or_else(|| free(ever | now)).or_else(|| free(now)) else {
                 // `syntax` refuses more than there are bits.
                 continue;
             };

@@ -40,6 +40,8 @@ pub struct Label {
     pub need: Masks,
     /// Bartizan's own pins, state and policy: no labelled service may write them.
     pub own: bool,
+    /// Of what executing anything needs ([`crate::operation::EXECUTED`]), the capabilities that this does not.
+    pub spared: u64,
     /// `systemd-executor`, which prepares a unit inside the unit's own cgroup.
     pub executor: bool,
 }

@@ -25,6 +25,9 @@ pub const OPERATIONS: [(&str, u8); 17] = [
 /// Kinds of files by their number in wire.h.
 pub const KINDS: [(&str, u8); 5] = [("program", 24), ("written", 25), ("nameless", 26), ("setid", 27), ("device", 28)];
 
+/// The number of what is started as a program, whatever it is (`BZ_KIND_EXECUTED`): rules name it by `programs.only`.
+pub const EXECUTED: u8 = 29;
+
 /// Numbers that operations and kinds have room for (`BZ_OPERATIONS` in wire.h).
 pub const ROOM: usize = 32;
 

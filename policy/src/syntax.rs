@@ -3,6 +3,7 @@
 mod capability;
 mod facts;
 mod outbound;
+mod programs;
 mod reader;
 mod scope;
 
@@ -12,7 +13,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::access::Access;
-use crate::capability::{Bits, Catalogue};
+use crate::capability::{Bits, CAPABILITIES_MAX, Catalogue};
 use crate::place::{Place, Problem};
 use crate::rule::{Effect, Policy, Rule, Violations};
 use reader::Reader;
@@ -37,20 +38,35 @@ pub fn parse_all<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>, kept: 
     }
     let catalogue = Catalogue::builtin().clone().with(own.into_iter().map(|(capability, _)| capability), kept);
     let mut rules: Vec<Rule> = Vec::new();
-    for (file, wrong) in files.iter().zip(&mut problems) {
+    let mut said: Vec<(usize, programs::Said)> = Vec::new();
+    let mut owners: Vec<usize> = Vec::new();
+    for (number, (file, wrong)) in files.iter().zip(&mut problems).enumerate() {
         let mut reader = Reader::new(file.name, file.text, &catalogue);
-        for found in
-            file.tables(&mut reader, "rule").iter().filter_map(|raw| rule(&mut reader, raw)).collect::<Vec<_>>()
-        {
+        for raw in file.tables(&mut reader, "rule") {
+            let Some((found, programs)) = rule(&mut reader, raw) else { continue };
             if let Some(first) = rules.iter().find(|known| known.name == found.name) {
                 let message = format!("expected a name of its own, as {} has this one already", first.place);
                 wrong.push(Problem { place: found.place.clone(), message, text: found.name.clone() });
             }
+            said.extend(programs.map(|programs| (rules.len(), programs)));
             rules.push(found);
+            owners.push(number);
         }
         wrong.append(&mut reader.problems);
-        wrong.sort_by_key(|problem| (problem.place.line, problem.place.column));
     }
+    let (more, refused) = programs::capabilities(&catalogue, &said, &rules);
+    for number in refused {
+        let message =
+            format!("expected at most {CAPABILITIES_MAX} capabilities, and each rule with programs takes one");
+        if let (Some(rule), Some(wrong)) =
+            (rules.get(number), owners.get(number).and_then(|file| problems.get_mut(*file)))
+        {
+            wrong.push(Problem { place: rule.place.clone(), message, text: rule.name.clone() });
+        }
+    }
+    let catalogue = catalogue.with(more, kept);
+    programs::enter(&catalogue, said, &mut rules);
+    problems.iter_mut().for_each(|wrong| wrong.sort_by_key(|problem| (problem.place.line, problem.place.column)));
     let problems = problems.concat();
     if problems.is_empty() { Ok(Policy { catalogue, rules }) } else { Err(problems) }
 }
@@ -90,12 +106,13 @@ impl<'a> File<'a> {
 }
 
 /// Keys of a rule, in the order of `docs/policy.md`.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "name",
     "services",
     "violations",
     "capabilities",
     "outbound",
+    "programs",
     "breaks_hosts",
     "hosts",
     "expires",
@@ -104,7 +121,7 @@ const KEYS: [&str; 11] = [
     "tags",
 ];
 
-fn rule(reader: &mut Reader<'_>, raw: &Spanned<DeValue<'_>>) -> Option<Rule> {
+fn rule(reader: &mut Reader<'_>, raw: &Spanned<DeValue<'_>>) -> Option<(Rule, Option<programs::Said>)> {
     let table = reader.table(raw, "expected `[[rule]]`")?;
     reader.keys(table, &KEYS);
     let name = name(reader, raw, table);
@@ -125,10 +142,11 @@ fn rule(reader: &mut Reader<'_>, raw: &Spanned<DeValue<'_>>) -> Option<Rule> {
     let violations = table.get("violations").and_then(|value| violations(reader, value));
     let capabilities = table.get("capabilities").map(|value| capabilities(reader, value)).unwrap_or_default();
     let outbound = table.get("outbound").and_then(|value| outbound::read(reader, value));
+    let programs = table.get("programs").and_then(|value| programs::read(reader, value));
     let facts = facts::read(reader, table);
     // Not before everything has been looked at.
     let (name, place) = name?;
-    Some(Rule { name, services, violations, capabilities, outbound, breaks_hosts, place, facts })
+    Some((Rule { name, services, violations, capabilities, outbound, breaks_hosts, place, facts }, programs))
 }
 
 /// The name and where it stands.

@@ -105,6 +105,9 @@ class Trial:
     def judge(self, counts, control):
         # A name that is away for a moment, or an inode that is gone for good, is no verdict.
         moving = {"ENOENT", "ESTALE"} if self.composed.race in ("its directory moved", "it is replaced") else set()
+        # Seen on 6.12 without Bartizan: 4 of 119,000 opens by handle of a file that is being replaced. No time to go is known.
+        if self.composed.race == "it is replaced" and self.composed.way == "by_handle":
+            moving.add("ENOMEM")
         expected = [{"EPERM"} | moving, {"ok"}, {"EPERM"}, {"ok"}]
         for what, answers, right in zip(("forbidden", "allowed", "its name beside", "innocent beside"), counts, expected):
             if set(answers) - right or (not moving and not set(answers) & right):

@@ -5,17 +5,20 @@
 #define BZ_HOOK_EXEC_H
 
 /* Judges the execution of a file by its name, and by what it is: nameless (memfd, deleted) or written by a
- * service. */
-static __always_inline int judge_execution(__u32 service, struct file *file, __u64 word, __u64 epoch)
+ * service. `kind`: what executing any file needs that is not spared by the name under which it was reached.
+ */
+static __always_inline int judge_execution(__u32 service, struct file *file, __u64 word, __u64 kind,
+					   __u64 epoch)
 {
 	struct dentry *dentry = file->f_path.dentry;
 	struct inode *inode = file->f_inode;
 	struct meaning meaning;
-	__u64 kind = 0;
 
 	if (word == UNRESOLVED)
 		return ask_judge(service, BZ_EXECUTE, 0, dentry, epoch, ACT_UNRESOLVED);
 	meaning = meaning_of(word, inode, epoch);
+	if (kind && meaning.label)
+		kind &= ~meaning.label->spared;
 	if (GUARD(nameless) && !inode->i_nlink)
 		kind |= needed(BZ_KIND_NAMELESS, epoch);
 	if (word & WORD_WRITTEN || may_be_written(&meaning, inode, epoch))
@@ -54,7 +57,8 @@ static __always_inline int check_exec(struct linux_binprm *bprm)
 	policy = policy_of(service, epoch);
 	if (policy && policy->flags & BZ_POLICY_LEARNING)
 		ask_judge(service, BZ_EXECUTE, 0, dentry, epoch, ACT_PROGRAM);
-	return judge_execution(service, file, word, epoch);
+	return judge_execution(service, file, word, GUARD(executed) ? needed(BZ_KIND_EXECUTED, epoch) : 0,
+			       epoch);
 }
 
 /* Starting a program gave privilege: its file is set-user-id or set-group-id to another, or has capabilities.
@@ -99,7 +103,7 @@ static __always_inline int check_mapping(struct file *file, unsigned long protec
 	if (exe && exe->f_inode == file->f_inode)
 		return 0;
 	epoch = control.epoch;
-	return judge_execution(service, file, word_of(file->f_path.dentry, file->f_inode, epoch), epoch);
+	return judge_execution(service, file, word_of(file->f_path.dentry, file->f_inode, epoch), 0, epoch);
 }
 
 static __always_inline int check_protection(struct vm_area_struct *area, unsigned long protection)

@@ -1,6 +1,6 @@
 //! Which paths need what on this host: the catalogue's patterns with homes, program directories and symlinks resolved.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::CompileError;
@@ -9,7 +9,7 @@ use crate::access::Access;
 use crate::capability::{Catalogue, program_paths};
 use crate::compiled::Label;
 use crate::host::HostFacts;
-use crate::operation::{KINDS, OPERATIONS, ROOM};
+use crate::operation::{EXECUTED, KINDS, OPERATIONS, ROOM};
 use crate::pattern::Pattern;
 use crate::selftest;
 
@@ -30,6 +30,18 @@ pub(super) fn patterns(catalogue: &Catalogue, own: &[PathBuf], host: &dyn HostFa
         }
         for path in capability.programs().flat_map(program_paths) {
             need(&mut patterns, &mut resolver, &path, Access::Execute, mask)?;
+        }
+    }
+    for capability in catalogue.iter() {
+        let only = capability.programs.iter().filter_map(|programs| programs.only.as_ref()).flatten();
+        for text in only {
+            let paths: Vec<String> =
+                if text.starts_with(['/', '~']) { vec![text.clone()] } else { program_paths(text).collect() };
+            for path in paths {
+                for place in places(&mut resolver, &path)? {
+                    patterns.entry(place).or_default().spared |= 1 << capability.bit;
+                }
+            }
         }
     }
     if let Some(bit) = catalogue.index(selftest::CAPABILITY) {
@@ -57,11 +69,14 @@ fn need(
     access: Access,
     mask: u64,
 ) -> Result<(), CompileError> {
-    let places = resolver.patterns(text).map_err(|message| CompileError::Path { path: text.to_owned(), message })?;
-    for place in places {
+    for place in places(resolver, text)? {
         patterns.entry(place).or_default().need.insert(access, mask);
     }
     Ok(())
+}
+
+fn places(resolver: &mut Resolver<'_>, text: &str) -> Result<BTreeSet<Pattern>, CompileError> {
+    resolver.patterns(text).map_err(|message| CompileError::Path { path: text.to_owned(), message })
 }
 
 /// Bits that each operation and each kind of file needs, by its number in wire.h.
@@ -74,6 +89,11 @@ pub(super) fn operations(catalogue: &Catalogue) -> Vec<u64> {
             if let Some(need) = needs.get_mut(usize::from(*number)) {
                 *need |= 1 << capability.bit;
             }
+        }
+        if capability.programs.as_ref().is_some_and(|programs| programs.only.is_some())
+            && let Some(need) = needs.get_mut(usize::from(EXECUTED))
+        {
+            *need |= 1 << capability.bit;
         }
     }
     needs

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Input, ServiceModel};
 use crate::access::Access;
 use crate::baseline;
-use crate::capability::Grants;
+use crate::capability::{Capability, Grants};
 use crate::compiled::{Compiled, Service};
 use crate::decide::Subject;
 use crate::model::State;
@@ -43,9 +43,9 @@ pub fn service(policy: &Policy, model: &ServiceModel) -> Service {
         rules: BTreeMap::new(),
     };
     let violations = if learning { None } else { Some(violations(rules, &model.name)) };
-    for bit in catalogue.iter().map(|capability| capability.bit) {
+    for capability in catalogue.iter() {
         for access in Access::ALL {
-            one(&mut service, rules, &model.name, bit, access, violations);
+            one(&mut service, rules, &model.name, capability, access, violations);
         }
     }
     service
@@ -56,10 +56,11 @@ fn one(
     service: &mut Service,
     rules: &[Rule],
     name: &str,
-    bit: u8,
+    capability: &Capability,
     access: Access,
     violations: Option<(Violations, Option<usize>)>,
 ) {
+    let bit = capability.bit;
     let mask = 1u64 << bit;
     let subject = &mut service.subject;
     let mut decided_by = None;
@@ -75,6 +76,7 @@ fn one(
             subject.alert.insert(access, mask);
             decided_by = Some(rule);
         }
+        None if capability.programs.is_some() => subject.granted.insert(access, mask),
         None => match violations {
             Some((Violations::Prevent, rule)) => {
                 subject.prevent.insert(access, mask);

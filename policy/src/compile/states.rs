@@ -130,7 +130,7 @@ impl States {
         let mut set = there;
         if way.len() + self.height(&set) > DEPTH_MAX {
             let all = self.all(&set);
-            set = Set::from([State::Below(self.label(all))]);
+            set = Set::from([State::Below(self.label(Label { spared: 0, ..all }))]);
         }
         for name in way.iter().take(DEPTH_MAX).rev() {
             set = Set::from([self.tail(bounded(&Component::Literal(name.clone())), set)]);
@@ -229,6 +229,7 @@ fn union(mut one: Label, other: Label) -> Label {
     one.need = one.need.union(other.need);
     one.own |= other.own;
     one.executor |= other.executor;
+    one.spared |= other.spared;
     one
 }
 

@@ -157,3 +157,24 @@ outbound = { deny = [{ to = "203.0.113.7" }], effect = "alert" }
     assert_eq!((host[0].first, host[0].prevent, host[0].rule), (25, true, 0));
     assert_eq!((host[1].first, host[1].last, host[1].prevent, host[1].rule), (0, 65535, false, 1));
 }
+
+#[test]
+fn an_allow_list_needs_something_for_everything_but_what_is_on_it() {
+    let text = "[[rule]]\nname = \"web\"\nservices = [\"x\"]\n[rule.programs]\nonly = [\"nginx\", \"/opt/web/**\"]\nwritten = \"deny\"\n";
+    let policy = parse("p", text).unwrap();
+    let compiled = compile(&Input { policy: &policy, services: &[], own: &[] }, &BareHost).unwrap();
+    let bit = policy.catalogue.index("PROGRAMS(web)").unwrap();
+    assert_eq!(compiled.operations[usize::from(crate::operation::EXECUTED)], 1 << bit);
+    assert_eq!(compiled.operations[25] >> bit & 1, 1, "written by a service");
+    let walk = Walk::new(&compiled);
+    let spared = |file_system, path: &str| walk.label_of(file_system, &split(path)).spared >> bit & 1 == 1;
+    for (path, on_it) in
+        [("/usr/sbin/nginx", true), ("/opt/web/a/b", true), ("/usr/bin/nc", false), ("/x/nginx", false)]
+    {
+        assert_eq!(spared(device(1), path), on_it, "{path}");
+        assert!(!spared(device(77), path), "a file system that the host does not have spares nothing: {path}");
+    }
+    let (named, other) = (&compiled.services["x"].subject, &compiled.unlisted.subject);
+    assert_eq!((named.prevent.get(Access::Execute) >> bit & 1, named.granted.get(Access::Execute) >> bit & 1), (1, 0));
+    assert_eq!((other.prevent.get(Access::Execute) >> bit & 1, other.granted.get(Access::Execute) >> bit & 1), (0, 1));
+}

@@ -9,7 +9,7 @@ use super::CompileError;
 use super::labels::Patterns;
 use super::mounts;
 use super::states::{Exits, Set, States};
-use crate::compiled::{Compiled, Edge, Glob, NODES_MAX, Node, NodeId};
+use crate::compiled::{Compiled, Edge, Glob, Label, NODES_MAX, Node, NodeId};
 use crate::host::{Layer, Mount};
 use crate::pattern::Component;
 
@@ -29,9 +29,10 @@ pub(super) fn build(
     let mut states = States::new();
     let root = states.root(patterns);
     let starts = mounts::starts(&mut states, &root, mounts, layers);
+    let unknown = states.root(&strict(patterns));
     let mut builder = Builder { states, nodes: HashMap::new(), open: Vec::new() };
     compiled.nodes = vec![Node::default()];
-    compiled.unknown_start = builder.node(compiled, root)?;
+    compiled.unknown_start = builder.node(compiled, unknown)?;
     for (file_system, set) in starts {
         let node = builder.node(compiled, set)?;
         compiled.starts.insert(file_system, node);
@@ -41,6 +42,11 @@ pub(super) fn build(
     }
     compiled.labels = builder.states.into_labels();
     Ok(())
+}
+
+/// For file systems that the host does not have: whoever mounts one chooses the names in it, and no name spares anything.
+fn strict(patterns: &Patterns) -> Patterns {
+    patterns.iter().map(|(pattern, label)| (pattern.clone(), Label { spared: 0, ..*label })).collect()
 }
 
 impl Builder {

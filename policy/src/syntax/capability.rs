@@ -47,8 +47,20 @@ pub(super) fn read(reader: &mut Reader<'_>, raw: &Spanned<DeValue<'_>>, known: &
         return None;
     }
     let (aliases, operations, kinds) = (Vec::new(), Vec::new(), Vec::new());
-    let capability =
-        Capability { name, bit: 0, description, severity, aliases, executables, sockets, operations, kinds, files };
+    let (bit, programs) = (0, None);
+    let capability = Capability {
+        name,
+        bit,
+        description,
+        severity,
+        aliases,
+        executables,
+        sockets,
+        operations,
+        kinds,
+        files,
+        programs,
+    };
     Some((capability, place))
 }
 
@@ -94,7 +106,7 @@ fn severity(reader: &mut Reader<'_>, table: &DeTable<'_>) -> String {
 }
 
 /// The patterns under a key. One that another one covers would never decide anything.
-fn patterns(reader: &mut Reader<'_>, table: &DeTable<'_>, key: &str, access: Access) -> Vec<String> {
+pub(super) fn patterns(reader: &mut Reader<'_>, table: &DeTable<'_>, key: &str, access: Access) -> Vec<String> {
     let Some(value) = table.get(key) else { return Vec::new() };
     let mut read: Vec<&str> = Vec::new();
     for one in reader.array(value, "expected at least one path in quotes").unwrap_or_default() {

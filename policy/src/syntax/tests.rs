@@ -287,3 +287,31 @@ fn rules_say_for_whom_and_how_long_they_hold() {
         assert_eq!(problems(&text(wrong)).len(), 1, "{wrong}");
     }
 }
+
+#[test]
+fn programs_of_a_rule_are_a_capability_that_only_it_speaks_about() {
+    let text = "[[rule]]\nname = \"web\"\nservices = [\"x\"]\n[rule.programs]\nonly = [\"nginx\", \"/opt/web/**\"]\n\
+                [[rule]]\nname = \"db\"\nservices = [\"y\"]\n[rule.programs]\ndeny = [\"nc\"]\nwritten = \"deny\"\neffect = \"alert\"\n";
+    let policy = parse("p", text).unwrap();
+    let [web, db] = ["PROGRAMS(web)", "PROGRAMS(db)"].map(|name| policy.catalogue.index(name).unwrap());
+    assert_eq!((web, db), (15, 16));
+    assert_eq!(policy.rules[0].effect(web, Access::Execute), Some(Effect::Prevent));
+    assert_eq!(policy.rules[1].effect(db, Access::Execute), Some(Effect::Alert));
+    assert_eq!(policy.rules[0].effect(db, Access::Execute), None);
+    for (wrong, place, part) in [
+        ("programs = {}", "4:12", "expected only, deny or written here"),
+        ("programs = { only = [] }", "4:21", "at least one path"),
+        ("programs = { deny = [\"a b\"] }", "4:22", "bare name of a program"),
+        ("programs = { written = true }", "4:24", "expected \"deny\""),
+        ("programs = { deny = [\"nc\"], effect = \"allow\" }", "4:38", "expected \"alert\" or \"prevent\""),
+    ] {
+        let found = problems(&format!("[[rule]]\nname = \"a\"\nservices = [\"x\"]\n{wrong}\n"));
+        assert_eq!(found.len(), 1, "{wrong}: {found:?}");
+        assert!(found[0].starts_with(&format!("p.toml:{place}: ")) && found[0].contains(part), "{wrong}: {found:?}");
+    }
+    let many: String = (0..50)
+        .map(|number| format!("[[rule]]\nname = \"{number}\"\nservices = [\"x\"]\nprograms = {{ deny = [\"nc\"] }}\n"))
+        .collect();
+    let found = problems(&many);
+    assert!(found.len() == 1 && found[0].starts_with("p.toml:198:8: expected at most 64 capabilities"), "{found:?}");
+}
