@@ -55,6 +55,8 @@ struct Installed {
     numbers: Numbers,
     image: Image,
     ports: BTreeMap<String, Ports>,
+    /// What paths mean, and the links that were found by it: the hooks see those that are made later.
+    paths: Compiled,
     links: Links,
 }
 
@@ -165,6 +167,9 @@ impl Enforcement {
 
     /// Enters the hard links that are there and returns them.
     fn enter_links(&self, compiled: &Compiled) -> Result<Links, KernelError> {
+        if let Some(installed) = self.installed.as_ref().filter(|installed| installed.paths.same_paths(compiled)) {
+            return Ok(installed.links.clone());
+        }
         let known = self.installed.as_ref().map(|installed| &installed.links);
         let found = links::find(compiled);
         let mut any = false;
@@ -221,7 +226,7 @@ impl Kernel for Enforcement {
             // Links may have been made while nothing was attached.
             links = self.enter_links(compiled)?;
         }
-        self.installed = Some(Installed { slot, numbers, image, ports, links });
+        self.installed = Some(Installed { slot, numbers, image, ports, paths: compiled.paths(), links });
         Ok(generation)
     }
 

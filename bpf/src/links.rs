@@ -62,7 +62,8 @@ impl Search<'_> {
             return;
         }
         let label = self.compiled.nodes.get(usize::from(node)).map_or(0, |node| usize::from(node.label));
-        let Some(label) = self.compiled.labels.get(label).filter(|label| **label != Label::default()) else { return };
+        let means_something = |label: &&Label| Label { spared: 0, ..**label } != Label::default();
+        let Some(label) = self.compiled.labels.get(label).filter(means_something) else { return };
         // The kernel keeps 20 bits of minor number below the major one.
         let device = major(facts.dev()) << 20 | minor(facts.dev());
         let known = self.links.entry((device, facts.ino())).or_default();

@@ -173,3 +173,28 @@ pub struct Compiled {
     /// Rule names by index; the id that leaves the kernel is the index plus one.
     pub rules: Vec<String>,
 }
+
+impl Compiled {
+    /// The part that says what paths mean.
+    pub fn paths(&self) -> Compiled {
+        Compiled {
+            labels: self.labels.clone(),
+            nodes: self.nodes.clone(),
+            edges: self.edges.clone(),
+            globs: self.globs.clone(),
+            starts: self.starts.clone(),
+            unknown_start: self.unknown_start,
+            ..Compiled::default()
+        }
+    }
+
+    /// Whether every path means the same to both.
+    pub fn same_paths(&self, other: &Compiled) -> bool {
+        self.labels == other.labels
+            && self.nodes == other.nodes
+            && self.edges == other.edges
+            && self.globs == other.globs
+            && self.starts == other.starts
+            && self.unknown_start == other.unknown_start
+    }
+}
