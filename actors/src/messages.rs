@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::prelude::*;
 use bpf::event::{Act, Event, Flood, Repeat};
@@ -9,10 +10,11 @@ use bpf::kernel::{Map, ReadBack, SeenService};
 use bpf::process::Process;
 use policy::compile::ServiceModel;
 use policy::compiled::{Compiled, Service};
+use policy::diff::Difference;
 use policy::model::Model;
 
 use crate::record::{Kind, Record};
-use crate::revision_store::PolicyFile;
+use crate::revision_store::{PolicyFile, Revision};
 
 /// To [`crate::root::Root`]: a child is gone.
 #[derive(Debug, Message)]
@@ -124,14 +126,86 @@ pub struct ModelChanged(pub ServiceModel);
 
 /// To [`crate::policy_keeper::PolicyKeeper`]: make these files the new policy. Answers with the revision's number when
 /// the kernel holds it, or with one line per problem.
-#[derive(Debug, Message)]
+#[derive(Debug, Default, Message)]
 #[rtype(result = "Result<u64, Vec<String>>")]
 pub struct Apply {
     /// The files.
     pub files: Vec<PolicyFile>,
     /// Who asked.
     pub by: String,
+    /// Why, if that was said.
+    pub why: Option<String>,
+    /// The revision whose files these are, if it goes back to an earlier one.
+    pub back_to: Option<u64>,
+    /// How long it counts unless somebody confirms it; without end where nothing is given.
+    pub confirm: Option<Duration>,
 }
+
+/// To [`crate::policy_keeper::PolicyKeeper`]: the revision that waits for it stays. Answers with its number.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<u64, Vec<String>>")]
+pub struct Confirm {
+    /// Who asked.
+    pub by: String,
+}
+
+/// To [`crate::policy_keeper::PolicyKeeper`]: the revision that waits to be confirmed does not stay. Answers with the one
+/// that counts again.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<u64, Vec<String>>")]
+pub struct Revert {
+    /// Who asked; nobody: its time is over.
+    pub by: Option<String>,
+}
+
+/// To [`crate::policy_keeper::PolicyKeeper`]: a revision, the one in force where no number is given.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Revision, String>")]
+pub struct ShowRevision(pub Option<u64>);
+
+/// To [`crate::policy_keeper::PolicyKeeper`]: every revision, oldest first, and which one waits to be confirmed.
+#[derive(Debug, Message)]
+#[rtype(result = "History")]
+pub struct ShowHistory;
+
+/// Answer to [`ShowHistory`].
+#[derive(Debug, Default)]
+pub struct History {
+    /// The revisions that can be read.
+    pub revisions: Vec<Revision>,
+    /// What is wrong with the others.
+    pub wrong: Vec<String>,
+    /// The number of the one in force.
+    pub in_force: u64,
+    /// The one that waits to be confirmed, and the seconds that are left.
+    pub pending: Option<(u64, u64)>,
+}
+
+/// To [`crate::policy_keeper::PolicyKeeper`]: what would change if these files were applied, or one line per problem.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Vec<Difference>, Vec<String>>")]
+pub struct Compare {
+    /// The files.
+    pub files: Vec<PolicyFile>,
+}
+
+/// To [`crate::policy_keeper::PolicyKeeper`]: refuse a service nothing for this time, and record what would have been
+/// refused; no time: as before. Answers when the kernel holds it.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), String>")]
+pub struct GiveLeave {
+    /// The service.
+    pub service: String,
+    /// How long.
+    pub time: Option<Duration>,
+    /// Who asked.
+    pub by: String,
+}
+
+/// To [`crate::policy_keeper::PolicyKeeper`]: who is refused nothing, and for how many seconds more.
+#[derive(Debug, Message)]
+#[rtype(result = "BTreeMap<String, u64>")]
+pub struct ShowLeave;
 
 /// To [`crate::policy_keeper::PolicyKeeper`]: compile again, as the host has changed.
 #[derive(Debug, Message)]

@@ -4,25 +4,30 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use actix::prelude::*;
-use policy::capability::remembered;
 use policy::compile::{ServiceModel, service};
 use policy::compiled::Compiled;
 use policy::host::HostFacts;
+use policy::lockout;
+use policy::place::Problem;
 use policy::rule::Policy;
 
 use crate::assemble::{self, Operators};
 use crate::clock;
 use crate::directory::Directory;
-use crate::messages::{Apply, Install, Learned, ModelChanged, Recompile, RevisionNumber};
+use crate::messages::{Install, Learned, ModelChanged, Recompile};
+use crate::permissive::Permissive;
 use crate::record::Kind;
-use crate::revision_store::{Revision, RevisionStore};
+use crate::revision_store::{PolicyFile, Revision, RevisionStore};
 use crate::root::ExitNotice;
 
 type Services = BTreeMap<String, ServiceModel>;
 type Answer = ResponseActFuture<PolicyKeeper, Result<(), String>>;
 
-/// How often the keeper looks whether a rule has come to its end.
-const LOOK: Duration = Duration::from_secs(10);
+mod leave;
+mod revisions;
+
+/// How often the keeper looks whether something has come to its end.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Keeper of the policy.
 pub struct PolicyKeeper {
@@ -34,6 +39,7 @@ pub struct PolicyKeeper {
     services: Services,
     operators: Operators,
     broken: Option<String>,
+    permissive: Permissive,
     /// When the rules were last compiled, milliseconds since 1970, UTC.
     compiled: i64,
     _notice: ExitNotice,
@@ -52,6 +58,8 @@ pub struct Beginning {
     /// Why the revision that the kernel holds cannot be compiled again, if it cannot: it stays in force as it is until
     /// another one is applied.
     pub broken: Option<String>,
+    /// Services that are refused nothing.
+    pub permissive: Permissive,
 }
 
 impl PolicyKeeper {
@@ -63,7 +71,7 @@ impl PolicyKeeper {
         beginning: Beginning,
         notice: ExitNotice,
     ) -> PolicyKeeper {
-        let Beginning { revision, policy, services, operators, broken } = beginning;
+        let Beginning { revision, policy, services, operators, broken, permissive } = beginning;
         directory.set_bits(revision.bits.clone());
         PolicyKeeper {
             directory,
@@ -74,13 +82,27 @@ impl PolicyKeeper {
             services,
             operators,
             broken,
+            permissive,
             compiled: clock::now_ms(),
             _notice: notice,
         }
     }
 
     fn compile(&self, policy: &Policy) -> Result<Box<Compiled>, String> {
-        assemble::revision(policy, &self.services, &self.operators, self.host.as_ref(), clock::now_ms()).map(Box::new)
+        let now = clock::now_ms();
+        let mut compiled = assemble::revision(policy, &self.services, &self.operators, self.host.as_ref(), now)?;
+        self.permissive.apply(&mut compiled);
+        Ok(Box::new(compiled))
+    }
+
+    /// The policy of these files, if it may count: one line per problem.
+    fn read(&self, files: &[PolicyFile]) -> Result<(Policy, Box<Compiled>), Vec<String>> {
+        let in_lines = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let policy = assemble::policy(files, &self.revision.bits).map_err(in_lines)?;
+        let compiled = self.compile(&policy).map_err(|error| vec![error])?;
+        let holding = policy.holding(&self.host.name(), clock::now_ms());
+        let locked_out = lockout::proof(&holding, &compiled, assemble::root(self.host.as_ref()).as_ref());
+        if locked_out.is_empty() { Ok((policy, compiled)) } else { Err(in_lines(locked_out)) }
     }
 
     /// Has the kernel hold what is in force, compiled afresh.
@@ -111,6 +133,7 @@ impl PolicyKeeper {
         };
         let mut service = service(&self.policy.holding(&self.host.name(), clock::now_ms()), model);
         service.operator = self.operators.contains(&model.name);
+        self.permissive.loosen(&model.name, &mut service);
         let learned = Learned { name: model.name.clone(), service: Box::new(service) };
         Box::pin(
             kernel
@@ -118,6 +141,16 @@ impl PolicyKeeper {
                 .into_actor(self)
                 .map(|answer, _, _| answer.map_err(|error| error.to_string()).and_then(|result| result)),
         )
+    }
+
+    fn end_of_rules(&mut self, context: &mut Context<PolicyKeeper>) {
+        let now = clock::now_ms();
+        let since = std::mem::replace(&mut self.compiled, now);
+        let ends = |end: i64| (since.min(now)..=since.max(now)).contains(&end);
+        // A clock that was set back brings a rule to life again.
+        if self.policy.rules.iter().filter_map(|rule| rule.facts.expires).any(ends) {
+            context.notify(Recompile);
+        }
     }
 
     /// Whether a rule says something about a service that the kernel may not have numbered yet: names of rules and
@@ -133,13 +166,9 @@ impl Actor for PolicyKeeper {
     fn started(&mut self, context: &mut Context<PolicyKeeper>) {
         context.set_mailbox_capacity(4096);
         context.run_interval(LOOK, |keeper, context| {
-            let now = clock::now_ms();
-            let since = std::mem::replace(&mut keeper.compiled, now);
-            let ends = |end: i64| (since.min(now)..=since.max(now)).contains(&end);
-            // A clock that was set back brings a rule to life again.
-            if keeper.policy.rules.iter().filter_map(|rule| rule.facts.expires).any(ends) {
-                context.notify(Recompile);
-            }
+            keeper.end_of_rules(context);
+            keeper.end_of_leave(context);
+            keeper.end_of_waiting(context);
         });
     }
 }
@@ -172,56 +201,5 @@ impl Handler<Recompile> for PolicyKeeper {
             }
             result
         })))
-    }
-}
-
-impl Handler<Apply> for PolicyKeeper {
-    type Result = AtomicResponse<PolicyKeeper, Result<u64, Vec<String>>>;
-
-    fn handle(&mut self, apply: Apply, _: &mut Context<PolicyKeeper>) -> Self::Result {
-        let failed = |lines: Vec<String>| AtomicResponse::new(Box::pin(fut::ready(Err(lines))));
-        let kept = &self.revision.bits;
-        let policy = match assemble::policy(&apply.files, kept) {
-            Ok(policy) => policy,
-            Err(problems) => return failed(problems.iter().map(ToString::to_string).collect()),
-        };
-        let compiled = match self.compile(&policy) {
-            Ok(compiled) => compiled,
-            Err(error) => return failed(vec![error]),
-        };
-        let bits = remembered(kept, &policy.catalogue.bits());
-        let revision = Revision::new(self.store.next(), apply.files, bits, &apply.by);
-        if let Err(error) = self.store.save(&revision) {
-            return failed(vec![format!("revision {} cannot be written: {error}", revision.number)]);
-        }
-        let Some(kernel) = self.directory.kernel() else {
-            return failed(vec!["enforcement has not started".to_owned()]);
-        };
-        // The kernel may tell of an act under the new bits before it is answered.
-        self.directory.set_bits(revision.bits.clone());
-        let asked = kernel.send(Install(compiled)).into_actor(self);
-        AtomicResponse::new(Box::pin(asked.map(move |answer, keeper, _| {
-            if let Err(error) = answer.map_err(|error| error.to_string()).and_then(|result| result) {
-                keeper.directory.set_bits(keeper.revision.bits.clone());
-                return Err(vec![error]);
-            }
-            let number = revision.number;
-            (keeper.policy, keeper.revision, keeper.broken) = (policy, revision, None);
-            keeper
-                .store
-                .activate(number)
-                .map_err(|error| vec![format!("revision {number} counts now, but not after a restart: {error}")])?;
-            let message = format!("Revision {number} is in force, applied by {}", keeper.revision.by);
-            keeper.directory.tell(Kind::Lifecycle, None, message);
-            Ok(number)
-        })))
-    }
-}
-
-impl Handler<RevisionNumber> for PolicyKeeper {
-    type Result = u64;
-
-    fn handle(&mut self, _: RevisionNumber, _: &mut Context<PolicyKeeper>) -> u64 {
-        self.revision.number
     }
 }

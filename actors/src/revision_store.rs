@@ -10,6 +10,10 @@ use sha2::{Digest as _, Sha256};
 
 use crate::atomic;
 use crate::clock;
+use crate::deadline::Deadline;
+
+/// Names the revision that waits to be confirmed.
+const PENDING: &str = "pending.json";
 
 /// One policy file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +35,12 @@ pub struct Revision {
     pub time: String,
     /// Who applied it.
     pub by: String,
+    /// Why, if that was said.
+    #[serde(default)]
+    pub why: Option<String>,
+    /// The revision whose files these are, if it goes back to an earlier one.
+    #[serde(default)]
+    pub back_to: Option<u64>,
     /// What it was made of.
     pub files: Vec<PolicyFile>,
     /// Bits of the capabilities that operators have added, now or once.
@@ -42,7 +52,16 @@ impl Revision {
     /// A revision of these files.
     pub fn new(number: u64, files: Vec<PolicyFile>, bits: Bits, by: &str) -> Revision {
         let digest = digest(&files, &bits);
-        Revision { number, digest, time: clock::rfc3339(clock::now_ms()), by: by.to_owned(), files, bits }
+        Revision {
+            number,
+            digest,
+            time: clock::rfc3339(clock::now_ms()),
+            by: by.to_owned(),
+            files,
+            bits,
+            why: None,
+            back_to: None,
+        }
     }
 }
 
@@ -61,6 +80,15 @@ fn digest(files: &[PolicyFile], bits: &Bits) -> String {
         hash.update(&file.text);
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A revision that counts until its time is over, unless somebody confirms it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pending {
+    /// Its number.
+    pub number: u64,
+    /// The end.
+    pub until: Deadline,
 }
 
 /// The directory of revisions.
@@ -125,7 +153,47 @@ impl RevisionStore {
         Err(wrong.join("; "))
     }
 
-    fn load(&self, number: u64) -> Result<Revision, String> {
+    /// The revision that waits to be confirmed, if one does. A file that cannot be read is none: the active one counts.
+    pub fn pending(&self) -> Option<Pending> {
+        let text = fs::read(self.directory.join(PENDING)).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
+    /// Has a revision wait to be confirmed: meanwhile the active one stays what the next boot loads.
+    pub fn wait_for(&self, pending: &Pending) -> io::Result<()> {
+        atomic::write(&self.directory.join(PENDING), &serde_json::to_vec(pending)?)
+    }
+
+    /// No revision waits any more.
+    pub fn settled(&self) -> io::Result<()> {
+        match fs::remove_file(self.directory.join(PENDING)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result,
+        }
+    }
+
+    /// The revision that counts at this moment: the one that waits to be confirmed, else [`RevisionStore::last_good`].
+    pub fn in_force(&self) -> Result<(Option<Revision>, Vec<String>), String> {
+        match self.pending().filter(|pending| pending.until.left().is_some()).map(|pending| self.load(pending.number)) {
+            Some(Ok(revision)) => Ok((Some(revision), Vec::new())),
+            _ => self.last_good(),
+        }
+    }
+
+    /// Every revision that can be read, oldest first, and what is wrong with the others.
+    pub fn all(&self) -> (Vec<Revision>, Vec<String>) {
+        let (mut good, mut wrong) = (Vec::new(), Vec::new());
+        for number in self.numbers() {
+            match self.load(number) {
+                Ok(revision) => good.push(revision),
+                Err(error) => wrong.push(error),
+            }
+        }
+        (good, wrong)
+    }
+
+    /// Reads one.
+    pub fn load(&self, number: u64) -> Result<Revision, String> {
         let file = self.file(number);
         let text = fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
         let revision: Revision =
@@ -161,6 +229,14 @@ mod tests {
             let file = directory.path().join(format!("{number}/revision.json"));
             fs::write(&file, fs::read_to_string(&file).unwrap().replace("[[rule]]", "[[role]]")).unwrap();
         };
+        let pending = |time| Pending { number: 1, until: Deadline::after(time) };
+        store.wait_for(&pending(std::time::Duration::from_secs(60))).unwrap();
+        assert_eq!(store.in_force().unwrap().0.unwrap().number, 1);
+        assert_eq!(active().unwrap().unwrap().number, 2, "what the next boot loads");
+        store.wait_for(&pending(std::time::Duration::ZERO)).unwrap();
+        assert_eq!(store.in_force().unwrap().0.unwrap().number, 2);
+        store.settled().unwrap();
+        assert_eq!((store.pending(), store.all().0.len()), (None, 2));
         spoil(2);
         let (found, wrong) = store.last_good().unwrap();
         assert_eq!(found.as_ref(), Some(&revision), "the one before it");

@@ -1,6 +1,8 @@
 //! The REST API on a Unix socket. Peer credentials and the caller's task label decide what it may do.
 
 mod caller;
+mod refusal;
+mod revisions;
 mod routes;
 mod switching;
 
@@ -32,6 +34,64 @@ pub const GROUP: &str = "bartizan";
 pub struct ApplyRequest {
     /// Its files.
     pub files: Vec<PolicyFile>,
+    /// Why.
+    #[serde(default)]
+    pub why: Option<String>,
+    /// Seconds for which it counts unless it is confirmed.
+    #[serde(default)]
+    pub confirm: Option<u64>,
+}
+
+/// An earlier revision to go back to.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RollbackRequest {
+    /// Its number; without one, the revision that waits to be confirmed is taken back.
+    #[serde(default)]
+    pub revision: Option<u64>,
+    /// Why.
+    #[serde(default)]
+    pub why: Option<String>,
+}
+
+/// A service that is to be refused nothing for a while.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PermissiveRequest {
+    /// Seconds; 0 ends it.
+    pub seconds: u64,
+}
+
+/// One line of `policy history --json`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RevisionStatus {
+    /// Its number.
+    pub number: u64,
+    /// `in force`, `waits to be confirmed` or `earlier`.
+    pub state: String,
+    /// RFC 3339, UTC.
+    pub time: String,
+    /// Who applied it.
+    pub by: String,
+    /// Why, if that was said.
+    pub why: Option<String>,
+    /// The earlier revision that it goes back to.
+    pub back_to: Option<u64>,
+    /// SHA-256 of its files, hexadecimal.
+    pub digest: String,
+    /// How many files it has.
+    pub files: usize,
+}
+
+/// `policy history --json`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct HistoryAnswer {
+    /// Oldest first.
+    pub revisions: Vec<RevisionStatus>,
+    /// Revisions that cannot be read any more, and why.
+    pub wrong: Vec<String>,
+    /// Seconds that are left to confirm the one that waits.
+    pub seconds_to_confirm: Option<u64>,
 }
 
 /// `off`.
@@ -78,6 +138,9 @@ pub struct Status {
     pub differences: Vec<String>,
     /// Services with tasks that ran before enforcement was loaded.
     pub started_earlier: Vec<String>,
+    /// Services that are refused nothing, and for how many seconds more.
+    #[serde(default)]
+    pub permissive: std::collections::BTreeMap<String, u64>,
 }
 
 impl Status {
@@ -92,6 +155,7 @@ impl Status {
             loss: std::collections::BTreeMap::new(),
             differences: Vec::new(),
             started_earlier: Vec::new(),
+            permissive: std::collections::BTreeMap::new(),
         }
     }
 }

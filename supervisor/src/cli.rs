@@ -3,17 +3,16 @@
 mod audits;
 mod client;
 pub mod policy_files;
+mod revisions;
 mod switching;
 mod tables;
-
-use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use hyper::Method;
 
 pub(crate) use crate::api::Status;
-use crate::api::{ApplyRequest, Attestation, ServiceStatus};
-use crate::{BAD_INPUT, CANNOT, FINDING, GOOD, doctor, paths, selftest};
+use crate::api::{Attestation, ServiceStatus};
+use crate::{CANNOT, FINDING, GOOD, doctor, selftest};
 pub(crate) use client::Trouble;
 use client::{Answer, ask};
 
@@ -67,7 +66,18 @@ enum Command {
     },
     /// Rules
     #[command(subcommand)]
-    Policy(PolicyCommand),
+    Policy(revisions::PolicyCommand),
+    /// Refuse a service nothing for a while, and record what would have been refused
+    Permissive {
+        /// The service
+        service: String,
+        /// For how long, such as 30m: it ends by itself, with the next boot at the latest
+        #[arg(long = "for", value_name = "TIME", required_unless_present = "end")]
+        time: Option<String>,
+        /// End it now
+        #[arg(long, conflicts_with = "time")]
+        end: bool,
+    },
     /// What was denied and recorded
     Audits {
         /// Only this service
@@ -112,21 +122,6 @@ enum Command {
     },
 }
 
-#[derive(Subcommand)]
-enum PolicyCommand {
-    /// Read and check policy files, and change nothing (needs no daemon)
-    Check {
-        /// A file, or a directory of *.toml
-        path: PathBuf,
-    },
-    /// Make policy files the new policy; returns when the kernel holds it
-    Apply {
-        /// A file, or a directory of *.toml
-        #[arg(default_value = paths::POLICY)]
-        path: PathBuf,
-    },
-}
-
 /// Runs a command; the number is the exit status.
 pub fn run(arguments: &Arguments) -> u8 {
     let outcome = match &arguments.command {
@@ -136,8 +131,8 @@ pub fn run(arguments: &Arguments) -> u8 {
         Command::Show { service, json } => show(service, *json),
         Command::Activate { service } => enter(service, "activate"),
         Command::Relearn { service } => enter(service, "relearn"),
-        Command::Policy(PolicyCommand::Check { path }) => return check(path),
-        Command::Policy(PolicyCommand::Apply { path }) => apply(path),
+        Command::Policy(command) => command.run(),
+        Command::Permissive { service, time, end } => revisions::permissive(service, time.as_deref(), *end),
         Command::Audits { service, follow, json } => audits::print(service.as_deref(), *follow, *json),
         Command::Off { until_reboot } => switching::off(*until_reboot),
         Command::On => switching::on(),
@@ -225,37 +220,5 @@ fn show(service: &str, json: bool) -> Result<u8, Trouble> {
 fn enter(service: &str, what: &str) -> Result<u8, Trouble> {
     ask(Method::POST, &format!("/v1/services/{}/{what}", client::encode(service)), None)?;
     println!("{service}: {what} done, and the kernel holds it");
-    Ok(GOOD)
-}
-
-fn check(path: &std::path::Path) -> u8 {
-    let files = match policy_files::read(path) {
-        Ok(files) => files,
-        Err(error) => {
-            eprintln!("{error}");
-            return BAD_INPUT;
-        }
-    };
-    match actors::assemble::policy(&files, &policy::capability::Bits::new()) {
-        Ok(policy) => {
-            println!("{} files, {} rules: good", files.len(), policy.rules.len());
-            GOOD
-        }
-        Err(problems) => {
-            problems.iter().for_each(|problem| eprintln!("{problem}"));
-            BAD_INPUT
-        }
-    }
-}
-
-fn apply(path: &std::path::Path) -> Result<u8, Trouble> {
-    let files = policy_files::read(path).map_err(|error| Trouble::new(BAD_INPUT, error))?;
-    let body = serde_json::to_vec(&ApplyRequest { files })
-        .map_err(|error| Trouble::new(CANNOT, format!("the request cannot be written: {error}")))?;
-    let answer = ask(Method::POST, "/v1/policy", Some(body))?;
-    let number = serde_json::from_str::<serde_json::Value>(&answer.text)
-        .ok()
-        .and_then(|value| value.get("revision").and_then(serde_json::Value::as_u64));
-    println!("revision {} is in force, and the kernel holds it", number.unwrap_or_default());
     Ok(GOOD)
 }

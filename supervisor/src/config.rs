@@ -80,7 +80,7 @@ fn service(text: &str) -> Option<String> {
 }
 
 /// `24h`, `90s`, `7d`: a day is 24 hours.
-fn time(text: &str) -> Option<Duration> {
+pub(crate) fn time(text: &str) -> Option<Duration> {
     if let Some(days) = text.trim().strip_suffix('d').and_then(|days| days.trim().parse::<u64>().ok()) {
         return days.checked_mul(24 * 3600).map(Duration::from_secs);
     }

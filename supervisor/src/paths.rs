@@ -12,6 +12,8 @@ pub const DISABLED_UNTIL_REBOOT: &str = "/run/bartizan/disabled";
 pub const MODELS: &str = "/var/lib/bartizan/models";
 /// Revisions.
 pub const REVISIONS: &str = "/var/lib/bartizan/revisions";
+/// Services that are refused nothing for a while.
+pub const PERMISSIVE: &str = "/var/lib/bartizan/permissive.json";
 /// The audit trail.
 pub const AUDIT: &str = "/var/lib/bartizan/audit";
 /// Names of rules by generation.

@@ -13,6 +13,7 @@ use actors::host::ThisHost;
 use actors::kernel_link::KernelLink;
 use actors::messages::{Apply, Recompile, Supervise};
 use actors::model_store::ModelStore;
+use actors::permissive::Permissive;
 use actors::policy_keeper::{Beginning, PolicyKeeper};
 use actors::record::Kind;
 use actors::registry::Registry;
@@ -23,7 +24,7 @@ use bpf::kernel::{Kernel as _, KernelError};
 use policy::model::Model;
 
 use crate::config::Config;
-use crate::paths::{AUDIT, GENERATIONS, MODELS, POLICY, REVISIONS};
+use crate::paths::{AUDIT, GENERATIONS, MODELS, PERMISSIVE, POLICY, REVISIONS};
 
 /// Why the daemon cannot start.
 #[derive(Debug)]
@@ -58,7 +59,7 @@ pub async fn start(config: &Config, enforce: bool) -> Result<Directory, StartErr
     let opened = if enforce { Some(open()?) } else { None };
     let (load, adopted, opened) = identity(opened)?;
     // What the kernel tells first may be about what an operator's capability needs.
-    let (active, _) = RevisionStore::new(PathBuf::from(REVISIONS)).last_good()?;
+    let (active, _) = RevisionStore::new(PathBuf::from(REVISIONS)).in_force()?;
     directory.set_bits(active.unwrap_or_default().bits);
     supervise(&root, "audit log", audit(directory.clone(), load)).await?;
     let store = ModelStore::new(PathBuf::from(MODELS));
@@ -132,7 +133,7 @@ fn kernel(directory: Directory, opened: Opened) -> Start {
 fn keeper(directory: Directory, operators: Operators, adopted: bool) -> Start {
     Box::new(move |notice| {
         let store = RevisionStore::new(PathBuf::from(REVISIONS));
-        let (revision, passed_over) = store.last_good()?;
+        let (revision, passed_over) = store.in_force()?;
         for why in &passed_over {
             let then =
                 if adopted { "what the kernel holds stays in force as it is" } else { "the one before it is taken" };
@@ -144,7 +145,14 @@ fn keeper(directory: Directory, operators: Operators, adopted: bool) -> Start {
             .map_err(|problems| problems.first().map(ToString::to_string).unwrap_or_default())?;
         let (models, _) = ModelStore::new(PathBuf::from(MODELS)).read().map_err(|error| error.to_string())?;
         let services = models.iter().map(|model| (model.service.clone(), assemble::service_model(model))).collect();
-        let beginning = Beginning { revision, policy, services, operators: operators.clone(), broken };
+        let beginning = Beginning {
+            revision,
+            policy,
+            services,
+            operators: operators.clone(),
+            broken,
+            permissive: Permissive::read(PathBuf::from(PERMISSIVE)),
+        };
         let keeper = PolicyKeeper::new(directory.clone(), store, Box::new(ThisHost), beginning, notice);
         directory.set_keeper(keeper.start());
         Ok(())
@@ -176,7 +184,7 @@ async fn first_install(directory: &Directory, adopted: bool) -> Result<(), Strin
     if active.is_none() {
         match crate::cli::policy_files::read(Path::new(POLICY)) {
             Ok(files) => {
-                let apply = Apply { files, by: "the first start".to_owned() };
+                let apply = Apply { files, by: "the first start".to_owned(), ..Apply::default() };
                 match keeper.send(apply).await.map_err(|error| error.to_string())? {
                     Ok(_) => return Ok(()),
                     Err(lines) => {

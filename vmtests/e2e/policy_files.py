@@ -32,6 +32,7 @@ def checked(path):
 
 
 def check(place, text, offending):
+    AREA.mkdir(exist_ok=True)
     file = AREA / "bad.toml"
     file.write_text(text)
     status, said = checked(file)

@@ -89,6 +89,15 @@ def later(now, target, number, packages):
     index(target)
 
 
+def tied(now):
+    """Packages that others here want in exactly their own version, and that the guest has already: a later version needs them."""
+    here = {field(package, "Package") for package in now.glob("*.deb")}
+    wanted = set()
+    for package in now.glob("*.deb"):
+        wanted.update(re.findall(r"([a-z0-9.+-]+)(?::any)? \(= ", f"{field(package, 'Depends')} {field(package, 'Pre-Depends')}"))
+    return sorted(wanted - here)
+
+
 def build(target, packages, guest):
     with tempfile.TemporaryDirectory(dir=image.CACHE, prefix="stock.") as room, open(image.CACHE / "stock.build.log", "w") as log:
         work, made = pathlib.Path(room), pathlib.Path(room) / "made"
@@ -96,6 +105,8 @@ def build(target, packages, guest):
         tool(["apt-get", *options, "update"], log)
         (made / "now").mkdir(parents=True)
         tool(["apt-get", *options, "download", *planned(packages, options)], log, cwd=made / "now")
+        while more := tied(made / "now"):
+            tool(["apt-get", *options, "download", *more], log, cwd=made / "now")
         index(made / "now")
         for number, name in enumerate(LATER, 1):
             later(made / "now", made / name, number, packages)

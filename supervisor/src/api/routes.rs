@@ -3,13 +3,15 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use actors::clock;
 use actors::directory::Directory;
-use actors::messages::{Apply, Attest, Audits, Enter, Find, Held, Models, ReadBackNow, RevisionNumber, Services, Show};
+use actors::messages::{
+    Attest, Audits, Enter, Find, Held, Models, ReadBackNow, RevisionNumber, Services, Show, ShowLeave,
+};
 use bpf::kernel::Hook;
 use policy::model::{Model, State};
 use serde::Deserialize;
 
 use super::{
-    ApplyRequest, Attestation, Failure, HookStatus, MapStatus, ServiceStatus, Status, caller, running_kernel, switching,
+    Attestation, Failure, HookStatus, MapStatus, ServiceStatus, Status, caller, revisions, running_kernel, switching,
 };
 
 /// Most records in one answer.
@@ -24,7 +26,7 @@ pub(super) fn all(config: &mut web::ServiceConfig) {
         .route("/v1/services/{name}/activate", web::post().to(activate))
         .route("/v1/services/{name}/relearn", web::post().to(relearn))
         .route("/v1/audits", web::get().to(audits))
-        .route("/v1/policy", web::post().to(apply))
+        .configure(revisions::all)
         .route("/v1/off", web::post().to(switching::off))
         .route("/v1/on", web::post().to(switching::on));
 }
@@ -118,6 +120,10 @@ async fn status(directory: Shared) -> HttpResponse {
         loss: held.loss,
         differences: held.read_back.differences,
         started_earlier,
+        permissive: match directory.keeper() {
+            Some(keeper) => keeper.send(ShowLeave).await.unwrap_or_default(),
+            None => std::collections::BTreeMap::new(),
+        },
     })
 }
 
@@ -206,18 +212,5 @@ async fn audits(directory: Shared, query: web::Query<AuditsQuery>) -> HttpRespon
         Ok(Ok(records)) => HttpResponse::Ok().json(records),
         Ok(Err(error)) => failed(actix_web::http::StatusCode::INTERNAL_SERVER_ERROR, vec![error]),
         Err(_) => unavailable("the audit log"),
-    }
-}
-
-async fn apply(request: HttpRequest, directory: Shared, body: web::Json<ApplyRequest>) -> HttpResponse {
-    let by = match caller::may_write(&request, &directory, "policy apply").await {
-        Ok(by) => by,
-        Err(why) => return failed(actix_web::http::StatusCode::FORBIDDEN, vec![why]),
-    };
-    let Some(keeper) = directory.keeper() else { return unavailable("the policy keeper") };
-    match keeper.send(Apply { files: body.into_inner().files, by }).await {
-        Ok(Ok(number)) => HttpResponse::Ok().json(serde_json::json!({ "revision": number })),
-        Ok(Err(problems)) => failed(actix_web::http::StatusCode::UNPROCESSABLE_ENTITY, problems),
-        Err(_) => unavailable("the policy keeper"),
     }
 }

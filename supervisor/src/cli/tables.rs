@@ -24,6 +24,9 @@ pub(super) fn status(status: &Status) {
     for (kind, count) in status.loss.iter().filter(|(_, count)| **count > 0) {
         println!("loss         {kind}: {count}");
     }
+    for (service, left) in &status.permissive {
+        println!("permissive   {service}: refused nothing for {left} s more");
+    }
     if !status.started_earlier.is_empty() {
         println!("earlier      started before enforcement: {}", status.started_earlier.join(", "));
     }

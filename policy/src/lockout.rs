@@ -1,0 +1,188 @@
+//! The lockout proof: before a revision counts, the acts that let people in and keep a machine alive are decided under it.
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use crate::access::{Access, Masks};
+use crate::baseline;
+use crate::compile::{ServiceModel, service};
+use crate::compiled::{Compiled, FileSystem, Service};
+use crate::decide::{Verdict, decide};
+use crate::explain::Walk;
+use crate::host::Mount;
+use crate::model::State;
+use crate::operation::EXECUTED;
+use crate::pattern::names;
+use crate::place::{Place, Problem};
+use crate::rule::Policy;
+
+const TEXT: &str = include_str!("../lockout/acts.toml");
+
+static ACTS: LazyLock<Vec<Act>> = LazyLock::new(|| {
+    // The test below keeps a file that does not parse from being built.
+    toml::from_str(TEXT).map(|file: File| file.act).unwrap_or_default()
+});
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    act: Vec<Act>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Act {
+    protects: String,
+    services: Vec<String>,
+    #[serde(default)]
+    execute: Vec<String>,
+    #[serde(default)]
+    read: Vec<String>,
+    #[serde(default)]
+    write: Vec<String>,
+}
+
+impl Act {
+    fn objects(&self) -> impl Iterator<Item = (Access, &String)> {
+        let with = |access: Access| move |path| (access, path);
+        let (execute, read) =
+            (self.execute.iter().map(with(Access::Execute)), self.read.iter().map(with(Access::Read)));
+        execute.chain(read).chain(self.write.iter().map(with(Access::Write)))
+    }
+}
+
+/// Every act that the revision would refuse, at the rule that refuses it. `root`: what is mounted at `/`.
+/// A service that the revision has no entry for is decided as it would be at its first start.
+pub fn proof(policy: &Policy, compiled: &Compiled, root: Option<&Mount>) -> Vec<Problem> {
+    let walk = Walk::new(compiled);
+    let mut found: Vec<Problem> = Vec::new();
+    for act in ACTS.iter() {
+        for name in &act.services {
+            let service = compiled.services.get(name).cloned().unwrap_or_else(|| at_first_start(policy, name));
+            for (access, path) in act.objects() {
+                let need = need(compiled, &walk, root, access, path);
+                let Some(by) = refused(&service, need, access) else { continue };
+                let rule = by.and_then(|number| policy.rules.get(number));
+                if rule.is_some_and(|rule| rule.breaks_hosts) {
+                    continue;
+                }
+                let message = format!(
+                    "{name} could not {} {path} any more, which protects: {}. Give it that in a rule, or write breaks_hosts = \
+                     \"accepted\" into this one",
+                    access.name(),
+                    act.protects
+                );
+                let (place, text) = rule
+                    .map_or_else(|| (Place::default(), String::new()), |rule| (rule.place.clone(), rule.name.clone()));
+                found.push(Problem { place, message, text });
+            }
+        }
+    }
+    found
+}
+
+fn at_first_start(policy: &Policy, name: &str) -> Service {
+    let model = ServiceModel { name: name.to_owned(), state: State::Learning, granted: baseline::grants(name) };
+    service(policy, &model)
+}
+
+/// What an access to a path of the host needs.
+fn need(compiled: &Compiled, walk: &Walk<'_>, root: Option<&Mount>, access: Access, path: &str) -> Masks {
+    let file_system = root.map(|mount| FileSystem::Device { major: mount.major, minor: mount.minor });
+    let mut way = root.map(|mount| names(&mount.root)).unwrap_or_default();
+    way.extend(names(Path::new(path)));
+    let way: Vec<&[u8]> = way.iter().map(Vec::as_slice).collect();
+    let label = walk.label_of(file_system, &way);
+    let mut need = label.need;
+    if access == Access::Execute {
+        let anything = compiled.operations.get(usize::from(EXECUTED)).copied().unwrap_or(0);
+        need.insert(access, anything & !label.spared);
+    }
+    need
+}
+
+/// Whether an act is refused, and by which rule if one can be named.
+fn refused(service: &Service, need: Masks, access: Access) -> Option<Option<usize>> {
+    if service.exempt {
+        return None;
+    }
+    let decision = decide(&service.subject, &need, access);
+    if decision.verdict != Verdict::Deny {
+        return None;
+    }
+    let bits = (0u8..64).filter(|bit| decision.missing >> bit & 1 == 1);
+    let number = bits.filter_map(|bit| service.rules.get(&(bit, access as u8))).next();
+    Some(number.and_then(|number| usize::from(*number).checked_sub(1)))
+}
+
+/// What is protected, for people: each thing once.
+pub fn protects() -> Vec<&'static str> {
+    let mut all: Vec<&str> = ACTS.iter().map(|act| act.protects.as_str()).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+    use crate::compile::{Input, compile};
+    use crate::host::BareHost;
+    use crate::syntax::parse;
+
+    fn told(text: &str, services: &[ServiceModel]) -> Vec<String> {
+        let policy = parse("p", text).unwrap();
+        let compiled = compile(&Input { policy: &policy, services, own: &[] }, &BareHost).unwrap();
+        proof(&policy, &compiled, None).iter().map(ToString::to_string).collect()
+    }
+
+    fn rule(services: &str, capabilities: &str) -> String {
+        format!("[[rule]]\nname = \"r\"\nservices = [\"{services}\"]\n{capabilities}\n")
+    }
+
+    #[test]
+    fn the_file_is_whole() {
+        let file: File = toml::from_str(TEXT).expect("lockout/acts.toml parses");
+        assert!(file.act.iter().all(|act| act.objects().count() > 0 && !act.services.is_empty()));
+        for word in ["boot", "ssh login", "package upgrades", "log rotation", "stopping Bartizan"] {
+            assert!(protects().iter().any(|text| text.contains(word)), "{word}");
+        }
+    }
+
+    #[test]
+    fn an_empty_policy_locks_nobody_out() {
+        assert_eq!(told("", &[]), [""; 0]);
+    }
+
+    #[test]
+    fn a_rule_that_would_keep_people_out_is_refused_and_says_what_it_would_break() {
+        for (services, capabilities, part) in [
+            (
+                "ssh",
+                "capabilities = { \"USERS_ADMIN.read\" = \"prevent\" }",
+                "ssh could not read /etc/shadow any more, which protects: ssh login",
+            ),
+            ("getty@", "capabilities = { USERS = \"prevent\" }", "login on a console"),
+            ("logrotate", "capabilities = { SYSTEM_LOGS = \"prevent\" }", "log rotation"),
+            ("apt-*", "capabilities = { INSTALLER = \"prevent\" }", "package upgrades"),
+            ("systemd-*", "capabilities = { USERS = \"prevent\" }", "sessions of people"),
+            ("logrotate", "programs = { only = [\"logrotate\"] }", "logrotate could not execute /bin/sh"),
+        ] {
+            let found = told(&rule(services, capabilities), &[]);
+            assert!(found.iter().any(|line| line.starts_with("p:2:8: ") && line.contains(part)), "{found:?}");
+            let accepted = rule(services, &format!("{capabilities}\nbreaks_hosts = \"accepted\""));
+            assert_eq!(told(&accepted, &[]), [""; 0], "{services}");
+        }
+    }
+
+    #[test]
+    fn a_model_that_does_not_have_it_locks_out_once_it_is_enforced() {
+        let model = |state| ServiceModel { name: "ssh".to_owned(), state, granted: crate::capability::Grants::new() };
+        let enforced = rule("ssh", "violations = \"prevent\"");
+        assert_eq!(told(&enforced, &[model(State::Learning)]), [""; 0], "not while it learns");
+        assert!(!told(&enforced, &[model(State::Active)]).is_empty());
+    }
+}
