@@ -26,6 +26,7 @@ import words  # noqa: E402,F401
 import own_words  # noqa: E402,F401
 import policy_files  # noqa: E402,F401
 import revisions  # noqa: E402,F401
+import explained  # noqa: E402,F401
 import callers  # noqa: E402,F401
 import doctor  # noqa: E402,F401
 import shape  # noqa: E402,F401

@@ -1,14 +1,14 @@
 //! From policy files and models to a compiled revision for this host.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use policy::baseline;
 use policy::capability::Bits;
 use policy::check;
 use policy::compile::{Input, ServiceModel, compile};
 use policy::compiled::Compiled;
-use policy::host::{HostFacts, Mount};
+use policy::host::HostFacts;
 use policy::model::{Model, State};
 use policy::place::Problem;
 use policy::rule::Policy;
@@ -78,11 +78,6 @@ pub fn service_model(model: &Model) -> ServiceModel {
 
 /// Names of the services that may change Bartizan itself (`operators` of the configuration), without `.service`.
 pub type Operators = BTreeSet<String>;
-
-/// What is mounted at `/`: the last one is seen.
-pub fn root(host: &dyn HostFacts) -> Option<Mount> {
-    host.mounts().into_iter().rev().find(|mount| mount.point == Path::new("/"))
-}
 
 /// Compiles a revision: the operator's rules that hold here and now (milliseconds since 1970, UTC), and what is part of
 /// every one.

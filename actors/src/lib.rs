@@ -16,6 +16,7 @@ pub mod kernel_link;
 pub mod learner;
 pub mod messages;
 pub mod model_store;
+pub mod object;
 pub mod permissive;
 pub mod policy_keeper;
 pub mod record;

@@ -8,10 +8,13 @@ use actix::prelude::*;
 use bpf::event::{Act, Event, Flood, Repeat};
 use bpf::kernel::{Map, ReadBack, SeenService};
 use bpf::process::Process;
+use policy::access::Access;
 use policy::compile::ServiceModel;
 use policy::compiled::{Compiled, Service};
 use policy::diff::Difference;
 use policy::model::Model;
+use policy::reason::Reason;
+use serde::{Deserialize, Serialize};
 
 use crate::record::{Kind, Record};
 use crate::revision_store::{PolicyFile, Revision};
@@ -187,6 +190,41 @@ pub struct History {
 pub struct Compare {
     /// The files.
     pub files: Vec<PolicyFile>,
+}
+
+/// To [`crate::policy_keeper::PolicyKeeper`]: what would become of an act, or one line per problem.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Explanation, Vec<String>>")]
+pub struct Explain {
+    /// The service, without `.service`.
+    pub service: String,
+    /// How it would touch the object.
+    pub access: Access,
+    /// A path, or the name of an operation.
+    pub object: String,
+}
+
+/// Answer to [`Explain`].
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The service.
+    pub service: String,
+    /// `learning`, `manual`, `active` or `archived`.
+    pub state: String,
+    /// Whether it is refused nothing for a while.
+    pub permissive: bool,
+    /// The access.
+    pub access: Access,
+    /// Where the path leads, or the operation.
+    pub object: String,
+    /// What gave the object its meaning: `SSH.write by /etc/ssh/**`.
+    pub from: Vec<String>,
+    /// What the kernel alone knows.
+    pub unknown: Vec<String>,
+    /// What of that the model has, its baseline included.
+    pub by_model: Vec<String>,
+    /// The verdict and why.
+    pub reason: Reason,
 }
 
 /// To [`crate::policy_keeper::PolicyKeeper`]: refuse a service nothing for this time, and record what would have been

@@ -23,6 +23,7 @@ use crate::root::ExitNotice;
 type Services = BTreeMap<String, ServiceModel>;
 type Answer = ResponseActFuture<PolicyKeeper, Result<(), String>>;
 
+mod explain;
 mod leave;
 mod revisions;
 
@@ -40,6 +41,8 @@ pub struct PolicyKeeper {
     operators: Operators,
     broken: Option<String>,
     permissive: Permissive,
+    /// What paths mean now, once somebody has asked for it.
+    paths: Option<Compiled>,
     /// When the rules were last compiled, milliseconds since 1970, UTC.
     compiled: i64,
     _notice: ExitNotice,
@@ -83,6 +86,7 @@ impl PolicyKeeper {
             operators,
             broken,
             permissive,
+            paths: None,
             compiled: clock::now_ms(),
             _notice: notice,
         }
@@ -101,7 +105,7 @@ impl PolicyKeeper {
         let policy = assemble::policy(files, &self.revision.bits).map_err(in_lines)?;
         let compiled = self.compile(&policy).map_err(|error| vec![error])?;
         let holding = policy.holding(&self.host.name(), clock::now_ms());
-        let locked_out = lockout::proof(&holding, &compiled, assemble::root(self.host.as_ref()).as_ref());
+        let locked_out = lockout::proof(&holding, &compiled, &self.host.mounts());
         if locked_out.is_empty() { Ok((policy, compiled)) } else { Err(in_lines(locked_out)) }
     }
 
@@ -191,6 +195,7 @@ impl Handler<Recompile> for PolicyKeeper {
     type Result = AtomicResponse<PolicyKeeper, Result<(), String>>;
 
     fn handle(&mut self, _: Recompile, _: &mut Context<PolicyKeeper>) -> Self::Result {
+        self.paths = None;
         AtomicResponse::new(Box::pin(self.install().map(|result, keeper, _| {
             if let Err(error) = &result {
                 keeper.directory.tell(

@@ -10,6 +10,7 @@ mod trie;
 
 use std::path::PathBuf;
 
+pub use mounts::file_system;
 pub use services::service;
 
 use crate::capability::Grants;

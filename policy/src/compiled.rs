@@ -175,7 +175,7 @@ pub struct Compiled {
 }
 
 impl Compiled {
-    /// The part that says what paths mean.
+    /// The part that says what paths and operations mean.
     pub fn paths(&self) -> Compiled {
         Compiled {
             labels: self.labels.clone(),
@@ -184,6 +184,7 @@ impl Compiled {
             globs: self.globs.clone(),
             starts: self.starts.clone(),
             unknown_start: self.unknown_start,
+            operations: self.operations.clone(),
             ..Compiled::default()
         }
     }

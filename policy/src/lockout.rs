@@ -8,13 +8,13 @@ use serde::Deserialize;
 use crate::access::{Access, Masks};
 use crate::baseline;
 use crate::compile::{ServiceModel, service};
-use crate::compiled::{Compiled, FileSystem, Service};
+use crate::compiled::{Compiled, Service};
 use crate::decide::{Verdict, decide};
 use crate::explain::Walk;
 use crate::host::Mount;
+use crate::locate::locate;
 use crate::model::State;
 use crate::operation::EXECUTED;
-use crate::pattern::names;
 use crate::place::{Place, Problem};
 use crate::rule::Policy;
 
@@ -53,16 +53,16 @@ impl Act {
     }
 }
 
-/// Every act that the revision would refuse, at the rule that refuses it. `root`: what is mounted at `/`.
+/// Every act that the revision would refuse, at the rule that refuses it. `mounts`: those of the host.
 /// A service that the revision has no entry for is decided as it would be at its first start.
-pub fn proof(policy: &Policy, compiled: &Compiled, root: Option<&Mount>) -> Vec<Problem> {
+pub fn proof(policy: &Policy, compiled: &Compiled, mounts: &[Mount]) -> Vec<Problem> {
     let walk = Walk::new(compiled);
     let mut found: Vec<Problem> = Vec::new();
     for act in ACTS.iter() {
         for name in &act.services {
             let service = compiled.services.get(name).cloned().unwrap_or_else(|| at_first_start(policy, name));
             for (access, path) in act.objects() {
-                let need = need(compiled, &walk, root, access, path);
+                let need = need(compiled, &walk, mounts, access, path);
                 let Some(by) = refused(&service, need, access) else { continue };
                 let rule = by.and_then(|number| policy.rules.get(number));
                 if rule.is_some_and(|rule| rule.breaks_hosts) {
@@ -89,10 +89,8 @@ fn at_first_start(policy: &Policy, name: &str) -> Service {
 }
 
 /// What an access to a path of the host needs.
-fn need(compiled: &Compiled, walk: &Walk<'_>, root: Option<&Mount>, access: Access, path: &str) -> Masks {
-    let file_system = root.map(|mount| FileSystem::Device { major: mount.major, minor: mount.minor });
-    let mut way = root.map(|mount| names(&mount.root)).unwrap_or_default();
-    way.extend(names(Path::new(path)));
+fn need(compiled: &Compiled, walk: &Walk<'_>, mounts: &[Mount], access: Access, path: &str) -> Masks {
+    let (file_system, way) = locate(Path::new(path), mounts);
     let way: Vec<&[u8]> = way.iter().map(Vec::as_slice).collect();
     let label = walk.label_of(file_system, &way);
     let mut need = label.need;
@@ -136,7 +134,7 @@ mod tests {
     fn told(text: &str, services: &[ServiceModel]) -> Vec<String> {
         let policy = parse("p", text).unwrap();
         let compiled = compile(&Input { policy: &policy, services, own: &[] }, &BareHost).unwrap();
-        proof(&policy, &compiled, None).iter().map(ToString::to_string).collect()
+        proof(&policy, &compiled, &[]).iter().map(ToString::to_string).collect()
     }
 
     fn rule(services: &str, capabilities: &str) -> String {

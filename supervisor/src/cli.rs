@@ -2,7 +2,9 @@
 
 mod audits;
 mod client;
+mod explain;
 pub mod policy_files;
+mod resolve;
 mod revisions;
 mod switching;
 mod tables;
@@ -67,6 +69,18 @@ enum Command {
     /// Rules
     #[command(subcommand)]
     Policy(revisions::PolicyCommand),
+    /// What would become of an act, and why (1: it would be refused)
+    Explain {
+        /// The service
+        service: String,
+        /// execute, read, write, connect or operate
+        access: String,
+        /// A path, or the name of an operation such as mount
+        object: String,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
     /// Refuse a service nothing for a while, and record what would have been refused
     Permissive {
         /// The service
@@ -132,6 +146,7 @@ pub fn run(arguments: &Arguments) -> u8 {
         Command::Activate { service } => enter(service, "activate"),
         Command::Relearn { service } => enter(service, "relearn"),
         Command::Policy(command) => command.run(),
+        Command::Explain { service, access, object, json } => explain::explain(service, access, object, *json),
         Command::Permissive { service, time, end } => revisions::permissive(service, time.as_deref(), *end),
         Command::Audits { service, follow, json } => audits::print(service.as_deref(), *follow, *json),
         Command::Off { until_reboot } => switching::off(*until_reboot),

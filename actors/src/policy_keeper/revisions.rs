@@ -53,7 +53,7 @@ impl PolicyKeeper {
         if waits {
             message += "; it has to be confirmed";
         }
-        (self.policy, self.revision, self.broken) = (policy, revision, None);
+        (self.policy, self.revision, self.broken, self.paths) = (policy, revision, None, None);
         if !waits {
             let told = |error| format!("revision {number} counts now, but not after a restart: {error}");
             self.store.activate(number).map_err(told)?;
@@ -151,7 +151,7 @@ impl Handler<Revert> for PolicyKeeper {
             })?;
             let number = before.number;
             keeper.directory.set_bits(before.bits.clone());
-            (keeper.policy, keeper.revision, keeper.broken) = (policy, before, None);
+            (keeper.policy, keeper.revision, keeper.broken, keeper.paths) = (policy, before, None, None);
             keeper.store.settled().map_err(|error| vec![error.to_string()])?;
             let why = revert
                 .by

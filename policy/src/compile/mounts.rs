@@ -65,7 +65,8 @@ fn at(states: &States, root: &Set, point: &Path) -> Set {
     names(point).iter().fold(root.clone(), |set, name| states.step(&set, name))
 }
 
-fn file_system(mount: &Mount) -> FileSystem {
+/// The file system of a mount, as the kernel's table of starts knows it.
+pub fn file_system(mount: &Mount) -> FileSystem {
     match PSEUDO.iter().find(|(kind, ..)| *kind == mount.kind) {
         Some((_, magic, _)) => FileSystem::Magic(*magic),
         None => FileSystem::Device { major: mount.major, minor: mount.minor },

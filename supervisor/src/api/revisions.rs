@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use actors::directory::Directory;
-use actors::messages::{Apply, Compare, Confirm, GiveLeave, History, Revert, ShowHistory, ShowRevision};
+use actors::messages::{Apply, Compare, Confirm, Explain, GiveLeave, History, Revert, ShowHistory, ShowRevision};
 use actors::revision_store::Revision;
+use policy::access::Access;
+use serde::Deserialize;
 
 use super::refusal::Refusal;
 use super::{ApplyRequest, HistoryAnswer, PermissiveRequest, RevisionStatus, RollbackRequest, caller};
@@ -19,6 +21,7 @@ pub(super) fn all(config: &mut web::ServiceConfig) {
         .route("/v1/policy/confirm", web::post().to(confirm))
         .route("/v1/policy/rollback", web::post().to(rollback))
         .route("/v1/policy/{number}", web::get().to(one))
+        .route("/v1/explain", web::get().to(explain))
         .route("/v1/services/{name}/permissive", web::post().to(permissive));
 }
 
@@ -122,4 +125,19 @@ async fn permissive(
     let time = (body.seconds > 0).then(|| Duration::from_secs(body.seconds));
     answered(keeper.send(GiveLeave { service, time, by }).await.map(one_line))?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExplainQuery {
+    service: String,
+    access: Access,
+    object: String,
+}
+
+async fn explain(directory: Shared, query: web::Query<ExplainQuery>) -> Outcome {
+    let ExplainQuery { service, access, object } = query.into_inner();
+    let service = service.strip_suffix(".service").unwrap_or(&service).to_owned();
+    let explanation = answered(keeper(&directory)?.send(Explain { service, access, object }).await)?;
+    Ok(HttpResponse::Ok().json(explanation))
 }

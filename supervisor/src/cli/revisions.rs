@@ -12,6 +12,7 @@ use policy::rule::Policy;
 use serde::Serialize;
 
 use super::client::{Answer, Trouble, ask, encode};
+use super::resolve::resolve;
 use super::{get, policy_files};
 use crate::api::{ApplyRequest, HistoryAnswer, PermissiveRequest, RollbackRequest};
 use crate::config::time;
@@ -68,6 +69,17 @@ pub(super) enum PolicyCommand {
         #[arg(long, value_name = "TEXT")]
         why: Option<String>,
     },
+    /// What a path or the bare name of a program means on this host (1: the host has no such thing; needs no daemon)
+    Resolve {
+        /// A path, or a bare name such as nc
+        name: String,
+        /// Policy files, for capabilities of your own
+        #[arg(long, default_value = paths::POLICY)]
+        policy: PathBuf,
+        /// A JSON array
+        #[arg(long)]
+        json: bool,
+    },
     /// Every revision: who, when, why, and its digest
     History {
         /// One JSON object
@@ -89,6 +101,7 @@ impl PolicyCommand {
                 Ok(GOOD)
             }
             PolicyCommand::Rollback { revision, why } => rollback(*revision, why.clone()),
+            PolicyCommand::Resolve { name, policy, json } => resolve(name, policy, *json),
             PolicyCommand::History { json } => history(*json),
         }
     }

@@ -1,0 +1,154 @@
+//! An object of an act as the kernel would find it: where its name leads, and what it is.
+
+use std::fs::{self, Metadata};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+use policy::access::{Access, Masks};
+use policy::capability::{Capability, Catalogue, program_paths};
+use policy::compiled::Compiled;
+use policy::explain::Walk;
+use policy::host::HostFacts;
+use policy::locate::locate;
+use policy::operation::{EXECUTED, KINDS, OPERATIONS};
+use policy::pattern::Pattern;
+
+/// What an act on an object needs, and where that comes from.
+#[derive(Debug, Default)]
+pub struct Object {
+    /// Where the name leads; the name itself for an operation.
+    pub name: String,
+    /// What it needs.
+    pub need: Masks,
+    /// Whether it is Bartizan's own.
+    pub own: bool,
+    /// `SSH.write by /etc/ssh/**`, one for each pattern and kind.
+    pub from: Vec<String>,
+    /// What cannot be told from outside the kernel.
+    pub unknown: Vec<String>,
+}
+
+/// The object of an operation, by its name in the catalogue.
+pub fn operation(name: &str, compiled: &Compiled, catalogue: &Catalogue) -> Result<Object, String> {
+    let known = || OPERATIONS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    let Some((_, number)) = OPERATIONS.iter().find(|(known, _)| *known == name) else {
+        return Err(format!("expected an operation, one of {}: `{}`", known(), name.escape_debug()));
+    };
+    let mask = compiled.operations.get(usize::from(*number)).copied().unwrap_or(0);
+    let mut need = Masks::NONE;
+    need.insert(Access::Operate, mask);
+    let from = catalogue.names(mask).into_iter().map(|one| format!("{one}.operate for {name}")).collect();
+    Ok(Object { name: name.to_owned(), need, from, ..Object::default() })
+}
+
+/// The object that a path leads to.
+pub fn path(
+    asked: &Path,
+    access: Access,
+    compiled: &Compiled,
+    catalogue: &Catalogue,
+    host: &dyn HostFacts,
+) -> Result<Object, String> {
+    if !asked.is_absolute() {
+        return Err(format!("expected an absolute path: `{}`", asked.display().to_string().escape_debug()));
+    }
+    let real = real(asked, host);
+    let mounts = host.mounts();
+    let (file_system, names) = locate(&real, &mounts);
+    let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
+    let label = Walk::new(compiled).label_of(file_system, &names);
+    let mut object = Object { name: real.display().to_string(), own: label.own, ..Object::default() };
+    object.need.insert(access, label.need.get(access));
+    object.from = patterns(catalogue, label.need.get(access), access, &[asked, &real], host);
+    if access == Access::Execute {
+        let anything = compiled.operations.get(usize::from(EXECUTED)).copied().unwrap_or(0) & !label.spared;
+        object.add(catalogue, access, anything, "as a program that is on no list");
+    }
+    if let Ok(facts) = fs::metadata(&real) {
+        object.kinds(&facts, access, compiled, catalogue);
+    }
+    Ok(object)
+}
+
+impl Object {
+    fn add(&mut self, catalogue: &Catalogue, access: Access, mask: u64, why: &str) {
+        self.need.insert(access, mask);
+        self.from.extend(catalogue.names(mask).into_iter().map(|one| format!("{one}.{} {why}", access.name())));
+    }
+
+    /// What it needs for what it is, see docs/policy.md.
+    fn kinds(&mut self, facts: &Metadata, access: Access, compiled: &Compiled, catalogue: &Catalogue) {
+        let kind = |name: &str| {
+            let number = KINDS.iter().find(|(known, _)| *known == name).map_or(0, |(_, number)| usize::from(*number));
+            compiled.operations.get(number).copied().unwrap_or(0)
+        };
+        if access == Access::Write && facts.is_file() && facts.mode() & 0o111 != 0 {
+            self.add(catalogue, access, kind("program"), "as a file that may be executed");
+        }
+        if matches!(access, Access::Read | Access::Write) && is_raw(facts) {
+            self.add(catalogue, access, kind("device"), "as a disk or memory");
+        }
+        if facts.is_file() && facts.nlink() > 1 {
+            self.unknown.push(format!("it has {} names, and needs what any of them needs", facts.nlink()));
+        }
+        if access == Access::Execute && facts.is_file() {
+            let more = catalogue.names(kind("written")).join(", ");
+            self.unknown.push(format!("if a service wrote it that may not install, it needs {more} as well"));
+        }
+    }
+}
+
+/// Disks, and the character devices that `is_raw` in kern/written.bpf.h names.
+fn is_raw(facts: &Metadata) -> bool {
+    let (major, minor) = (nix::sys::stat::major(facts.rdev()), nix::sys::stat::minor(facts.rdev()));
+    let memory = facts.file_type().is_char_device() && (major == 21 || major == 1 && matches!(minor, 1 | 2 | 4));
+    facts.file_type().is_block_device() || memory
+}
+
+/// The path with its symlinks followed, as far as it exists.
+fn real(path: &Path, host: &dyn HostFacts) -> PathBuf {
+    let known = path.ancestors().find_map(|above| Some((above, host.canonical(above)?)));
+    match known {
+        Some((above, real)) if above == path => real,
+        Some((above, real)) => real.join(path.strip_prefix(above).unwrap_or(path)),
+        None => path.to_path_buf(),
+    }
+}
+
+/// The patterns of the catalogue that fit a path under one of its names.
+fn patterns(catalogue: &Catalogue, mask: u64, access: Access, paths: &[&Path], host: &dyn HostFacts) -> Vec<String> {
+    use std::os::unix::ffi::OsStrExt as _;
+    let fits = |text: &str| {
+        let expanded: Vec<String> = match text.strip_prefix('~') {
+            Some(rest) => host.homes().iter().map(|home| format!("{}{rest}", home.display())).collect(),
+            None => vec![text.to_owned()],
+        };
+        let fits_one = |pattern: &Pattern| {
+            paths.iter().any(|path| {
+                let names: Vec<&[u8]> =
+                    path.as_os_str().as_bytes().split(|byte| *byte == b'/').filter(|part| !part.is_empty()).collect();
+                pattern.fits(&names)
+            })
+        };
+        expanded.iter().filter_map(|text| Pattern::parse(text).ok()).any(|pattern| fits_one(&pattern))
+    };
+    let mut found = Vec::new();
+    for capability in catalogue.iter().filter(|capability| mask >> capability.bit & 1 == 1) {
+        let named = |text: &str| format!("{}.{} by {text}", capability.name, access.name());
+        let before = found.len();
+        found.extend(
+            capability.patterns().filter(|(one, text)| *one == access && fits(text)).map(|(_, text)| named(text)),
+        );
+        if access == Access::Execute {
+            found.extend(by_name(capability, paths).map(named));
+        }
+        if found.len() == before {
+            found.push(format!("{}.{} by another name of the same place", capability.name, access.name()));
+        }
+    }
+    found
+}
+
+fn by_name<'a>(capability: &'a Capability, paths: &'a [&Path]) -> impl Iterator<Item = &'a str> {
+    capability.programs().filter(|name| program_paths(name).any(|path| paths.contains(&Path::new(&path))))
+}

@@ -1,0 +1,76 @@
+//! `bartizan policy resolve`: what a name of the policy means on this host.
+
+use std::path::{Path, PathBuf};
+
+use actors::host::ThisHost;
+use actors::record::escape;
+use policy::access::Access;
+use policy::capability::{Bits, program_paths};
+use policy::compile::{Input, compile};
+use policy::explain::Walk;
+use policy::host::HostFacts as _;
+use policy::locate::locate;
+use serde::Serialize;
+
+use super::client::Trouble;
+use super::policy_files;
+use crate::{BAD_INPUT, CANNOT, FINDING, GOOD};
+
+/// A place that a name stands for.
+#[derive(Debug, Serialize)]
+struct Meaning {
+    /// The path as the policy means it.
+    path: PathBuf,
+    /// Where it leads, if there is something.
+    leads_to: Option<PathBuf>,
+    /// What touching it needs.
+    needs: Vec<String>,
+}
+
+/// `name`: a path, or the bare name of a program. `files`: the policy, for the operator's capabilities.
+pub(super) fn resolve(name: &str, files: &Path, json: bool) -> Result<u8, Trouble> {
+    let paths: Vec<PathBuf> = match name.strip_prefix('~') {
+        Some(rest) => ThisHost.homes().iter().map(|home| home.join(rest.trim_start_matches('/'))).collect(),
+        None if name.starts_with('/') => vec![PathBuf::from(name)],
+        None if !name.is_empty() && !name.contains('/') => program_paths(name).map(PathBuf::from).collect(),
+        None => {
+            let name = name.escape_debug();
+            return Err(Trouble::new(BAD_INPUT, format!("expected a path, or the bare name of a program: `{name}`")));
+        }
+    };
+    let files = policy_files::read(files).map_err(|error| Trouble::new(BAD_INPUT, error))?;
+    let policy = actors::assemble::policy(&files, &Bits::new())
+        .map_err(|problems| Trouble { status: BAD_INPUT, lines: problems.iter().map(ToString::to_string).collect() })?;
+    let compiled = compile(&Input { policy: &policy, services: &[], own: &[] }, &ThisHost)
+        .map_err(|error| Trouble::new(CANNOT, error.to_string()))?;
+    let (walk, mounts) = (Walk::new(&compiled), ThisHost.mounts());
+    let meaning = |path: PathBuf| {
+        let leads_to = ThisHost.canonical(&path);
+        let (file_system, names) = locate(leads_to.as_deref().unwrap_or(&path), &mounts);
+        let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
+        let label = walk.label_of(file_system, &names);
+        let of = |access: Access| {
+            let names = policy.catalogue.names(label.need.get(access));
+            names.into_iter().map(move |name| format!("{name}.{}", access.name()))
+        };
+        Meaning { path, leads_to, needs: Access::ALL.into_iter().flat_map(of).collect() }
+    };
+    let found: Vec<Meaning> = paths.into_iter().map(meaning).collect();
+    if json {
+        println!("{}", serde_json::to_string(&found).map_err(|error| Trouble::new(CANNOT, error.to_string()))?);
+    } else {
+        found.iter().for_each(people);
+    }
+    Ok(if found.iter().any(|one| one.leads_to.is_some()) { GOOD } else { FINDING })
+}
+
+fn people(one: &Meaning) {
+    let path = escape(&one.path.display().to_string());
+    let leads = match &one.leads_to {
+        None => "is not there".to_owned(),
+        Some(real) if *real == one.path => "is there".to_owned(),
+        Some(real) => format!("leads to {}", escape(&real.display().to_string())),
+    };
+    let needs = if one.needs.is_empty() { "nothing".to_owned() } else { one.needs.join(", ") };
+    println!("{path} {leads}; touching it needs {needs}");
+}

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""What `explain` says of an act is what the kernel does with it: random acts of three services, each asked about and then performed."""
+
+import collections
+import http.client
+import json
+import os
+import pathlib
+import random
+import shutil
+import socket
+import urllib.parse
+
+import ground
+from audit import audits
+from service import Service
+from stage import must, promise, run, wait_for
+from suite import once, test
+
+COUNT = 10_000 if os.environ.get("BARTIZAN_SOAK") else 400
+ROUND = 200
+strict, free, pupil = Service("e2e-strict"), Service("e2e-free"), Service("e2e-pupil")
+RULES = """
+[[rule]]
+name = "e2e the strict one keeps to its model"
+services = ["e2e-strict"]
+violations = "prevent"
+capabilities = { "SSH.read" = "allow", SHELL = "alert", NET = "disable" }
+
+[[rule]]
+name = "e2e all of them"
+services = ["e2e-*"]
+capabilities = { "USERS_ADMIN.write" = "prevent", "HOSTS_CONFIG.write" = "prevent", "PRIVILEGED_PROCESSES.operate" = "prevent" }
+
+[[rule]]
+name = "e2e lists"
+services = ["e2e-free"]
+programs = { only = ["true", "sh", "dash", "id"] }
+"""
+ROOM = pathlib.Path("/srv/e2e-explained")
+# No program is both written and started: whether a service wrote it, the kernel alone knows.
+FILES = ["/etc/passwd", "/etc/shadow", "/etc/group", "/etc/hosts", "/etc/hostname", "/etc/ssh/sshd_config", "/etc/cron.d/e2e-none",
+         "/etc/systemd/system/e2e-none.service", "/var/log/e2e-none", "/etc/sudoers", "/root/.ssh/e2e-none", "/root/.bashrc", "/etc/fstab",
+         "/etc/motd", "/usr/share/doc/bartizan/README.md", "/srv/e2e-explained/plain", "/tmp/e2e-none", "/usr/local/bin/e2e-written",
+         "/etc/bartizan/bartizan.toml", "/var/lib/bartizan/e2e-none", "/proc/sys/kernel/core_pattern", "/proc/self/status", "/dev/null"]
+PROGRAMS = ["/bin/true", "/bin/sh", "/usr/bin/id", "/usr/bin/nc", "/usr/sbin/useradd", "/usr/bin/ssh", "/usr/bin/dpkg", "/usr/bin/systemctl",
+            "/usr/local/bin/e2e-tool", "/usr/bin/env", "/usr/bin/passwd"]
+OPERATIONS = {"chroot": ["chroot", "/"], "kernel_log": ["kernel_log"], "user_namespace": ["user_namespace"], "bpf": ["bpf_map"]}
+
+
+@once
+def set_up():
+    ground.rules_hold()
+    ROOM.mkdir(exist_ok=True)
+    (ROOM / "plain").write_text("nothing\n")
+    for name in ("e2e-tool", "e2e-written"):
+        shutil.copy("/bin/true", f"/usr/local/bin/{name}")
+    for name in ("pointer", "bound"):
+        (ROOM / name).unlink(missing_ok=True) if name == "pointer" else (ROOM / name).mkdir(exist_ok=True)
+    os.symlink("/etc/hosts", ROOM / "pointer")
+    must("mount", "--bind", "/etc/ssh", str(ROOM / "bound"))
+    for one in (strict, free, pupil):
+        one.start()
+        one.known()
+    ground.apply(ground.RULES + RULES)
+    for one in (strict, free):
+        must("bartizan", "activate", one.name)
+    wait_for("the bind mount counts", lambda: said("e2e-pupil", "read", str(ROOM / "bound/sshd_config"))["reason"]["needs"] == ["SSH.read"], 60)
+
+
+class Api(http.client.HTTPConnection):
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.connect("/run/bartizan/api.sock")
+
+
+def said(service, access, thing):
+    """What `explain --json` prints, without a process for each."""
+    api = Api("bartizan")
+    api.request("GET", "/v1/explain?" + urllib.parse.urlencode({"service": service, "access": access, "object": thing}))
+    answer = api.getresponse()
+    text = answer.read().decode()
+    api.close()
+    promise(answer.status == 200, f"{service} {access} {thing}: {text}")
+    return json.loads(text)
+
+
+def composed(choose):
+    """A service, an access, an object, and how the service performs it."""
+    access = choose.choice(["read", "write", "write", "execute", "operate"])
+    service = choose.choice([strict, free, pupil])
+    if access == "operate":
+        name = choose.choice(list(OPERATIONS))
+        return service, access, name, OPERATIONS[name]
+    if access == "execute":
+        program = choose.choice(PROGRAMS)
+        return service, access, program, ["execute", program, "--help"]
+    path = choose.choice([*FILES, f"{ROOM}/pointer", f"{ROOM}/bound/sshd_config"])
+    # Making a file is writing its name; opening one that is not there would say nothing.
+    flags = os.O_RDONLY if access == "read" else os.O_WRONLY
+    if not os.path.exists(path) and access == "write":
+        flags |= os.O_CREAT
+    return service, access, path, ["opened", path, flags]
+
+
+@test
+def explain_says_what_the_kernel_does():
+    set_up()
+    choose = random.Random(20261127)
+    seen, wrong = collections.Counter(), []
+    for _ in range(0, COUNT, ROUND):
+        acts = [composed(choose) for _ in range(ROUND)]
+        told = [said(service.name, access, thing) for service, access, thing, _ in acts]
+        done = {}
+        for service in (strict, free, pupil):
+            mine = [number for number, act in enumerate(acts) if act[0] is service]
+            done |= dict(zip(mine, service.do(*[acts[number][3] for number in mine])))
+        for number, (service, access, thing, act) in enumerate(acts):
+            refused = done[number] == "EPERM"
+            verdict = told[number]["reason"]["verdict"]
+            seen[access, verdict] += 1
+            if refused != (verdict == "deny"):
+                wrong.append(f"{service.name} {access} {thing}: explain says {verdict}, the act ended with {done[number]}: {told[number]}")
+        for path in FILES:
+            if "e2e-none" in path:
+                pathlib.Path(path).unlink(missing_ok=True)
+    promise(not wrong, f"{len(wrong)} of {COUNT} were told wrong: {wrong[:3]}")
+    promise(all(sum(count for (one, verdict), count in seen.items() if verdict == what) > COUNT // 50 for what in ("allow", "deny")),
+            f"there was something of everything: {dict(seen)}")
+    print(f"{COUNT} acts, each as told: {dict(seen)}", flush=True)
+
+
+@test
+def what_explain_says_is_recorded_is_recorded():
+    set_up()
+    found = said("e2e-strict", "execute", "/usr/bin/dash")
+    promise((found["reason"]["verdict"], found["reason"]["missing"]) == ("audit", ["SHELL.execute"]), f"an alert: {found}")
+    strict.must_allow("execute", "/bin/sh", "-c", "true")
+    message = "Service e2e-strict attempted to obtain capability SHELL by executing /usr/bin/dash"
+    wait_for("it is", lambda: [one for one in audits() if one["message"] == message and one["verdict"] == "audit"], 30)
+
+
+@test
+def explain_tells_people_why_and_what_would_turn_it():
+    set_up()
+    done = run("bartizan", "explain", "e2e-free", "write", str(ROOM / "pointer"))
+    promise(done.returncode == 1, f"refused: {done}")
+    for part in ("verdict   deny: it needs HOSTS_CONFIG.write, which e2e-free has not: the rule \"e2e all of them\" says so",
+                 "act       write /etc/hosts", "HOSTS_CONFIG.write by /etc/hosts",
+                 f"rule      e2e all of them ({ground.POLICY}:", 'nearest   a rule for e2e-free with "HOSTS_CONFIG.write" = "allow"'):
+        promise(part in done.stdout, f"`{part}` is told: {done.stdout}")
+    turned = '\n[[rule]]\nname = "e2e turned"\nservices = ["e2e-free"]\ncapabilities = { "HOSTS_CONFIG.write" = "allow" }\n'
+    ground.apply(ground.RULES + RULES + turned)
+    free.must_allow("opened", "/etc/hosts", os.O_WRONLY)
+    ground.apply(ground.RULES + RULES)
+    free.must_deny("opened", "/etc/hosts", os.O_WRONLY)
+    promise(run("bartizan", "explain", "e2e-pupil", "read", "/etc/motd").returncode == 0, "what is permitted ends with 0")
+    promise(run("bartizan", "explain", "nobody-knows", "read", "/etc/motd").returncode == 2, "an unknown service is told")
+    promise(run("bartizan", "explain", "e2e-pupil", "look", "/etc/motd").returncode == 2, "an unknown access as well")
+    promise(run("bartizan", "explain", "e2e-pupil", "operate", "dance").returncode == 2, "an unknown operation as well")
+
+
+@test
+def names_of_programs_are_resolved_on_this_host():
+    set_up()
+    done = run("bartizan", "policy", "resolve", "nc")
+    promise(done.returncode == 0 and "/usr/bin/nc" in done.stdout and "NET.execute" in done.stdout, f"nc: {done}")
+    promise(os.path.realpath("/usr/bin/nc") in done.stdout, f"and where it leads: {done.stdout}")
+    found = json.loads(must("bartizan", "policy", "resolve", "/etc/ssh/sshd_config", "--json"))
+    promise("SSH.write" in found[0]["needs"], f"a path: {found}")
+    promise(run("bartizan", "policy", "resolve", "e2e-no-such-program").returncode == 1, "what the host does not have")
