@@ -70,9 +70,8 @@ def index(folder):
 
 def later(now, target, number, packages):
     """Makes the next version of the services' own packages and of what is built from the same sources."""
-    sources = {field(package, "Source").split(" ")[0] or field(package, "Package") for package in now.glob("*.deb")
-               if field(package, "Package") in packages}
-    group = [package for package in now.glob("*.deb") if (field(package, "Source").split(" ")[0] or field(package, "Package")) in sources]
+    sources = {source(package) for package in now.glob("*.deb") if field(package, "Package") in packages}
+    group = [package for package in now.glob("*.deb") if source(package) in sources]
     versions = {field(package, "Version") for package in group}
     target.mkdir()
     for package in group:
@@ -89,13 +88,22 @@ def later(now, target, number, packages):
     index(target)
 
 
-def tied(now):
-    """Packages that others here want in exactly their own version, and that the guest has already: a later version needs them."""
-    here = {field(package, "Package") for package in now.glob("*.deb")}
-    wanted = set()
-    for package in now.glob("*.deb"):
-        wanted.update(re.findall(r"([a-z0-9.+-]+)(?::any)? \(= ", f"{field(package, 'Depends')} {field(package, 'Pre-Depends')}"))
-    return sorted(wanted - here)
+def source(package):
+    return field(package, "Source").split(" ")[0] or field(package, "Package")
+
+
+def siblings(now, status, packages):
+    """What the guest has of the sources that the services' own packages are built from: a later version takes all of one source,
+    since such packages want each other in exactly one version."""
+    here = {field(package, "Package"): source(package) for package in now.glob("*.deb")}
+    sources = {here[name] for name in packages if name in here}
+    found = set()
+    for entry in status.split("\n\n"):
+        fields = dict(re.findall(r"^(Package|Source|Status): (\S.*)$", entry, re.M))
+        name = fields.get("Package", "")
+        if "installed" in fields.get("Status", "").split() and fields.get("Source", name).split(" ")[0] in sources:
+            found.add(name)
+    return sorted(found - set(here))
 
 
 def build(target, packages, guest):
@@ -105,7 +113,8 @@ def build(target, packages, guest):
         tool(["apt-get", *options, "update"], log)
         (made / "now").mkdir(parents=True)
         tool(["apt-get", *options, "download", *planned(packages, options)], log, cwd=made / "now")
-        while more := tied(made / "now"):
+        more = siblings(made / "now", (work / "status").read_text(), packages)
+        if more:
             tool(["apt-get", *options, "download", *more], log, cwd=made / "now")
         index(made / "now")
         for number, name in enumerate(LATER, 1):
