@@ -127,6 +127,6 @@ def exit_statuses_of_the_command_line():
     rules_hold()
     for status, command in ((0, ["status"]), (0, ["services"]), (0, ["show", "victim"]), (0, ["audits"]), (0, ["doctor"]),
                             (2, ["bogus"]), (2, ["show", "nobody-knows-it"]), (2, ["activate", "nobody-knows-it"]),
-                            (2, ["policy", "check"]), (2, ["policy", "apply", "/nowhere"])):
+                            (2, ["policy", "check", "/nowhere"]), (2, ["policy", "apply", "/nowhere"])):
         done = run("bartizan", *command)
         promise(done.returncode == status, f"`bartizan {' '.join(command)}` ends with {status}: {done.returncode} {done.stderr}")
