@@ -35,7 +35,7 @@ fn boot() -> String {
 }
 
 /// Milliseconds since the boot, suspension included.
-pub fn since_boot() -> u64 {
+fn since_boot() -> u64 {
     let now = clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from).unwrap_or_default();
     u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }

@@ -2,15 +2,15 @@
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use policy::access::{Access, Masks};
 use policy::capability::{Capability, Catalogue, program_paths};
 use policy::compiled::Compiled;
 use policy::explain::Walk;
 use policy::host::HostFacts;
-use policy::locate::locate;
-use policy::operation::{EXECUTED, KINDS, OPERATIONS};
+use policy::locate::real;
+use policy::operation::{KINDS, OPERATIONS};
 use policy::pattern::Pattern;
 
 /// What an act on an object needs, and where that comes from.
@@ -53,16 +53,13 @@ pub fn path(
         return Err(format!("expected an absolute path: `{}`", asked.display().to_string().escape_debug()));
     }
     let real = real(asked, host);
-    let mounts = host.mounts();
-    let (file_system, names) = locate(&real, &mounts);
-    let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
-    let label = Walk::new(compiled).label_of(file_system, &names);
+    let walk = Walk::new(compiled);
+    let label = walk.label_at(&real, &host.mounts());
     let mut object = Object { name: real.display().to_string(), own: label.own, ..Object::default() };
     object.need.insert(access, label.need.get(access));
     object.from = patterns(catalogue, label.need.get(access), access, &[asked, &real], host);
     if access == Access::Execute {
-        let anything = compiled.operations.get(usize::from(EXECUTED)).copied().unwrap_or(0) & !label.spared;
-        object.add(catalogue, access, anything, "as a program that is on no list");
+        object.add(catalogue, access, walk.unlisted(&label), "as a program that is on no list");
     }
     if let Ok(facts) = fs::metadata(&real) {
         object.kinds(&facts, access, compiled, catalogue);
@@ -105,32 +102,17 @@ fn is_raw(facts: &Metadata) -> bool {
     facts.file_type().is_block_device() || memory
 }
 
-/// The path with its symlinks followed, as far as it exists.
-fn real(path: &Path, host: &dyn HostFacts) -> PathBuf {
-    let known = path.ancestors().find_map(|above| Some((above, host.canonical(above)?)));
-    match known {
-        Some((above, real)) if above == path => real,
-        Some((above, real)) => real.join(path.strip_prefix(above).unwrap_or(path)),
-        None => path.to_path_buf(),
-    }
-}
-
 /// The patterns of the catalogue that fit a path under one of its names.
 fn patterns(catalogue: &Catalogue, mask: u64, access: Access, paths: &[&Path], host: &dyn HostFacts) -> Vec<String> {
-    use std::os::unix::ffi::OsStrExt as _;
     let fits = |text: &str| {
         let expanded: Vec<String> = match text.strip_prefix('~') {
             Some(rest) => host.homes().iter().map(|home| format!("{}{rest}", home.display())).collect(),
             None => vec![text.to_owned()],
         };
-        let fits_one = |pattern: &Pattern| {
-            paths.iter().any(|path| {
-                let names: Vec<&[u8]> =
-                    path.as_os_str().as_bytes().split(|byte| *byte == b'/').filter(|part| !part.is_empty()).collect();
-                pattern.fits(&names)
-            })
-        };
-        expanded.iter().filter_map(|text| Pattern::parse(text).ok()).any(|pattern| fits_one(&pattern))
+        expanded
+            .iter()
+            .filter_map(|text| Pattern::parse(text).ok())
+            .any(|pattern| paths.iter().any(|path| pattern.fits_path(path)))
     };
     let mut found = Vec::new();
     for capability in catalogue.iter().filter(|capability| mask >> capability.bit & 1 == 1) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::access::Masks;
+use crate::access::{Access, Masks};
 use crate::decide::Subject;
 
 /// Index of a trie node. [`DEAD`] has no label and no way out.
@@ -145,6 +145,15 @@ pub struct Service {
     pub operator: bool,
     /// Index into [`Compiled::rules`] plus one, per capability and access; absent or zero: the model decided.
     pub rules: BTreeMap<(u8, u8), u16>,
+}
+
+impl Service {
+    /// The index of the rule that decided about these missing capabilities, if one did.
+    pub fn decided_by(&self, missing: u64, access: Access) -> Option<usize> {
+        let bits = (0u8..64).filter(|bit| missing >> bit & 1 == 1);
+        let number = bits.filter_map(|bit| self.rules.get(&(bit, access as u8))).next()?;
+        usize::from(*number).checked_sub(1)
+    }
 }
 
 /// A revision, compiled.

@@ -1,8 +1,12 @@
 //! What the compiled trie says about a path: the walk that `kern/label.bpf.h` does, in plain Rust.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use crate::compiled::{Compiled, DEAD, DEPTH_MAX, FileSystem, Label, NAME_MAX, NodeId};
+use crate::host::Mount;
+use crate::locate::locate;
+use crate::operation::EXECUTED;
 
 /// Of one node: whether it is a suffix, its text, where it leads.
 type Globs<'a> = Vec<(bool, &'a [u8], NodeId)>;
@@ -68,6 +72,18 @@ impl<'a> Walk<'a> {
     pub fn label_of(&self, file_system: Option<FileSystem>, names: &[&[u8]]) -> Label {
         let node = self.compiled.nodes.get(usize::from(self.node_of(file_system, names)));
         self.label(node.map(|node| node.label))
+    }
+
+    /// What a path of the host without symlinks means.
+    pub fn label_at(&self, path: &Path, mounts: &[Mount]) -> Label {
+        let (file_system, names) = locate(path, mounts);
+        let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
+        self.label_of(file_system, &names)
+    }
+
+    /// What executing needs for being on no list of programs, beyond the label's own need.
+    pub fn unlisted(&self, label: &Label) -> u64 {
+        self.compiled.operations.get(usize::from(EXECUTED)).copied().unwrap_or(0) & !label.spared
     }
 
     /// What moving or removing a path with everything below it needs, beyond the path's own label.

@@ -1,10 +1,10 @@
 //! From a path of the host to the names that the kernel walks: those from the root of the path's own file system.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::compile::file_system;
 use crate::compiled::FileSystem;
-use crate::host::Mount;
+use crate::host::{HostFacts, Mount};
 use crate::pattern::names;
 
 /// The file system of a path without symlinks, and the names from its root. Nothing is known of a path that no mount covers:
@@ -18,6 +18,16 @@ pub fn locate(path: &Path, mounts: &[Mount]) -> (Option<FileSystem>, Vec<Vec<u8>
     let mut all = names(&mount.root);
     all.extend(names(path.strip_prefix(&mount.point).unwrap_or(path)));
     (Some(file_system(mount)), all)
+}
+
+/// The path with its symlinks followed, as far as it exists: what is made later will be there.
+pub fn real(path: &Path, host: &dyn HostFacts) -> PathBuf {
+    let known = path.ancestors().find_map(|above| Some((above, host.canonical(above)?)));
+    match known {
+        Some((above, real)) if above == path => real,
+        Some((above, real)) => real.join(path.strip_prefix(above).unwrap_or(path)),
+        None => path.to_path_buf(),
+    }
 }
 
 #[cfg(test)]

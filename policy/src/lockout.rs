@@ -12,9 +12,7 @@ use crate::compiled::{Compiled, Service};
 use crate::decide::{Verdict, decide};
 use crate::explain::Walk;
 use crate::host::Mount;
-use crate::locate::locate;
 use crate::model::State;
-use crate::operation::EXECUTED;
 use crate::place::{Place, Problem};
 use crate::rule::Policy;
 
@@ -62,7 +60,11 @@ pub fn proof(policy: &Policy, compiled: &Compiled, mounts: &[Mount]) -> Vec<Prob
         for name in &act.services {
             let service = compiled.services.get(name).cloned().unwrap_or_else(|| at_first_start(policy, name));
             for (access, path) in act.objects() {
-                let need = need(compiled, &walk, mounts, access, path);
+                let label = walk.label_at(Path::new(path), mounts);
+                let mut need = label.need;
+                if access == Access::Execute {
+                    need.insert(access, walk.unlisted(&label));
+                }
                 let Some(by) = refused(&service, need, access) else { continue };
                 let rule = by.and_then(|number| policy.rules.get(number));
                 if rule.is_some_and(|rule| rule.breaks_hosts) {
@@ -88,39 +90,13 @@ fn at_first_start(policy: &Policy, name: &str) -> Service {
     service(policy, &model)
 }
 
-/// What an access to a path of the host needs.
-fn need(compiled: &Compiled, walk: &Walk<'_>, mounts: &[Mount], access: Access, path: &str) -> Masks {
-    let (file_system, way) = locate(Path::new(path), mounts);
-    let way: Vec<&[u8]> = way.iter().map(Vec::as_slice).collect();
-    let label = walk.label_of(file_system, &way);
-    let mut need = label.need;
-    if access == Access::Execute {
-        let anything = compiled.operations.get(usize::from(EXECUTED)).copied().unwrap_or(0);
-        need.insert(access, anything & !label.spared);
-    }
-    need
-}
-
 /// Whether an act is refused, and by which rule if one can be named.
 fn refused(service: &Service, need: Masks, access: Access) -> Option<Option<usize>> {
     if service.exempt {
         return None;
     }
     let decision = decide(&service.subject, &need, access);
-    if decision.verdict != Verdict::Deny {
-        return None;
-    }
-    let bits = (0u8..64).filter(|bit| decision.missing >> bit & 1 == 1);
-    let number = bits.filter_map(|bit| service.rules.get(&(bit, access as u8))).next();
-    Some(number.and_then(|number| usize::from(*number).checked_sub(1)))
-}
-
-/// What is protected, for people: each thing once.
-pub fn protects() -> Vec<&'static str> {
-    let mut all: Vec<&str> = ACTS.iter().map(|act| act.protects.as_str()).collect();
-    all.sort_unstable();
-    all.dedup();
-    all
+    (decision.verdict == Verdict::Deny).then(|| service.decided_by(decision.missing, access))
 }
 
 #[cfg(test)]
@@ -146,7 +122,7 @@ mod tests {
         let file: File = toml::from_str(TEXT).expect("lockout/acts.toml parses");
         assert!(file.act.iter().all(|act| act.objects().count() > 0 && !act.services.is_empty()));
         for word in ["boot", "ssh login", "package upgrades", "log rotation", "stopping Bartizan"] {
-            assert!(protects().iter().any(|text| text.contains(word)), "{word}");
+            assert!(file.act.iter().any(|act| act.protects.contains(word)), "{word}");
         }
     }
 

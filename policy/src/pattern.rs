@@ -58,6 +58,13 @@ impl Pattern {
         Pattern(names(path).into_iter().map(Component::Literal).collect())
     }
 
+    /// Whether a path fits.
+    pub fn fits_path(&self, path: &Path) -> bool {
+        let names = names(path);
+        let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
+        self.fits(&names)
+    }
+
     /// Whether a path, given as its names, fits: the definition that the compiled trie is tested against.
     pub fn fits(&self, names: &[&[u8]]) -> bool {
         fits(&self.0, names)
@@ -65,7 +72,7 @@ impl Pattern {
 }
 
 /// The names of a path, from the root.
-pub(crate) fn names(path: &Path) -> Vec<Vec<u8>> {
+pub fn names(path: &Path) -> Vec<Vec<u8>> {
     use std::os::unix::ffi::OsStrExt as _;
     let bytes = path.as_os_str().as_bytes();
     bytes.split(|byte| *byte == b'/').filter(|part| !part.is_empty()).map(<[u8]>::to_vec).collect()

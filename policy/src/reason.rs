@@ -6,7 +6,7 @@ use crate::access::{Access, Masks};
 use crate::capability::is_programs;
 use crate::compiled::Service;
 use crate::decide::{Verdict, decide};
-use crate::rule::Policy;
+use crate::rule::{Effect, Policy, Reach, Rule};
 
 /// The verdict about an act, with what led to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,10 +37,8 @@ pub fn reason(policy: &Policy, name: &str, service: &Service, need: &Masks, acce
     let needed = need.get(access);
     let decision = decide(&service.subject, need, access);
     let (verdict, missing) = if service.exempt { (Verdict::Allow, 0) } else { (decision.verdict, decision.missing) };
-    let rule = (0u8..64)
-        .filter(|bit| missing >> bit & 1 == 1)
-        .find_map(|bit| service.rules.get(&(bit, access as u8)))
-        .and_then(|number| policy.rules.get(usize::from(*number).checked_sub(1)?));
+    let rule = service.decided_by(missing, access).and_then(|number| policy.rules.get(number));
+    let standing = standing(policy, name, missing, access);
     let missing = bits(missing);
     let has = bits(needed & service.subject.granted.get(access));
     let learned = !service.exempt && decision.observed != 0;
@@ -48,7 +46,7 @@ pub fn reason(policy: &Policy, name: &str, service: &Service, need: &Masks, acce
         verdict: word(verdict).to_owned(),
         learned,
         because: because(name, service, verdict, needed, &missing, rule.map(|rule| rule.name.as_str()), learned),
-        nearest: nearest(name, service, verdict, needed, &missing, &bits(needed)),
+        nearest: nearest(name, service.exempt, verdict, &bits(needed), &missing, &standing),
         rule: rule.map(|rule| format!("{} ({})", rule.name, rule.place)),
         needs: bits(needed),
         has,
@@ -85,34 +83,43 @@ fn because(
     }
 }
 
-/// A rule that names the service counts before any other, save one that names it as well.
+/// Rules that name the service itself and say no: a rule for it beside them would not count, as the stronger word does.
+fn standing(policy: &Policy, name: &str, missing: u64, access: Access) -> Vec<String> {
+    let says_no = |rule: &&Rule| {
+        let bits = (0u8..64).filter(|bit| missing >> bit & 1 == 1);
+        let mut words = bits.filter_map(|bit| rule.effect(bit, access));
+        rule.reach(name) == Some(Reach::Name) && words.any(|word| word > Effect::Allow)
+    };
+    policy.rules.iter().filter(says_no).map(|rule| format!("{} ({})", rule.name, rule.place)).collect()
+}
+
 fn nearest(
     name: &str,
-    service: &Service,
+    exempt: bool,
     verdict: Verdict,
-    needed: u64,
-    missing: &[String],
     needs: &[String],
+    missing: &[String],
+    standing: &[String],
 ) -> Option<String> {
-    let line = |names: &[String], word: &str| {
-        let pairs: Vec<String> = names.iter().map(|one| format!("\"{one}\" = \"{word}\"")).collect();
-        format!("a rule for {name} with {}", pairs.join(", "))
+    let pairs = |names: &[String], word: &str| {
+        names.iter().map(|one| format!("\"{one}\" = \"{word}\"")).collect::<Vec<_>>().join(", ")
     };
-    if service.exempt || needed == 0 {
+    if exempt || needs.is_empty() {
         return None;
     }
-    match verdict {
-        Verdict::Allow => Some(line(needs.get(..1).unwrap_or_default(), "prevent")),
+    Some(match verdict {
+        Verdict::Allow => format!("a rule for {name} with {}", pairs(needs.get(..1).unwrap_or_default(), "prevent")),
         // Lists of programs are changed where they stand.
-        _ if missing.iter().any(|one| is_programs(one)) => {
-            Some("the list of programs in the rule that decided".to_owned())
+        _ if missing.iter().any(|one| is_programs(one)) => "the list of programs in the rule that decided".to_owned(),
+        _ if standing.is_empty() => format!("a rule for {name} with {}", pairs(missing, "allow")),
+        _ => {
+            format!("{} instead in the rules that name {name} itself: {}", pairs(missing, "allow"), standing.join(", "))
         }
-        Verdict::Audit | Verdict::Deny => Some(line(missing, "allow")),
-    }
+    })
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
     use crate::compile::{ServiceModel, service};
@@ -132,11 +139,19 @@ mod tests {
             need.insert(access, 1 << bit);
         }
         let first = reason(&policy, "web", &held, &need, access);
-        // The nearest change does turn it.
-        if let Some(change) = first.nearest.as_deref().and_then(|line| line.strip_prefix("a rule for web with ")) {
-            let kept = text.replace("services = [\"web\"]", "services = [\"we*\"]");
-            let turned =
-                format!("{kept}\n[[rule]]\nname = \"turned\"\nservices = [\"web\"]\ncapabilities = {{ {change} }}\n");
+        // The nearest change does turn it, made as it is told.
+        if let Some(change) = &first.nearest {
+            let turned = match (change.strip_prefix("a rule for web with "), change.split_once(" instead in the rules"))
+            {
+                (Some(words), _) => {
+                    format!("{text}\n[[rule]]\nname = \"turned\"\nservices = [\"web\"]\ncapabilities = {{ {words} }}\n")
+                }
+                (_, Some((words, rules))) => {
+                    assert!(policy.rules.iter().all(|rule| rules.contains(&rule.name)), "{rules}");
+                    text.replace("capabilities = { ", &format!("capabilities = {{ {words}, "))
+                }
+                _ => panic!("{change}"),
+            };
             let policy = parse("p", &turned).unwrap();
             let second = reason(&policy, "web", &service(&policy, &model), &need, access);
             assert_ne!(first.verdict, second.verdict, "{turned}");
@@ -152,7 +167,12 @@ mod tests {
         let denied = found(SHELL, State::Active, "SHELL", Access::Execute);
         assert_eq!((denied.verdict.as_str(), denied.rule.as_deref()), ("deny", Some("no shells (p:2:8)")));
         assert_eq!(denied.missing, ["SHELL.execute"]);
-        assert_eq!(denied.nearest.as_deref(), Some("a rule for web with \"SHELL.execute\" = \"allow\""));
+        let there = "\"SHELL.execute\" = \"allow\" instead in the rules that name web itself: no shells (p:2:8)";
+        assert_eq!(denied.nearest.as_deref(), Some(there));
+        let two = format!("{SHELL}{}", SHELL.replace("no shells", "none at all").replace("prevent", "alert"));
+        assert!(found(&two, State::Active, "SHELL", Access::Execute).nearest.unwrap().ends_with("none at all (p:6:8)"));
+        let wide = found(&SHELL.replace("[\"web\"]", "[\"we*\"]"), State::Active, "SHELL", Access::Execute);
+        assert_eq!(wide.nearest.as_deref(), Some("a rule for web with \"SHELL.execute\" = \"allow\""));
         let audited = found("", State::Active, "SSH", Access::Write);
         assert_eq!((audited.verdict.as_str(), audited.rule), ("audit", None));
         assert!(audited.because.contains("its model does not have it"), "{}", audited.because);

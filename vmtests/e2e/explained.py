@@ -55,8 +55,8 @@ def set_up():
     (ROOM / "plain").write_text("nothing\n")
     for name in ("e2e-tool", "e2e-written"):
         shutil.copy("/bin/true", f"/usr/local/bin/{name}")
-    for name in ("pointer", "bound"):
-        (ROOM / name).unlink(missing_ok=True) if name == "pointer" else (ROOM / name).mkdir(exist_ok=True)
+    (ROOM / "pointer").unlink(missing_ok=True)
+    (ROOM / "bound").mkdir(exist_ok=True)
     os.symlink("/etc/hosts", ROOM / "pointer")
     must("mount", "--bind", "/etc/ssh", str(ROOM / "bound"))
     for one in (strict, free, pupil):
@@ -169,3 +169,15 @@ def names_of_programs_are_resolved_on_this_host():
     found = json.loads(must("bartizan", "policy", "resolve", "/etc/ssh/sshd_config", "--json"))
     promise("SSH.write" in found[0]["needs"], f"a path: {found}")
     promise(run("bartizan", "policy", "resolve", "e2e-no-such-program").returncode == 1, "what the host does not have")
+
+
+@test
+def explaining_leaves_nothing_behind():
+    """Later tests shall find one name for what is below /etc/ssh."""
+    set_up()
+    ground.apply(ground.RULES)
+    must("umount", str(ROOM / "bound"))
+    for one in (strict, free, pupil):
+        one.stop()
+    needs = lambda: said("e2e-pupil", "read", str(ROOM / "bound/sshd_config"))["reason"]["needs"]
+    wait_for("the bind mount counts no longer", lambda: not needs(), 60)

@@ -38,6 +38,16 @@ def number():
     return json.loads(must("bartizan", "status", "--json"))["revision"]
 
 
+def waiting(seconds):
+    """Applies the rule so that it has to be confirmed; the number of the revision before."""
+    ground.apply(ground.RULES)
+    before = number()
+    write(RULE)
+    must("bartizan", "policy", "apply", "--confirm", seconds)
+    promise(number() == before + 1 and writes() == "EPERM", "it counts at once")
+    return before
+
+
 def told(part, since=0):
     return [one for one in audits() if one["kind"] == "lifecycle" and part in one["message"] and one["id"] > since]
 
@@ -90,11 +100,7 @@ def going_back_makes_a_new_revision_of_an_old_one():
 @test
 def what_nobody_confirms_takes_itself_back():
     plain()
-    ground.apply(ground.RULES)
-    before = number()
-    write(RULE)
-    must("bartizan", "policy", "apply", "--confirm", "12s")
-    promise(writes() == "EPERM", "it counts at once")
+    before = waiting("12s")
     refused = run("bartizan", "policy", "apply")
     promise(refused.returncode == 2 and "waits to be confirmed" in refused.stderr, f"nothing else is applied meanwhile: {refused}")
     # A restart of the daemon changes nothing about it.
@@ -109,10 +115,7 @@ def what_nobody_confirms_takes_itself_back():
 @test
 def what_is_confirmed_stays():
     plain()
-    ground.apply(ground.RULES)
-    write(RULE)
-    must("bartizan", "policy", "apply", "--confirm", "15s")
-    kept = number()
+    kept = waiting("15s") + 1
     must("bartizan", "policy", "confirm")
     time.sleep(18)
     promise(number() == kept and writes() == "EPERM", "it stays")
@@ -123,10 +126,7 @@ def what_is_confirmed_stays():
 @test
 def a_person_takes_back_what_waits():
     plain()
-    ground.apply(ground.RULES)
-    before = number()
-    write(RULE)
-    must("bartizan", "policy", "apply", "--confirm", "10m")
+    before = waiting("10m")
     must("bartizan", "policy", "rollback")
     promise(number() == before and writes() == "ok", "the one before counts again")
     promise(told("was taken back by root"), "it is on record")

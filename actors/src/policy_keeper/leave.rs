@@ -49,13 +49,18 @@ impl Handler<GiveLeave> for PolicyKeeper {
     type Result = AtomicResponse<PolicyKeeper, Result<(), String>>;
 
     fn handle(&mut self, asked: GiveLeave, _: &mut Context<PolicyKeeper>) -> Self::Result {
-        let service = asked.service.clone();
+        let (service, given) = (asked.service.clone(), asked.time.is_some());
         let changed = self.change_leave(asked);
         let answer: Answer = match changed {
-            Ok(message) => {
-                self.directory.tell(Kind::Lifecycle, Some(&service), message);
-                self.install()
-            }
+            Ok(message) => Box::pin(self.install().map(move |held, keeper, _| {
+                match &held {
+                    Ok(()) => keeper.directory.tell(Kind::Lifecycle, Some(&service), message),
+                    // What the kernel does not hold shall not come by itself later.
+                    Err(_) if given => drop(keeper.permissive.take(&service)),
+                    Err(_) => {}
+                }
+                held
+            })),
             Err(error) => Box::pin(fut::ready(Err(error))),
         };
         AtomicResponse::new(answer)

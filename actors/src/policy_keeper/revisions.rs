@@ -78,13 +78,14 @@ impl Handler<Apply> for PolicyKeeper {
             Ok(read) => read,
             Err(lines) => return failed(lines),
         };
+        // Before anything is written: what nobody can install must not wait to be confirmed.
+        let Some(kernel) = self.directory.kernel() else {
+            return failed(vec!["enforcement has not started".to_owned()]);
+        };
         let waits = apply.confirm.is_some();
         let revision = match self.made(apply, &policy) {
             Ok(revision) => revision,
             Err(error) => return failed(vec![error]),
-        };
-        let Some(kernel) = self.directory.kernel() else {
-            return failed(vec!["enforcement has not started".to_owned()]);
         };
         // The kernel may tell of an act under the new bits before it is answered.
         self.directory.set_bits(revision.bits.clone());

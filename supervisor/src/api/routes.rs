@@ -1,6 +1,6 @@
 //! What can be asked, and what answers.
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
 use actors::clock;
 use actors::directory::Directory;
 use actors::messages::{
@@ -11,7 +11,8 @@ use policy::model::{Model, State};
 use serde::Deserialize;
 
 use super::{
-    Attestation, Failure, HookStatus, MapStatus, ServiceStatus, Status, caller, revisions, running_kernel, switching,
+    Attestation, Failure, HookStatus, MapStatus, ServiceStatus, Status, caller, refusal::Refusal, revisions,
+    running_kernel, switching,
 };
 
 /// Most records in one answer.
@@ -38,7 +39,7 @@ pub(super) fn failed(status: actix_web::http::StatusCode, problems: Vec<String>)
 }
 
 pub(super) fn unavailable(what: &str) -> HttpResponse {
-    failed(actix_web::http::StatusCode::SERVICE_UNAVAILABLE, vec![format!("{what} does not answer; see the journal")])
+    Refusal::unavailable(what).error_response()
 }
 
 async fn revision_number(directory: &Directory) -> u64 {

@@ -9,7 +9,7 @@ use policy::capability::{Bits, program_paths};
 use policy::compile::{Input, compile};
 use policy::explain::Walk;
 use policy::host::HostFacts as _;
-use policy::locate::locate;
+use policy::locate::real;
 use serde::Serialize;
 
 use super::client::Trouble;
@@ -46,9 +46,7 @@ pub(super) fn resolve(name: &str, files: &Path, json: bool) -> Result<u8, Troubl
     let (walk, mounts) = (Walk::new(&compiled), ThisHost.mounts());
     let meaning = |path: PathBuf| {
         let leads_to = ThisHost.canonical(&path);
-        let (file_system, names) = locate(leads_to.as_deref().unwrap_or(&path), &mounts);
-        let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
-        let label = walk.label_of(file_system, &names);
+        let label = walk.label_at(&real(&path, &ThisHost), &mounts);
         let of = |access: Access| {
             let names = policy.catalogue.names(label.need.get(access));
             names.into_iter().map(move |name| format!("{name}.{}", access.name()))
