@@ -1,7 +1,7 @@
 //! From policy files and models to a compiled revision for this host.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use policy::baseline;
 use policy::capability::Bits;
@@ -18,7 +18,7 @@ use policy::syntax;
 use crate::revision_store::PolicyFile;
 
 /// Bartizan's own trees and files: no labelled service may write them (design section 8).
-pub const OWN: [&str; 29] = [
+const OWN: [&str; 16] = [
     "/etc/bartizan",
     "/var/lib/bartizan",
     "/run/bartizan",
@@ -27,22 +27,6 @@ pub const OWN: [&str; 29] = [
     "/usr/bin/bartizand",
     "/usr/lib/systemd/system/bartizand.service",
     "/usr/lib/systemd/system/bartizan-early.service",
-    // What would replace, mask or change the units.
-    "/etc/systemd/system/bartizand.service",
-    "/etc/systemd/system/bartizand.service.d",
-    "/etc/systemd/system/bartizan-early.service",
-    "/etc/systemd/system/bartizan-early.service.d",
-    "/etc/systemd/system/multi-user.target.wants/bartizand.service",
-    "/etc/systemd/system/sysinit.target.wants/bartizan-early.service",
-    "/run/systemd/system/bartizand.service",
-    "/run/systemd/system/bartizand.service.d",
-    "/run/systemd/system/bartizan-early.service",
-    "/run/systemd/system/bartizan-early.service.d",
-    "/run/systemd/system.control/bartizand.service.d",
-    "/etc/systemd/system.control/bartizand.service.d",
-    "/run/systemd/transient/bartizand.service",
-    "/usr/local/lib/systemd/system/bartizand.service",
-    "/usr/local/lib/systemd/system/bartizand.service.d",
     // The kernel kills and freezes all tasks of a cgroup on behalf of who writes there, without asking about a signal.
     "/sys/fs/cgroup/system.slice/bartizand.service",
     "/sys/fs/cgroup/system.slice/cgroup.kill",
@@ -50,7 +34,41 @@ pub const OWN: [&str; 29] = [
     "/sys/fs/cgroup/unified/system.slice/bartizand.service",
     "/sys/fs/cgroup/unified/system.slice/cgroup.kill",
     "/sys/fs/cgroup/unified/system.slice/cgroup.freeze",
+    "/etc/systemd/system/multi-user.target.wants/bartizand.service",
+    "/etc/systemd/system/sysinit.target.wants/bartizan-early.service",
 ];
+
+/// Where systemd looks for units beside /usr/lib, as `systemctl show -p UnitPath` lists it (252 and 257).
+pub const UNIT_DIRECTORIES: [&str; 11] = [
+    "/etc/systemd/system.control",
+    "/run/systemd/system.control",
+    "/run/systemd/transient",
+    "/run/systemd/generator.early",
+    "/etc/systemd/system",
+    "/etc/systemd/system.attached",
+    "/run/systemd/system",
+    "/run/systemd/system.attached",
+    "/run/systemd/generator",
+    "/usr/local/lib/systemd/system",
+    "/run/systemd/generator.late",
+];
+
+/// What would replace, mask or change our units in such a directory: a file of their name, or a directory of changes to
+/// them, to all units that are called like them as far as a dash, or to all services.
+const UNITS: [&str; 6] = [
+    "bartizand.service",
+    "bartizand.service.d",
+    "bartizan-early.service",
+    "bartizan-early.service.d",
+    "bartizan-.service.d",
+    "service.d",
+];
+
+/// All of it.
+fn own() -> Vec<PathBuf> {
+    let units = UNIT_DIRECTORIES.iter().flat_map(|directory| UNITS.map(|name| Path::new(directory).join(name)));
+    OWN.iter().chain(&PACKAGE).map(PathBuf::from).chain(units).collect()
+}
 
 /// Scripts of the Debian package, which dpkg runs as root and without a question.
 const PACKAGE: [&str; 4] = [
@@ -88,7 +106,7 @@ pub fn revision(
     host: &dyn HostFacts,
     now: i64,
 ) -> Result<Compiled, String> {
-    let own: Vec<PathBuf> = OWN.iter().chain(&PACKAGE).map(PathBuf::from).collect();
+    let own = own();
     let mut policy = policy.holding(&host.name(), now);
     policy.rules.push(selftest::rule());
     // The kernel must know an operator before it has run for the first time.

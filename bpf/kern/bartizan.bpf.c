@@ -25,8 +25,8 @@
 #include "hooks/net.bpf.h"
 #include "hooks/unix.bpf.h"
 #include "hooks/guard.bpf.h"
-#include "hooks/mount.bpf.h"
 #include "hooks/kernel.bpf.h"
+#include "hooks/mount.bpf.h"
 #include "call.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -34,7 +34,9 @@ char LICENSE[] SEC("license") = "GPL";
 SEC("tp_btf/cgroup_mkdir")
 int BPF_PROG(cgroup_mkdir, struct cgroup *cgroup, const char *path)
 {
-	cgroup_made(cgroup);
+	struct bz_subject *maker = subject_of(bpf_get_current_task_btf());
+
+	cgroup_made(cgroup, GUARD(maker) && maker && maker->service);
 	return 0;
 }
 
@@ -121,6 +123,19 @@ SEC("lsm/file_receive")
 int BPF_PROG(file_receive, struct file *file, int ret)
 {
 	return JUDGED(file_receive, check_open(file));
+}
+
+SEC("lsm/file_ioctl")
+int BPF_PROG(file_ioctl, struct file *file, unsigned int command, unsigned long argument, int ret)
+{
+	return JUDGED(file_ioctl, check_terminal(file, command));
+}
+
+/* What 32-bit programs ask for. */
+SEC("lsm/file_ioctl_compat")
+int BPF_PROG(file_ioctl_compat, struct file *file, unsigned int command, unsigned long argument, int ret)
+{
+	return JUDGED(file_ioctl_compat, check_terminal(file, command));
 }
 
 /* Hooks that make or remove the name `dentry` in `dir`. A symbolic link may lead to a `whole` directory. */
@@ -237,6 +252,13 @@ int BPF_PROG(sb_mount, const char *source, const struct path *where, const char 
 	return JUDGED(sb_mount, check_mount(where, !(flags & MS_CHANGES)));
 }
 
+SEC("lsm/sb_set_mnt_opts")
+int BPF_PROG(sb_set_mnt_opts, struct super_block *sb, void *options, unsigned long flags,
+	     unsigned long *set_flags, int ret)
+{
+	return JUDGED(sb_set_mnt_opts, check_new_file_system(sb));
+}
+
 SEC("lsm/move_mount")
 int BPF_PROG(move_mount, const struct path *from, const struct path *where, int ret)
 {
@@ -284,6 +306,29 @@ int BPF_PROG(task_kill, struct task_struct *target, struct kernel_siginfo *info,
 	     const struct cred *cred, int ret)
 {
 	return JUDGED(task_kill, check_signal(target, signal));
+}
+
+SEC("lsm/file_send_sigiotask")
+int BPF_PROG(file_send_sigiotask, struct task_struct *target, struct fown_struct *owner, int signal, int ret)
+{
+	return JUDGED(file_send_sigiotask, check_file_signal(target));
+}
+
+#define LIMITS_HOOK(hook, ...)                                                                               \
+	SEC("lsm/" #hook)                                                                                    \
+	int BPF_PROG(hook, struct task_struct *target, ##__VA_ARGS__, int ret)                               \
+	{                                                                                                    \
+		return JUDGED(hook, check_limits(target));                                                   \
+	}
+
+LIMITS_HOOK(task_setrlimit, unsigned int resource, struct rlimit *limit)
+LIMITS_HOOK(task_setscheduler)
+LIMITS_HOOK(task_setnice, int nice)
+
+SEC("lsm/kernel_module_request")
+int BPF_PROG(kernel_module_request, char *name, int ret)
+{
+	return JUDGED(kernel_module_request, check_operation(BZ_OP_MODULE_REQUEST, 0));
 }
 
 SEC("lsm/kernel_read_file")

@@ -150,6 +150,7 @@ struct task_struct {
 	struct css_set *cgroups;
 	struct mm_struct *mm;
 	const struct cred *cred;
+	__u64 self_exec_id;
 };
 
 struct sock {
@@ -199,6 +200,8 @@ struct sockaddr {
 struct posix_acl;
 struct file_kattr;
 struct kernel_siginfo;
+struct fown_struct;
+struct rlimit;
 
 #define EPERM 1
 #define AF_INET 2
@@ -212,6 +215,7 @@ struct kernel_siginfo;
 #define S_IFREG 0100000
 #define S_IFBLK 0060000
 #define S_IFCHR 0020000
+#define S_IFLNK 0120000
 #define S_IXUGO 00111
 #define S_ISUID 04000
 #define S_ISGID 02000
@@ -220,6 +224,8 @@ struct kernel_siginfo;
 #define VM_EXEC 4
 #define PTRACE_MODE_ATTACH 2
 #define SYSLOG_ACTION_SIZE_BUFFER 10
+#define TIOCSTI 0x5412
+#define TIOCLINUX 0x541c
 #define CAP_OPT_NOAUDIT 2
 #define CAP_SYS_RAWIO 17
 #define CAP_SYS_BOOT 22
@@ -230,6 +236,7 @@ struct kernel_siginfo;
  */
 #define MS_CHANGES (1ul << 5 | 0xful << 17)
 #define SB_KERNMOUNT (1ul << 22)
+#define SB_SUBMOUNT (1ul << 26)
 #define SB_NOUSER (1ul << 31)
 
 #define PROC_SUPER_MAGIC 0x9fa0
@@ -238,5 +245,8 @@ struct kernel_siginfo;
 #define BPF_FS_MAGIC 0xcafe4a11
 #define TRACEFS_MAGIC 0x74726163
 #define DEBUGFS_MAGIC 0x64626720
+#define BINFMTFS_MAGIC 0x42494e4d
+#define SECURITYFS_MAGIC 0x73636673
+#define CGROUP_SUPER_MAGIC 0x27e0eb
 
 #endif

@@ -16,13 +16,21 @@ static __always_inline struct bz_inode_key key_of_inode(struct inode *inode)
 	return key;
 }
 
+/* The same, for this life of the number only. */
+static __always_inline struct bz_inode_key key_of_this_inode(struct inode *inode)
+{
+	struct bz_inode_key key = key_of_inode(inode);
+
+	key.dev |= (__u64)inode->i_generation << 32;
+	return key;
+}
+
 /* Whether a service wrote it that may not install. */
 static __always_inline bool is_written(struct inode *inode)
 {
-	struct bz_inode_key key = key_of_inode(inode);
-	__u64 *known = bpf_map_lookup_elem(&written, &key);
+	struct bz_inode_key key = key_of_this_inode(inode);
 
-	return known && *known == generation_of(inode);
+	return bpf_map_lookup_elem(&written, &key);
 }
 
 static __always_inline struct bz_label *link_label(struct inode *inode)

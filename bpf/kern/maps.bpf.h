@@ -154,13 +154,13 @@ struct {
 	__type(value, struct bz_link);
 } links SEC(".maps");
 
-/* Files that a service wrote which may not install software, with the generation of the inode. */
+/* Files that a service wrote which may not install software. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, BZ_WRITTEN);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct bz_inode_key);
-	__type(value, __u64);
+	__type(value, __u32);
 } written SEC(".maps");
 
 /* Our maps and programs, of every set that is loaded. */

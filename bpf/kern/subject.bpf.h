@@ -145,9 +145,12 @@ static __always_inline __u32 attached(struct cgroup *target, struct task_struct 
 		return 0;
 	unit = unit_of(target);
 	service = unit ? unit->service : 0;
+	/* Beside another set of programs that was asked first, the label is another already, see executed().
+	 */
+	relabelled();
 	if (is_placement(current, task, subject)) {
 		/* The table of cgroups may have been full when this one was made. */
-		if (!unit && classify(target, &fresh))
+		if (!unit && classify(target, &fresh, true))
 			service = fresh.service;
 		subject->service = service;
 		subject->flags |= BZ_SUBJECT_LABELLED;
@@ -168,16 +171,26 @@ static __always_inline __u32 attached(struct cgroup *target, struct task_struct 
 	return subject->service;
 }
 
+/*
+ * During an upgrade two sets of programs share the labels, and each looks at every execution: the first
+ * changes the label, and the second has to know that too. The number of the execution keeps it from taking
+ * the same one for the next.
+ */
 static __always_inline void executed(struct task_struct *task)
 {
 	struct bz_subject *subject = subject_of(task);
+	__u32 flags, execution = task->self_exec_id & 0xffff;
 
-	if (!subject || !(subject->flags & (BZ_SUBJECT_EXECUTOR | BZ_SUBJECT_BORN | BZ_SUBJECT_PREPARING)))
+	if (!subject)
 		return;
-	if (subject->flags & BZ_SUBJECT_EXECUTOR)
-		subject->flags &= ~BZ_SUBJECT_EXECUTOR;
-	else
-		subject->flags &= ~(BZ_SUBJECT_BORN | BZ_SUBJECT_PREPARING);
+	flags = subject->flags;
+	if (flags >> BZ_SUBJECT_EXEC_SHIFT != execution) {
+		if (flags & BZ_SUBJECT_EXECUTOR)
+			flags &= ~BZ_SUBJECT_EXECUTOR;
+		else
+			flags &= ~(BZ_SUBJECT_BORN | BZ_SUBJECT_PREPARING);
+		subject->flags = (flags & 0xffff) | execution << BZ_SUBJECT_EXEC_SHIFT;
+	}
 	relabelled();
 }
 

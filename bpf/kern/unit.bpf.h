@@ -97,8 +97,11 @@ static __always_inline bool is_session(const char *name, const struct naming *na
 	return tail == DOT_SCOPE;
 }
 
-/* What a cgroup of the v2 hierarchy means. False: nothing. */
-static __always_inline bool classify(struct cgroup *cgroup, struct bz_cgroup *fresh)
+/*
+ * What a cgroup of the v2 hierarchy means. False: nothing. `by_name`: its own name counts, which is PID 1's
+ * word.
+ */
+static __always_inline bool classify(struct cgroup *cgroup, struct bz_cgroup *fresh, bool by_name)
 {
 	struct cgroup *parent = (struct cgroup *)BPF_CORE_READ(cgroup, self.parent);
 	struct naming naming = {};
@@ -114,6 +117,8 @@ static __always_inline bool classify(struct cgroup *cgroup, struct bz_cgroup *fr
 		*fresh = *above;
 		return true;
 	}
+	if (!by_name)
+		return false;
 	name = BPF_CORE_READ(cgroup, kn, name);
 	len = bpf_probe_read_kernel_str(naming.unit.name, sizeof(naming.unit.name), name);
 	fresh->session = is_session(name, &naming, len);
@@ -122,12 +127,16 @@ static __always_inline bool classify(struct cgroup *cgroup, struct bz_cgroup *fr
 	return fresh->service || fresh->session;
 }
 
-static __always_inline void cgroup_made(struct cgroup *cgroup)
+/*
+ * `by_service`: a labelled task made it. Whatever it calls the cgroup, that is no unit, and takes up no
+ * number of a service; should PID 1 place a task there one day, its name counts from then on.
+ */
+static __always_inline void cgroup_made(struct cgroup *cgroup, bool by_service)
 {
 	struct bz_cgroup fresh = {};
 	__u64 id;
 
-	if (cgroup->root->hierarchy_id != 0 || !classify(cgroup, &fresh))
+	if (cgroup->root->hierarchy_id != 0 || !classify(cgroup, &fresh, !by_service))
 		return;
 	id = cgroup->kn->id;
 	if (bpf_map_update_elem(&cgroups, &id, &fresh, BPF_ANY))

@@ -110,6 +110,8 @@ static __always_inline __u32 start_of(struct super_block *sb, __u64 slot)
 	case BPF_FS_MAGIC:
 	case TRACEFS_MAGIC:
 	case DEBUGFS_MAGIC:
+	case BINFMTFS_MAGIC:
+	case SECURITYFS_MAGIC:
 		key <<= 30;
 		break;
 	default:

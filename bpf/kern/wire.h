@@ -61,13 +61,19 @@ enum bz_operation {
 	BZ_OP_RAW_IO = 13,
 	BZ_OP_AUDIT_CONTROL = 14,
 	BZ_OP_USER_NAMESPACE = 15,
-	BZ_OP_SIGNAL = 16,     /* to Bartizan */
+	BZ_OP_SIGNAL = 16,	/* to Bartizan */
+	BZ_OP_SIGNAL_INIT = 17, /* to PID 1, which takes many for a command */
+	BZ_OP_MODULE_REQUEST =
+	    18,		       /* what is asked for makes the kernel start modprobe, outside any service */
+	BZ_OP_TERMINAL = 19,   /* input put into a terminal for whoever reads there */
+	BZ_OP_LIMITS = 20,     /* limits and priorities of Bartizan's processes */
 	BZ_KIND_PROGRAM = 24,  /* what may be executed: to make or change it */
 	BZ_KIND_WRITTEN = 25,  /* what a service wrote that may not install: to execute or map it */
 	BZ_KIND_NAMELESS = 26, /* what has no name: to execute or map it */
 	BZ_KIND_SETID = 27,    /* set-user-id, set-group-id, file capabilities: to make it so */
 	BZ_KIND_DEVICE = 28,   /* memory and disks: to read or write them past the file system */
 	BZ_KIND_EXECUTED = 29, /* whatever is started as a program, see struct bz_label */
+	BZ_KIND_CGROUP = 30,   /* lists of a cgroup's members: who writes there moves processes */
 };
 
 /* Why a record exists. */
@@ -124,6 +130,7 @@ struct bz_last {
 #define BZ_SUBJECT_EXECUTOR (1 << 2)  /* is about to execute systemd-executor */
 #define BZ_SUBJECT_SESSION (1 << 3)   /* belongs to a login session */
 #define BZ_SUBJECT_LABELLED (1 << 4)  /* has been looked at */
+#define BZ_SUBJECT_EXEC_SHIFT 16      /* above: the number of the execution that was looked at last */
 
 /* What a service may do. */
 struct bz_policy {
@@ -172,7 +179,7 @@ struct bz_step {
 	__u8 name[BZ_NAME_MAX];
 };
 
-/* An inode by number, for inodes with several names. */
+/* An inode by number. What services wrote has the generation above the device: a number is used again. */
 struct bz_inode_key {
 	__u64 dev;
 	__u64 ino;

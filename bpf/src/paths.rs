@@ -8,13 +8,15 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use policy::host::Mount;
 
 /// `s_magic` of the file systems of which every mount has a device of its own, with their names in mountinfo.
-const PSEUDO: [(u64, &str); 6] = [
+const PSEUDO: [(u64, &str); 8] = [
     (0x9fa0, "proc"),
     (0x6265_6572, "sysfs"),
     (0x6367_7270, "cgroup2"),
     (0xcafe_4a11, "bpf"),
     (0x7472_6163, "tracefs"),
     (0x6462_6720, "debugfs"),
+    (0x4249_4e4d, "binfmt_misc"),
+    (0x7363_6673, "securityfs"),
 ];
 
 /// PID 1's namespace is the host's; a daemon with its own view (ProtectSystem) must not take its own.

@@ -57,13 +57,15 @@ type Variant = (&'static str, &'static [&'static str], &'static str);
 /// Every LSM program. Prototypes are those of shared/domain/lsm-hooks-*.txt, read from the BTF of 6.1, 6.12 and 7.3.
 /// A hook with several entries changed between kernels: what works on attributes has an idmap in front since 6.3, where
 /// hooks for extended attributes had a user namespace before; `bpf` says who asks since 6.15 (seen on 7.3).
-const VARIANTS: [Variant; 43] = [
+const VARIANTS: [Variant; 51] = [
     ("bprm_check_security", &["linux_binprm*"], "bprm_check_security"),
     ("bprm_creds_from_file", &["linux_binprm*", "file*"], "bprm_creds_from_file"),
     ("mmap_file", &["file*", "long unsigned int", "long unsigned int", "long unsigned int"], "mmap_file"),
     ("file_mprotect", &["vm_area_struct*", "long unsigned int", "long unsigned int"], "file_mprotect"),
     ("file_open", &["file*"], "file_open"),
     ("file_receive", &["file*"], "file_receive"),
+    ("file_ioctl", &["file*", "unsigned int", "long unsigned int"], "file_ioctl"),
+    ("file_ioctl_compat", &["file*", "unsigned int", "long unsigned int"], "file_ioctl_compat"),
     ("inode_create", &["inode*", "dentry*", "umode_t"], "inode_create"),
     ("inode_mkdir", &["inode*", "dentry*", "umode_t"], "inode_mkdir"),
     ("inode_mknod", &["inode*", "dentry*", "umode_t", "dev_t"], "inode_mknod"),
@@ -85,6 +87,7 @@ const VARIANTS: [Variant; 43] = [
     ("socket_connect", &["socket*", "sockaddr*", "int"], "socket_connect"),
     ("unix_stream_connect", &["sock*", "sock*", "sock*"], "unix_stream_connect"),
     ("sb_mount", &["char*", "path*", "char*", "long unsigned int", "void*"], "sb_mount"),
+    ("sb_set_mnt_opts", &["super_block*", "void*", "long unsigned int", "long unsigned int*"], "sb_set_mnt_opts"),
     ("move_mount", &["path*", "path*"], "move_mount"),
     ("sb_umount", &["vfsmount*", "int"], "sb_umount"),
     ("sb_remount", &["super_block*", "void*"], "sb_remount"),
@@ -93,6 +96,11 @@ const VARIANTS: [Variant; 43] = [
     ("userns_create", &["cred*"], "userns_create"),
     ("ptrace_access_check", &["task_struct*", "unsigned int"], "ptrace_access_check"),
     ("task_kill", &["task_struct*", "kernel_siginfo*", "int", "cred*"], "task_kill"),
+    ("file_send_sigiotask", &["task_struct*", "fown_struct*", "int"], "file_send_sigiotask"),
+    ("task_setrlimit", &["task_struct*", "unsigned int", "rlimit*"], "task_setrlimit"),
+    ("task_setscheduler", &["task_struct*"], "task_setscheduler"),
+    ("task_setnice", &["task_struct*", "int"], "task_setnice"),
+    ("kernel_module_request", &["char*"], "kernel_module_request"),
     ("kernel_read_file", &["file*", "kernel_read_file_id", "bool"], "kernel_read_file"),
     ("kernel_load_data", &["kernel_load_data_id", "bool"], "kernel_load_data"),
     ("bpf", &["int", "bpf_attr*", "unsigned int"], "bpf_size"),

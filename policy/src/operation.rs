@@ -1,8 +1,7 @@
 //! What the kernel can be asked to do, and kinds of files that are known by what they are: the words of the catalogue.
 
-/// Operations by their number in wire.h (`enum bz_operation`). `signal` is only ever aimed at Bartizan itself, so that no
-/// capability names it.
-pub const OPERATIONS: [(&str, u8); 17] = [
+/// Operations by their number in wire.h (`enum bz_operation`).
+pub const OPERATIONS: [(&str, u8); 21] = [
     ("mount", 0),
     ("umount", 1),
     ("remount", 2),
@@ -20,10 +19,18 @@ pub const OPERATIONS: [(&str, u8); 17] = [
     ("audit_control", 14),
     ("user_namespace", 15),
     ("signal", 16),
+    ("signal_init", 17),
+    ("module_request", 18),
+    ("terminal_input", 19),
+    ("limits", 20),
 ];
 
+/// Operations that are only ever aimed at Bartizan itself, so that no capability names them.
+pub const OWN: [&str; 2] = ["signal", "limits"];
+
 /// Kinds of files by their number in wire.h.
-pub const KINDS: [(&str, u8); 5] = [("program", 24), ("written", 25), ("nameless", 26), ("setid", 27), ("device", 28)];
+pub const KINDS: [(&str, u8); 6] =
+    [("program", 24), ("written", 25), ("nameless", 26), ("setid", 27), ("device", 28), ("cgroup", 30)];
 
 /// The number of what is started as a program, whatever it is (`BZ_KIND_EXECUTED`): rules name it by `programs.only`.
 pub const EXECUTED: u8 = 29;
@@ -49,7 +56,7 @@ mod tests {
             all
         };
         let mut operations: Vec<&str> =
-            OPERATIONS.iter().map(|(name, _)| *name).filter(|name| *name != "signal").collect();
+            OPERATIONS.iter().map(|(name, _)| *name).filter(|name| !OWN.contains(name)).collect();
         operations.sort_unstable();
         assert_eq!(named(|capability| &capability.operations), operations);
         let mut kinds: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();

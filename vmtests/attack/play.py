@@ -12,10 +12,11 @@ from table_escape import ROWS as ESCAPE
 from table_execution import ROWS as EXECUTION
 from table_impairment import ROWS as IMPAIRMENT
 from table_persistence import ROWS as PERSISTENCE
+from table_proxies import ROWS as PROXIES
 from trail import Trail
 from victim import perform
 
-ALL = list(enumerate(EXECUTION + CREDENTIALS + PERSISTENCE + ESCAPE + IMPAIRMENT, 1))
+ALL = list(enumerate(EXECUTION + CREDENTIALS + PERSISTENCE + ESCAPE + IMPAIRMENT + PROXIES, 1))
 DENIED_AT_LEAST = 36
 # The kernel tells repeats once a second; everything is slow under emulation.
 PATIENCE = 3

@@ -193,6 +193,12 @@ def directory_moved_to_where_a_home_is_missing():
         os.makedirs("/home", exist_ok=True)
         victim.must_deny("rename", str(AREA / "planted"), home)
         victim.must_deny("symlink", str(AREA / "planted"), home)
+        # A symbolic link that is there already leads below the new name just so.
+        pointer = AREA / "pointer"
+        pointer.unlink(missing_ok=True)
+        pointer.symlink_to(AREA / "planted")
+        victim.must_deny("rename", str(pointer), home)
+        victim.must_deny("link", str(pointer), home)
         promise(not os.path.lexists(home), "a refused act leaves nothing")
     finally:
         must("userdel", "e2e-missing")

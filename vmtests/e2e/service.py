@@ -10,7 +10,7 @@ from stage import must, promise, run, services, wait_for
 
 PROGRAM = pathlib.Path("/opt/victim.py")
 # Beside the program: what it imports.
-PARTS = ["victim.py", "calls.py", "acting.py", "alternate.py", "moves.py", "reach.py"]
+PARTS = ["victim.py", "calls.py", "acting.py", "alternate.py", "doors.py", "moves.py", "reach.py"]
 
 
 class Service:

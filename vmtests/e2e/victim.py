@@ -17,6 +17,7 @@ import time
 # These enter their acts.
 import alternate  # noqa: F401
 import calls
+import doors  # noqa: F401
 import moves  # noqa: F401
 import reach  # noqa: F401
 from acting import ACTS, checked, forked, libc, perform

@@ -40,6 +40,11 @@ static __always_inline int check_signal(struct task_struct *target, int signal)
 
 	if (!signal)
 		return 0;
+	/* PID 1 takes signals for commands: to reload, to start itself anew, to halt the machine. */
+	if (GUARD(init) && target->tgid == 1) {
+		service = governed();
+		return service ? judge_operation(service, BZ_OP_SIGNAL_INIT, program_of(target)) : 0;
+	}
 	other = subject_of(target);
 	if (!other || !other->service || !is_self(other))
 		return 0;
@@ -47,6 +52,37 @@ static __always_inline int check_signal(struct task_struct *target, int signal)
 	if (!service)
 		return 0;
 	return judge_own(service, BZ_OP_SIGNAL, program_of(target));
+}
+
+/*
+ * A signal that the kernel sends because a file is ready (F_SETOWN, F_SETSIG: any signal): whoever makes it
+ * ready need not be who asked for it, and may be no task at all. Bartizan asks for none.
+ */
+static __always_inline int check_file_signal(struct task_struct *target)
+{
+	struct bz_subject *other = subject_of(target);
+	__u32 service;
+
+	if (!other || !other->service || !is_self(other))
+		return 0;
+	service = governed();
+	if (service)
+		judge_own(service, BZ_OP_SIGNAL, program_of(target));
+	return -EPERM;
+}
+
+/* Limits and priorities, with which a process can be starved or made to be killed. */
+static __always_inline int check_limits(struct task_struct *target)
+{
+	struct bz_subject *other = subject_of(target);
+	__u32 service;
+
+	if (!other || !other->service || !is_self(other))
+		return 0;
+	service = governed();
+	if (!service || other->service == service)
+		return 0;
+	return judge_own(service, BZ_OP_LIMITS, program_of(target));
 }
 
 /* Looking at another task is ordinary (ps), getting hold of its memory or descriptors is not. */
@@ -63,8 +99,10 @@ static __always_inline int check_ptrace(struct task_struct *target, unsigned int
 	other = subject_of(target);
 	if (other && other->service && is_self(other))
 		return judge_own(service, BZ_OP_PTRACE, program_of(target));
-	/* A service may look into its own processes: that gains nothing. */
-	if (other && other->service == service)
+	/* A service may look into its own processes: that gains nothing, unless the process is still PID 1's,
+	 * which is not governed yet and could be made to do anything. */
+	if (other && other->service == service &&
+	    !(GUARD(preparing) && other->flags & (BZ_SUBJECT_BORN | BZ_SUBJECT_PREPARING)))
 		return 0;
 	return judge_operation(service, BZ_OP_PTRACE, program_of(target));
 }

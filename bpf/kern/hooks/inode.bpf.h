@@ -18,17 +18,19 @@ static __always_inline int check_made(struct dentry *dentry, umode_t mode, dev_t
 
 	if (!service)
 		return 0;
-	if (is_program(mode))
-		kind = needed(BZ_KIND_PROGRAM, epoch);
-	if (is_raw(mode, device))
-		kind = needed(BZ_KIND_DEVICE, epoch);
+	kind = need_of_mode(mode, epoch);
+	if (is_device_node(mode, device))
+		kind |= needed(BZ_KIND_DEVICE, epoch);
 	return judge_name(service, dentry, false, kind, epoch);
 }
 
-/* A directory takes along what is below it. */
+/* A directory takes along what is below it, and so does a symbolic link what is below the directory that it
+ * leads to. */
 static __always_inline bool is_tree(struct inode *inode)
 {
-	return GUARD(whole) && inode && is_directory(inode);
+	if (!inode || !GUARD(whole))
+		return false;
+	return is_directory(inode) || (GUARD(pointer) && (inode->i_mode & S_IFMT) == S_IFLNK);
 }
 
 static __always_inline int check_rename(struct dentry *from, struct dentry *to)
@@ -73,7 +75,7 @@ static __always_inline int check_link(struct dentry *from, struct dentry *to)
 		kind = need_of_program(inode, epoch);
 		if (judge_inode(service, from, inode, BZ_WRITE, kind, epoch))
 			return -EPERM;
-		if (judge_name(service, to, false, kind, epoch))
+		if (judge_name(service, to, is_tree(inode), kind, epoch))
 			return -EPERM;
 	}
 	old = label_of_name(from, epoch, false, &unresolved);

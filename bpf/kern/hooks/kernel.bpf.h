@@ -37,6 +37,14 @@ static __always_inline int check_kernel_load(enum kernel_load_data_id id)
 	return 0;
 }
 
+/* Input for whoever reads from a terminal: TIOCSTI types it, TIOCLINUX pastes it. */
+static __always_inline int check_terminal(struct file *file, unsigned int command)
+{
+	if (command != TIOCSTI && command != TIOCLINUX)
+		return 0;
+	return check_operation(BZ_OP_TERMINAL, file->f_path.dentry);
+}
+
 /* Asking for the size of the log tells nothing. */
 static __always_inline int check_syslog(int type)
 {

@@ -17,6 +17,17 @@ static __always_inline int check_mount(const struct path *where, bool covers)
 	return 0;
 }
 
+/*
+ * A file system is made ready, by mount(2) or by fsopen(2): whoever holds the descriptor of the latter may
+ * use what is in it without mounting it anywhere. Not asked for what the kernel mounts for itself.
+ */
+static __always_inline int check_new_file_system(struct super_block *sb)
+{
+	if (sb->s_flags & (SB_KERNMOUNT | SB_SUBMOUNT))
+		return 0;
+	return check_operation(BZ_OP_MOUNT, 0);
+}
+
 /* The pins may not be moved to where they could be unmounted along with something else. */
 static __always_inline int check_move_mount(const struct path *from, const struct path *where)
 {

@@ -14,13 +14,15 @@ use crate::pattern::names;
 
 /// File systems that are recognised by type: their name, `s_magic`, and where they belong. Each new mount of them, in a
 /// container for one, has its own device and means the same.
-const PSEUDO: [(&str, u64, &str); 6] = [
+const PSEUDO: [(&str, u64, &str); 8] = [
     ("proc", 0x9fa0, "/proc"),
     ("sysfs", 0x6265_6572, "/sys"),
     ("cgroup2", 0x6367_7270, "/sys/fs/cgroup"),
     ("bpf", 0xcafe_4a11, "/sys/fs/bpf"),
     ("tracefs", 0x7472_6163, "/sys/kernel/tracing"),
     ("debugfs", 0x6462_6720, "/sys/kernel/debug"),
+    ("binfmt_misc", 0x4249_4e4d, "/proc/sys/fs/binfmt_misc"),
+    ("securityfs", 0x7363_6673, "/sys/kernel/security"),
 ];
 
 /// The states at the root of each file system.

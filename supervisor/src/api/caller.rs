@@ -14,9 +14,6 @@ use bpf::process::Process;
 /// The service that systemd runs `ExecReload=` in.
 pub(super) const OWN_SERVICE: &str = "bartizand";
 
-/// The service of every user's manager.
-const USER_MANAGER: &str = "user@";
-
 /// The process at the other end.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
@@ -78,8 +75,6 @@ pub(super) async fn may_write(
 fn trusted(service: Option<&str>, pid: u32, operators: Option<&web::Data<Operators>>) -> Option<String> {
     match service {
         None => Some(format!("root (pid {pid})")),
-        // A desktop's terminal is a child of its user's manager, and no session of its own.
-        Some(USER_MANAGER) => Some(format!("root (pid {pid}, below a user's manager)")),
         Some(OWN_SERVICE) => Some("bartizand.service".to_owned()),
         Some(service) => {
             let named = operators.is_some_and(|operators| operators.contains(service));
