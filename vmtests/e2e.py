@@ -21,6 +21,7 @@ import escapes  # noqa: E402,F401
 import one_verdict  # noqa: E402,F401
 import unresolved  # noqa: E402,F401
 import proxies  # noqa: E402,F401
+import losing  # noqa: E402,F401
 import subjects  # noqa: E402,F401
 import others  # noqa: E402,F401
 import words  # noqa: E402,F401

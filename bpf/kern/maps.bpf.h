@@ -210,12 +210,17 @@ struct {
 	__uint(max_entries, 1 << 21);
 } observations SEC(".maps");
 
-static __always_inline void lose(__u32 kind)
+static __always_inline void lose_many(__u32 kind, __u64 number)
 {
 	__u64 *count = bpf_map_lookup_elem(&losses, &kind);
 
 	if (count)
-		__sync_fetch_and_add(count, 1);
+		__sync_fetch_and_add(count, number);
+}
+
+static __always_inline void lose(__u32 kind)
+{
+	lose_many(kind, 1);
 }
 
 #endif

@@ -152,6 +152,14 @@ static __always_inline void fill(struct bz_event *event, struct act *act, __u64 
 	event->exe_len = 0;
 }
 
+static __always_inline void mark_untold(__u64 key)
+{
+	struct bz_seen *entry = bpf_map_lookup_elem(&seen, &key);
+
+	if (entry)
+		__sync_val_compare_and_swap(&entry->state, BZ_SEEN_TOLD, BZ_SEEN_UNTOLD);
+}
+
 /* Tells an act. Every path out of here either delivers it or counts it. */
 __noinline int tell(struct act *act)
 {
@@ -182,15 +190,23 @@ __noinline int tell(struct act *act)
 				uncounted = true;
 		}
 	}
-	if (known && !known->retired) {
-		__sync_fetch_and_add(&known->count, 1);
-		return 0;
+	/* One of those that find it untold tells it; the others are repeats. */
+	if (known && known->state != BZ_SEEN_RETIRED) {
+		if (known->state != BZ_SEEN_UNTOLD ||
+		    __sync_val_compare_and_swap(&known->state, BZ_SEEN_UNTOLD, BZ_SEEN_TOLD) !=
+			BZ_SEEN_UNTOLD) {
+			__sync_fetch_and_add(&known->count, 1);
+			return 0;
+		}
+		known = 0;
 	}
 	event = act->observation ? bpf_ringbuf_reserve(&observations, sizeof(*event), 0)
 				 : bpf_ringbuf_reserve(&violations, sizeof(*event), 0);
 	if (!event) {
 		lose(act->observation ? BZ_LOST_OBSERVATION : BZ_LOST_VIOLATION);
-		bpf_map_delete_elem(&seen, &key);
+		/* What others have counted meanwhile is kept, for the record that will tell it. */
+		if (!known && !uncounted)
+			mark_untold(key);
 		return 0;
 	}
 	/* Repeats of it will not be counted under this key any more. */

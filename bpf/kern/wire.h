@@ -253,8 +253,12 @@ struct bz_rule_key {
 struct bz_seen {
 	__u64 count; /* since the first, which is not counted */
 	__u32 service;
-	__u32 retired; /* being read for the last time: what comes now is told by itself */
+	__u32 state; /* BZ_SEEN_* */
 };
+
+#define BZ_SEEN_TOLD 0	  /* or is being told */
+#define BZ_SEEN_RETIRED 1 /* being read for the last time: what comes now is told by itself */
+#define BZ_SEEN_UNTOLD 2  /* the ring was full: the next one tries again */
 
 struct bz_flood_key {
 	__u32 service;

@@ -13,7 +13,7 @@ import struct
 import termios
 import time
 
-from acting import ACTS, checked, libc, perform
+from acting import ACTS, checked, forked, libc, perform
 
 CGROUPS = pathlib.Path("/sys/fs/cgroup")
 # Numbers of system calls that Python's library does not wrap, x86-64.
@@ -125,6 +125,15 @@ def cgroups_named(prefix, count):
         path.rmdir()
 
 
+def refusals(paths, times, processes):
+    """Tries to create each of the paths, so many times in so many processes at once. How often that was refused."""
+
+    def tries():
+        return sum(perform(["opened", path, os.O_WRONLY | os.O_CREAT]) == "EPERM" for _ in range(times) for path in paths)
+
+    return sum(answer() for answer in [forked(tries) for _ in range(processes)])
+
+
 def newborn(seconds):
     """Lies in wait for a process that PID 1 prepares in this service's own cgroup, and seizes it: what became of that."""
     own = pathlib.Path("/proc/self/cgroup").read_text().split("::")[1].strip()
@@ -144,6 +153,6 @@ def newborn(seconds):
 ACTS.update({
     "file_system": file_system, "type_into": type_into, "protocol": protocol, "ready_signal": ready_signal, "limited": limited,
     "scheduled": scheduled, "niced": niced, "without_name": without_name, "cgroup_made": cgroup_made, "cgroups_named": cgroups_named,
-    "newborn": newborn, "exe": lambda pid: os.readlink(f"/proc/{pid}/exe"),
+    "newborn": newborn, "refusals": refusals, "exe": lambda pid: os.readlink(f"/proc/{pid}/exe"),
     "seize": lambda pid: checked(libc.ptrace(PTRACE_SEIZE, pid, ctypes.c_void_p(0), ctypes.c_void_p(0))) and None,
 })
