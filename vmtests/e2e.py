@@ -20,8 +20,6 @@ import holes  # noqa: E402,F401
 import escapes  # noqa: E402,F401
 import one_verdict  # noqa: E402,F401
 import unresolved  # noqa: E402,F401
-import proxies  # noqa: E402,F401
-import losing  # noqa: E402,F401
 import subjects  # noqa: E402,F401
 import others  # noqa: E402,F401
 import words  # noqa: E402,F401
@@ -30,10 +28,13 @@ import policy_files  # noqa: E402,F401
 import revisions  # noqa: E402,F401
 import explained  # noqa: E402,F401
 import callers  # noqa: E402,F401
+import proxies  # noqa: E402,F401
+import losing  # noqa: E402,F401
 import doctor  # noqa: E402,F401
 import shape  # noqa: E402,F401
 import attest  # noqa: E402,F401
 import selftest  # noqa: E402,F401
+import swaps  # noqa: E402,F401
 import flips  # noqa: E402,F401
 import life  # noqa: E402,F401
 import builds  # noqa: E402,F401

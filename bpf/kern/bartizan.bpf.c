@@ -249,6 +249,8 @@ SEC("lsm/sb_mount")
 int BPF_PROG(sb_mount, const char *source, const struct path *where, const char *type, unsigned long flags,
 	     void *data, int ret)
 {
+	if (!ret && flags & MS_MOVE && check_move(where))
+		return -EPERM;
 	return JUDGED(sb_mount, check_mount(where, !(flags & MS_CHANGES)));
 }
 

@@ -142,6 +142,10 @@ struct cred {
 	kernel_cap_t cap_permitted;
 };
 
+struct nsproxy {
+	struct mnt_namespace *mnt_ns;
+};
+
 struct task_struct {
 	unsigned int flags;
 	int pid;
@@ -151,6 +155,7 @@ struct task_struct {
 	struct mm_struct *mm;
 	const struct cred *cred;
 	__u64 self_exec_id;
+	struct nsproxy *nsproxy;
 };
 
 struct sock {
@@ -235,6 +240,7 @@ struct rlimit;
 /* Flags of mount(2) that change a mount in place: MS_REMOUNT, MS_UNBINDABLE, MS_PRIVATE, MS_SLAVE, MS_SHARED.
  */
 #define MS_CHANGES (1ul << 5 | 0xful << 17)
+#define MS_MOVE (1ul << 13)
 #define SB_KERNMOUNT (1ul << 22)
 #define SB_SUBMOUNT (1ul << 26)
 #define SB_NOUSER (1ul << 31)

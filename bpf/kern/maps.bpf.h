@@ -9,6 +9,20 @@
  */
 struct bz_control control;
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct bz_carried);
+} carried SEC(".maps");
+
+static __always_inline struct bz_carried *carried_on(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&carried, &zero);
+}
+
 /* Policy per slot and service. An array, so that the look-up is inlined. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

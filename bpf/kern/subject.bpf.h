@@ -185,6 +185,8 @@ static __always_inline void executed(struct task_struct *task)
 		return;
 	flags = subject->flags;
 	if (flags >> BZ_SUBJECT_EXEC_SHIFT != execution) {
+		if (!(flags & (BZ_SUBJECT_EXECUTOR | BZ_SUBJECT_BORN | BZ_SUBJECT_PREPARING)))
+			return;
 		if (flags & BZ_SUBJECT_EXECUTOR)
 			flags &= ~BZ_SUBJECT_EXECUTOR;
 		else

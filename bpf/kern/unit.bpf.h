@@ -29,11 +29,14 @@ static __always_inline void announce(struct bz_unit *unit, __u32 id)
 static __always_inline __u32 register_service(struct bz_unit *unit)
 {
 	struct bz_service *known = bpf_map_lookup_elem(&services, unit);
+	struct bz_carried *counts = carried_on();
 	struct bz_service fresh = {};
 
 	if (known)
 		return known->id;
-	fresh.id = __sync_fetch_and_add(&control.next_service, 1) + 1;
+	if (!counts)
+		return BZ_SERVICE_OTHERS;
+	fresh.id = __sync_fetch_and_add(&counts->last_service, 1) + 1;
 	if (fresh.id >= BZ_SERVICE_OTHERS) {
 		lose(BZ_LOST_SERVICE);
 		return BZ_SERVICE_OTHERS;

@@ -278,9 +278,16 @@ struct bz_control {
 	__u64 epoch;	     /* low bit: slot; any change makes every cached label stale */
 	__u64 generation[2]; /* number of the revision in each slot */
 	__u64 salt;	     /* keys the tag of cached labels; random per load */
-	__u64 next_service;
+	__u64 changes;	     /* of labels of tasks: any makes what the CPUs found last stale */
+};
+
+/*
+ * What every set of programs goes on counting where the others are, as they share what is counted: two that
+ * counted for themselves while one follows the other gave one number to two services.
+ */
+struct bz_carried {
+	__u64 last_service; /* the highest number that was given */
 	__u64 unremembered; /* files that services wrote and the table has no room for */
-	__u64 changes;	    /* of labels of tasks: any makes what the CPUs found last stale */
 };
 
 #define BZ_MARK_CUT (1 << 0)   /* there were more names than room */

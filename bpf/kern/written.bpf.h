@@ -96,6 +96,7 @@ static __always_inline void remember_written(__u32 service, struct inode *inode,
 {
 	struct bz_policy *policy = policy_of(service, epoch);
 	struct bz_inode_key key = key_of_this_inode(inode);
+	struct bz_carried *counts = carried_on();
 	__u32 one = 1;
 
 	if (!GUARD(written) || !is_regular(inode->i_mode) || !policy || policy->flags & BZ_POLICY_EXEMPT)
@@ -109,7 +110,8 @@ static __always_inline void remember_written(__u32 service, struct inode *inode,
 		return;
 	}
 	lose(BZ_LOST_WRITTEN);
-	__sync_fetch_and_add(&control.unremembered, 1);
+	if (counts)
+		__sync_fetch_and_add(&counts->unremembered, 1);
 }
 
 /*
@@ -118,7 +120,9 @@ static __always_inline void remember_written(__u32 service, struct inode *inode,
  */
 static __always_inline bool may_be_written(struct meaning *meaning, struct inode *inode, __u64 epoch)
 {
-	if (!control.unremembered || !is_regular(inode->i_mode))
+	struct bz_carried *counts = carried_on();
+
+	if (!counts || !counts->unremembered || !is_regular(inode->i_mode))
 		return false;
 	return !meaning->label || !(meaning->label->need[BZ_WRITE] & needed(BZ_KIND_PROGRAM, epoch));
 }

@@ -18,7 +18,7 @@ use crate::wire::{bytes, value};
 /// The page of state.
 pub(crate) const CONTROL: &str = "bss";
 /// Who tasks are. Numbers of services mean the same in all of these, so all are kept or nothing is.
-const WHO: [&str; 4] = ["subjects", "subjects_by_pid", "services", "cgroups"];
+const WHO: [&str; 5] = ["subjects", "subjects_by_pid", "services", "cgroups", "carried"];
 /// What a set found last belongs to the number of changes that it counted itself.
 const OWN: &str = "last_subject";
 /// Between the epochs of two sets that share cached labels: neither ever takes a word of the other's for its own.

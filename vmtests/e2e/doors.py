@@ -14,12 +14,14 @@ import termios
 import time
 
 from acting import ACTS, checked, forked, libc, perform
+from calls import CLONE_NEWNS, UNSHARE, in_child
 
 CGROUPS = pathlib.Path("/sys/fs/cgroup")
 # Numbers of system calls that Python's library does not wrap, x86-64.
 FSOPEN, FSCONFIG, FSMOUNT, SCHED_SETSCHEDULER = 430, 431, 432, 144
 FSCONFIG_CMD_CREATE = 6
 PTRACE_SEIZE = 0x4206
+MS_MOVE, MS_REC, MS_PRIVATE = 8192, 16384, 1 << 18
 
 
 def file_system(kind):
@@ -134,6 +136,21 @@ def refusals(paths, times, processes):
     return sum(answer() for answer in [forked(tries) for _ in range(processes)])
 
 
+def move(source, target):
+    checked(libc.mount(source.encode(), target.encode(), None, MS_MOVE, None))
+
+
+def move_in_private(source, target):
+    """In a mount namespace of its own."""
+
+    def action():
+        checked(libc.syscall(UNSHARE, CLONE_NEWNS))
+        checked(libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None))
+        move(source, target)
+
+    in_child(action)
+
+
 def newborn(seconds):
     """Lies in wait for a process that PID 1 prepares in this service's own cgroup, and seizes it: what became of that."""
     own = pathlib.Path("/proc/self/cgroup").read_text().split("::")[1].strip()
@@ -153,6 +170,6 @@ def newborn(seconds):
 ACTS.update({
     "file_system": file_system, "type_into": type_into, "protocol": protocol, "ready_signal": ready_signal, "limited": limited,
     "scheduled": scheduled, "niced": niced, "without_name": without_name, "cgroup_made": cgroup_made, "cgroups_named": cgroups_named,
-    "newborn": newborn, "refusals": refusals, "exe": lambda pid: os.readlink(f"/proc/{pid}/exe"),
+    "newborn": newborn, "move": move, "move_in_private": move_in_private, "refusals": refusals, "exe": lambda pid: os.readlink(f"/proc/{pid}/exe"),
     "seize": lambda pid: checked(libc.ptrace(PTRACE_SEIZE, pid, ctypes.c_void_p(0), ctypes.c_void_p(0))) and None,
 })

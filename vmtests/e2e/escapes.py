@@ -100,6 +100,28 @@ def unmounting_the_pins():
 
 
 @test
+def moving_a_mount_of_the_host():
+    """By a service that may mount: mount(2) does not show its hook what is moved, so it may have been the pins."""
+    rules_hold()
+    # Nothing is ever moved out of a shared mount.
+    room = AREA / "moving"
+    room.mkdir(exist_ok=True)
+    must("mount", "-t", "tmpfs", "e2e", str(room))
+    must("mount", "--make-private", str(room))
+    for name in ("from", "to"):
+        (room / name).mkdir()
+    must("mount", "-t", "tmpfs", "e2e", str(room / "from"))
+    try:
+        clerk.must_deny("move", str(room / "from"), str(room / "to"))
+        record(f"Service clerk attempted to tamper with Bartizan by performing umount on {room / 'to'}", verdict="deny")
+        answer = clerk.one("move_in_private", str(room / "from"), str(room / "to"))
+        promise(answer == "ok", f"among mounts of its own it may: {answer}")
+        must("mount", "--move", str(room / "from"), str(room / "to"))
+    finally:
+        must("umount", "-R", str(room))
+
+
+@test
 def removing_and_renaming_pins():
     rules_hold()
     link = pin()

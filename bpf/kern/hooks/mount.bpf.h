@@ -3,6 +3,32 @@
 #ifndef BZ_HOOK_MOUNT_H
 #define BZ_HOOK_MOUNT_H
 
+/* The kernel's own first task, which has the namespaces that PID 1 was started in. */
+extern const void init_task __ksym __weak;
+
+static __always_inline bool in_host_mounts(void)
+{
+	struct task_struct *current = bpf_get_current_task_btf(), *first;
+
+	if (!bpf_ksym_exists(&init_task))
+		return true;
+	first = (struct task_struct *)&init_task;
+	return BPF_CORE_READ(current, nsproxy, mnt_ns) == BPF_CORE_READ(first, nsproxy, mnt_ns);
+}
+
+/*
+ * mount(2) shows its hook where something goes, and what only by the caller's words. So nothing is moved by
+ * it among the host's mounts, or the pins could be moved to where a lazy unmount takes them along. In a
+ * namespace of its own a service may, as the host's mount of the pins stays.
+ */
+static __always_inline int check_move(const struct path *where)
+{
+	__u32 service = governed();
+
+	return service && GUARD(move) && in_host_mounts() ? judge_own(service, BZ_OP_UMOUNT, where->dentry)
+							  : 0;
+}
+
 /* `covers`: what was reachable below `where` will not be any more. */
 static __always_inline int check_mount(const struct path *where, bool covers)
 {
