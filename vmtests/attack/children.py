@@ -5,7 +5,7 @@ import os
 import subprocess
 
 from acting import checked, libc
-from moves import in_cgroup
+from moves import cloned_into
 
 
 def in_child(action):
@@ -67,8 +67,8 @@ def leaves(mark, path, *arguments):
 
 
 def from_cgroup(directory, *act):
-    """Acts in a child that has moved itself to another cgroup, or only moves."""
-    moved, _, *answers = in_cgroup(directory, *([list(act)] if act else []))
+    """Acts in a child that is born in another cgroup, or is only born there: no list of members is written to."""
+    moved, _, *answers = cloned_into(directory, *([list(act)] if act else []))
     return [moved, *answers][-1]
 
 

@@ -51,7 +51,7 @@ ROWS = [
     operation("T1068", "I/O ports", ["ports"], "raw_io"),
     Scenario("T1571", "a connection to where it may not", ["connect", "AF_INET", "SOCK_STREAM", "203.0.113.7", 4444], "outbound",
              "outbound connection to 203.0.113.7:4444/tcp"),
-    Scenario("T1036.004", "moving into another cgroup", ["from_cgroup", f"{CGROUPS}/attack-cage"], "escape", "attack-cage",
+    Scenario("T1036.004", "a child that is born in another cgroup", ["from_cgroup", f"{CGROUPS}/attack-cage"], "escape", "attack-cage",
              answers=("ok",), verdict="audit", before=cage("attack-cage"), after=open_cage("attack-cage")),
     Scenario("T1565.001", "a change from within the other cgroup",
              ["from_cgroup", f"{CGROUPS}/attack-cage-2", "opened", "/etc/hosts", WRITE], "HOSTS_CONFIG.write",
