@@ -27,6 +27,7 @@ import own_words  # noqa: E402,F401
 import policy_files  # noqa: E402,F401
 import revisions  # noqa: E402,F401
 import explained  # noqa: E402,F401
+import simulated  # noqa: E402,F401
 import callers  # noqa: E402,F401
 import proxies  # noqa: E402,F401
 import losing  # noqa: E402,F401

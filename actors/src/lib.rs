@@ -9,6 +9,7 @@ pub mod atomic;
 pub mod audit_log;
 pub mod clock;
 pub mod deadline;
+pub mod deeds;
 pub mod directory;
 pub mod host;
 pub mod journal;

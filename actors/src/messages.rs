@@ -14,6 +14,7 @@ use policy::compiled::{Compiled, Service};
 use policy::diff::Difference;
 use policy::model::Model;
 use policy::reason::Reason;
+use policy::simulate::{Deed, Refused as WouldRefuse};
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Kind, Record};
@@ -190,6 +191,16 @@ pub struct History {
 pub struct Compare {
     /// The files.
     pub files: Vec<PolicyFile>,
+}
+
+/// To [`crate::policy_keeper::PolicyKeeper`]: what these files would have refused of these deeds, or one line per problem.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Vec<WouldRefuse>, Vec<String>>")]
+pub struct Simulate {
+    /// The files.
+    pub files: Vec<PolicyFile>,
+    /// What was done.
+    pub deeds: Vec<Deed>,
 }
 
 /// To [`crate::policy_keeper::PolicyKeeper`]: what would become of an act, or one line per problem.

@@ -26,6 +26,7 @@ type Answer = ResponseActFuture<PolicyKeeper, Result<(), String>>;
 mod explain;
 mod leave;
 mod revisions;
+mod simulate;
 
 /// How often the keeper looks whether something has come to its end.
 const LOOK: Duration = Duration::from_secs(1);

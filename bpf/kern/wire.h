@@ -67,13 +67,13 @@ enum bz_operation {
 	    18,		       /* what is asked for makes the kernel start modprobe, outside any service */
 	BZ_OP_TERMINAL = 19,   /* input put into a terminal for whoever reads there */
 	BZ_OP_LIMITS = 20,     /* limits and priorities of Bartizan's processes */
+	BZ_OP_MEMBERS = 21,    /* lists of a cgroup's members: who writes there moves processes */
 	BZ_KIND_PROGRAM = 24,  /* what may be executed: to make or change it */
 	BZ_KIND_WRITTEN = 25,  /* what a service wrote that may not install: to execute or map it */
 	BZ_KIND_NAMELESS = 26, /* what has no name: to execute or map it */
 	BZ_KIND_SETID = 27,    /* set-user-id, set-group-id, file capabilities: to make it so */
 	BZ_KIND_DEVICE = 28,   /* memory and disks: to read or write them past the file system */
 	BZ_KIND_EXECUTED = 29, /* whatever is started as a program, see struct bz_label */
-	BZ_KIND_CGROUP = 30,   /* lists of a cgroup's members: who writes there moves processes */
 };
 
 /* Why a record exists. */

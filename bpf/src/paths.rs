@@ -1,5 +1,6 @@
 //! From the names that an event carries to a path in the host's mount namespace.
 
+use std::collections::{HashSet, VecDeque};
 use std::fs::File;
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,9 @@ const PSEUDO: [(u64, &str); 8] = [
     (0x7363_6673, "securityfs"),
 ];
 
+/// Changes of the mounts that are remembered.
+const CHANGES: usize = 16;
+
 /// PID 1's namespace is the host's; a daemon with its own view (ProtectSystem) must not take its own.
 const MOUNTINFO: &str = "/proc/1/mountinfo";
 
@@ -26,8 +30,8 @@ const MOUNTINFO: &str = "/proc/1/mountinfo";
 #[derive(Debug, Default)]
 pub struct Places {
     mounts: Vec<Mount>,
-    /// What was mounted before the last change: a record may be read when its mount is gone already.
-    former: Vec<Mount>,
+    /// What went with each of the last changes, the newest first: a record may be read when its mount is gone already.
+    former: VecDeque<Vec<Mount>>,
     /// The kernel marks this file with POLLPRI whenever a mount comes or goes.
     watched: Option<File>,
 }
@@ -40,7 +44,13 @@ impl Places {
         }
         self.watched = File::open(MOUNTINFO).ok();
         let text = std::fs::read_to_string(MOUNTINFO).unwrap_or_default();
-        self.former = std::mem::replace(&mut self.mounts, policy::host::parse_mountinfo(&text));
+        let before = std::mem::replace(&mut self.mounts, policy::host::parse_mountinfo(&text));
+        let now: HashSet<&Mount> = self.mounts.iter().collect();
+        let gone: Vec<Mount> = before.into_iter().filter(|mount| !now.contains(mount)).collect();
+        if !gone.is_empty() {
+            self.former.push_front(gone);
+            self.former.truncate(CHANGES);
+        }
     }
 
     fn have_changed(&self) -> bool {
@@ -53,8 +63,9 @@ impl Places {
     /// mounted nowhere gives the path as if it were `/`.
     pub fn host_path(&self, dev: u64, magic: u64, inside: &Path) -> PathBuf {
         let holds = |mount: &&Mount| fits(mount, dev, magic) && inside.starts_with(&mount.root);
-        let now = if self.mounts.iter().any(|mount| holds(&mount)) { &self.mounts } else { &self.former };
-        let candidates = now.iter().filter(holds);
+        let mut times = std::iter::once(&self.mounts).chain(&self.former);
+        let then = times.find(|mounts| mounts.iter().any(|mount| holds(&mount)));
+        let candidates = then.into_iter().flatten().filter(holds);
         // The name below `/`, or where the whole file system is mounted, before that of a part of it that somebody mounted
         // once more; among equals the shortest, that is the original mount point.
         let best = candidates.min_by_key(|mount| {
@@ -102,7 +113,7 @@ mod tests {
     fn names_become_a_path_of_the_host() {
         let places = Places {
             watched: None,
-            former: Vec::new(),
+            former: VecDeque::new(),
             mounts: vec![
                 mount(8, 1, "/", "/", "ext4"),
                 mount(8, 2, "/", "/var", "ext4"),

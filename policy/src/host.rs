@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// One line of `/proc/self/mountinfo`, as far as labels need it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Mount {
     /// Major number of the file system's device.
     pub major: u32,

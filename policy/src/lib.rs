@@ -23,4 +23,5 @@ pub mod place;
 pub mod reason;
 pub mod rule;
 pub mod selftest;
+pub mod simulate;
 pub mod syntax;

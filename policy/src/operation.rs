@@ -1,7 +1,7 @@
 //! What the kernel can be asked to do, and kinds of files that are known by what they are: the words of the catalogue.
 
 /// Operations by their number in wire.h (`enum bz_operation`).
-pub const OPERATIONS: [(&str, u8); 21] = [
+pub const OPERATIONS: [(&str, u8); 22] = [
     ("mount", 0),
     ("umount", 1),
     ("remount", 2),
@@ -23,14 +23,14 @@ pub const OPERATIONS: [(&str, u8); 21] = [
     ("module_request", 18),
     ("terminal_input", 19),
     ("limits", 20),
+    ("move_processes", 21),
 ];
 
 /// Operations that are only ever aimed at Bartizan itself, so that no capability names them.
 pub const OWN: [&str; 2] = ["signal", "limits"];
 
 /// Kinds of files by their number in wire.h.
-pub const KINDS: [(&str, u8); 6] =
-    [("program", 24), ("written", 25), ("nameless", 26), ("setid", 27), ("device", 28), ("cgroup", 30)];
+pub const KINDS: [(&str, u8); 5] = [("program", 24), ("written", 25), ("nameless", 26), ("setid", 27), ("device", 28)];
 
 /// The number of what is started as a program, whatever it is (`BZ_KIND_EXECUTED`): rules name it by `programs.only`.
 pub const EXECUTED: u8 = 29;

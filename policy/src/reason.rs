@@ -38,7 +38,8 @@ pub fn reason(policy: &Policy, name: &str, service: &Service, need: &Masks, acce
     let decision = decide(&service.subject, need, access);
     let (verdict, missing) = if service.exempt { (Verdict::Allow, 0) } else { (decision.verdict, decision.missing) };
     let rule = service.decided_by(missing, access).and_then(|number| policy.rules.get(number));
-    let standing = standing(policy, name, missing, access);
+    let standing: Vec<String> =
+        standing(policy, name, missing, access).iter().map(|rule| format!("{} ({})", rule.name, rule.place)).collect();
     let missing = bits(missing);
     let has = bits(needed & service.subject.granted.get(access));
     let learned = !service.exempt && decision.observed != 0;
@@ -84,13 +85,13 @@ fn because(
 }
 
 /// Rules that name the service itself and say no: a rule for it beside them would not count, as the stronger word does.
-fn standing(policy: &Policy, name: &str, missing: u64, access: Access) -> Vec<String> {
+pub fn standing<'a>(policy: &'a Policy, name: &str, missing: u64, access: Access) -> Vec<&'a Rule> {
     let says_no = |rule: &&Rule| {
         let bits = (0u8..64).filter(|bit| missing >> bit & 1 == 1);
         let mut words = bits.filter_map(|bit| rule.effect(bit, access));
         rule.reach(name) == Some(Reach::Name) && words.any(|word| word > Effect::Allow)
     };
-    policy.rules.iter().filter(says_no).map(|rule| format!("{} ({})", rule.name, rule.place)).collect()
+    policy.rules.iter().filter(says_no).collect()
 }
 
 fn nearest(

@@ -4,6 +4,7 @@ mod caller;
 mod refusal;
 mod revisions;
 mod routes;
+mod simulation;
 mod switching;
 
 pub use switching::StartAnew;
@@ -40,6 +41,26 @@ pub struct ApplyRequest {
     /// Seconds for which it counts unless it is confirmed.
     #[serde(default)]
     pub confirm: Option<u64>,
+}
+
+/// What a simulation is about.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SimulateRequest {
+    /// Policy files.
+    pub files: Vec<PolicyFile>,
+    /// Only what was done in so many seconds until now; everything that is known where nothing is given.
+    #[serde(default)]
+    pub since: Option<u64>,
+}
+
+/// What a simulation found.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Simulation {
+    /// Deeds that were judged, each with how often it was done.
+    pub deeds: u64,
+    /// What would have been refused.
+    pub refused: Vec<policy::simulate::Refused>,
 }
 
 /// An earlier revision to go back to.

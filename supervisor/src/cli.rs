@@ -6,6 +6,8 @@ mod explain;
 pub mod policy_files;
 mod resolve;
 mod revisions;
+mod simulate;
+mod suggest;
 mod switching;
 mod tables;
 
@@ -14,7 +16,7 @@ use hyper::Method;
 
 pub(crate) use crate::api::Status;
 use crate::api::{Attestation, ServiceStatus};
-use crate::{CANNOT, FINDING, GOOD, doctor, selftest};
+use crate::{CANNOT, FINDING, GOOD, doctor, paths, selftest};
 pub(crate) use client::Trouble;
 use client::{Answer, ask};
 
@@ -81,6 +83,18 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// What policy files would have refused of all that services are known to have done (1: something)
+    Simulate {
+        /// A file, or a directory of *.toml
+        #[arg(long, default_value = paths::POLICY)]
+        policy: std::path::PathBuf,
+        /// Only what was done since then, such as 7d
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
     /// Refuse a service nothing for a while, and record what would have been refused
     Permissive {
         /// The service
@@ -100,6 +114,9 @@ enum Command {
         /// Wait for more
         #[arg(long)]
         follow: bool,
+        /// The change of the policy that would permit the act of this record, as a diff
+        #[arg(long, value_name = "ID", conflicts_with_all = ["service", "follow", "json"])]
+        suggest: Option<u64>,
         /// One JSON object a line
         #[arg(long)]
         json: bool,
@@ -147,8 +164,10 @@ pub fn run(arguments: &Arguments) -> u8 {
         Command::Relearn { service } => enter(service, "relearn"),
         Command::Policy(command) => command.run(),
         Command::Explain { service, access, object, json } => explain::explain(service, access, object, *json),
+        Command::Simulate { policy, since, json } => simulate::simulate(policy, since.as_deref(), *json),
         Command::Permissive { service, time, end } => revisions::permissive(service, time.as_deref(), *end),
-        Command::Audits { service, follow, json } => audits::print(service.as_deref(), *follow, *json),
+        Command::Audits { suggest: Some(id), .. } => suggest::suggest(*id),
+        Command::Audits { service, follow, json, .. } => audits::print(service.as_deref(), *follow, *json),
         Command::Off { until_reboot } => switching::off(*until_reboot),
         Command::On => switching::on(),
         Command::Selftest { json } => selftest::run(*json),

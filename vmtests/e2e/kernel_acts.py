@@ -6,7 +6,7 @@ import pathlib
 import stat
 import subprocess
 
-from acts import Act, capability, directory, file, here, unmounted, users
+from acts import Act, capability, directory, file, here, told, unmounted, users
 
 # A set-user-id program and one with file capabilities, which anybody may start.
 SUID, FCAP = "/opt/e2e-suid", "/opt/e2e-fcap"
@@ -153,10 +153,10 @@ KERNEL = [
     # Only below private mounts may the root be exchanged.
     Act("pivot_root", ["pivot_root", here("pivot")], performed("pivot_root", here("pivot")),
         before=both(directory(here("pivot")), lambda: os.system(f"mount --make-private / && mount -t tmpfs e2e {here('pivot')}")),
-        after=both(unmounted(here("pivot")), lambda: os.system("mount --make-shared /"))),
+        after=both(told, unmounted(here("pivot")), lambda: os.system("mount --make-shared /"))),
     Act("remount", ["remount", here("remounted")], performed("remount", here("remounted")),
         before=both(directory(here("remounted")), lambda: os.system(f"mount -t tmpfs e2e {here('remounted')}")),
-        after=unmounted(here("remounted"))),
+        after=both(told, unmounted(here("remounted")))),
 ]
 
 # chattr meets a hook since 6.17; before, nothing of ours sees it.

@@ -96,8 +96,8 @@ ACTS = [
      privileged(f"writing {here('unknown')}")),
     ("a set-user-id program at once", lambda: ["opened", here("suid"), WRITE, 0o4755], OK, NO, privileged(f"writing {here('suid')}")),
     ("a set-user-id program without a name", lambda: ["without_name", str(HERE), 0o4755], OK, NO, privileged("writing ")),
-    ("a cgroup of its own", lambda: ["cgroup_made", "e2e-own"], OK, NO, operator("writing /sys/fs/cgroup/e2e-own/cgroup.procs")),
-    ("a cgroup far down", lambda: ["cgroup_made", *["deep"] * 30], OK, NO, operator("writing /sys/fs/cgroup/deep/")),
+    ("a cgroup of its own", lambda: ["cgroup_made", "e2e-own"], OK, NO, operator("performing move_processes on /sys/fs/cgroup/e2e-own/cgroup.procs")),
+    ("a cgroup far down", lambda: ["cgroup_made", *["deep"] * 30], OK, NO, operator("performing move_processes on /sys/fs/cgroup/deep/")),
     ("the manager of root's units", lambda: ["connect_unix", user_socket()], OK, NO, operator("connecting to /run/user/0/systemd/private")),
 ]
 

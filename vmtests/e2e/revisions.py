@@ -100,14 +100,14 @@ def going_back_makes_a_new_revision_of_an_old_one():
 @test
 def what_nobody_confirms_takes_itself_back():
     plain()
-    before = waiting("12s")
+    before = waiting("30s")
     refused = run("bartizan", "policy", "apply")
     promise(refused.returncode == 2 and "waits to be confirmed" in refused.stderr, f"nothing else is applied meanwhile: {refused}")
     # A restart of the daemon changes nothing about it.
     must("systemctl", "restart", "bartizand")
     stage.wait_for("Bartizan enforces", stage.enforcing)
     promise(number() == before + 1 and writes() == "EPERM", "it still counts")
-    wait_for("it has taken itself back", lambda: number() == before, 60)
+    wait_for("it has taken itself back", lambda: number() == before, 90)
     promise(writes() == "ok", "and the kernel holds what was before")
     promise(told("was not confirmed in time"), "it is on record")
 

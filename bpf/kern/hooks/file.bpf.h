@@ -4,22 +4,20 @@
 #define BZ_HOOK_FILE_H
 
 /*
- * What writing to a cgroup's list of members needs, wherever the cgroup is: whoever moves another service's
- * process into a cgroup of his own can kill or freeze it there, and no hook is asked about the signal.
+ * Whether it is a cgroup's list of members, wherever the cgroup is: cgroup.procs, cgroup.threads, and `tasks`
+ * of version 1. Whoever moves another service's process into a cgroup of his own can kill or freeze it there,
+ * and no hook is asked about the signal.
  */
-static __always_inline __u64 need_of_members(struct dentry *dentry, struct inode *inode, __u64 epoch)
+static __always_inline bool is_members(struct dentry *dentry, struct inode *inode)
 {
 	__u64 magic = inode->i_sb->s_magic;
 	char name[8] = {};
 
 	if (!GUARD(members) || (magic != CGROUP2_SUPER_MAGIC && magic != CGROUP_SUPER_MAGIC))
-		return 0;
-	/* cgroup.procs, cgroup.threads, and `tasks` of version 1. */
+		return false;
 	bpf_probe_read_kernel(name, sizeof(name), dentry->d_name.name);
-	if (__builtin_memcmp(name, "cgroup.p", 8) && __builtin_memcmp(name, "cgroup.t", 8) &&
-	    __builtin_memcmp(name, "tasks", 6))
-		return 0;
-	return needed(BZ_KIND_CGROUP, epoch);
+	return !__builtin_memcmp(name, "cgroup.p", 8) || !__builtin_memcmp(name, "cgroup.t", 8) ||
+	       !__builtin_memcmp(name, "tasks", 6);
 }
 
 static __always_inline int check_open(struct file *file)
@@ -43,10 +41,10 @@ static __always_inline int check_open(struct file *file)
 	meaning = meaning_of(word, inode, epoch);
 	kind = need_of_device(inode, epoch);
 	if (writes) {
-		if (judge_meaning(service, &meaning, BZ_WRITE,
-				  kind | need_of_program(inode, epoch) |
-				      need_of_members(dentry, inode, epoch),
-				  dentry, epoch))
+		if (judge_meaning(service, &meaning, BZ_WRITE, kind | need_of_program(inode, epoch), dentry,
+				  epoch))
+			return -EPERM;
+		if (is_members(dentry, inode) && judge_operation(service, BZ_OP_MEMBERS, dentry))
 			return -EPERM;
 		remember_written(service, inode, epoch);
 	}

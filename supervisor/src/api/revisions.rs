@@ -22,6 +22,7 @@ pub(super) fn all(config: &mut web::ServiceConfig) {
         .route("/v1/policy/rollback", web::post().to(rollback))
         .route("/v1/policy/{number}", web::get().to(one))
         .route("/v1/explain", web::get().to(explain))
+        .route("/v1/simulate", web::post().to(super::simulation::simulate))
         .route("/v1/services/{name}/permissive", web::post().to(permissive));
 }
 
@@ -29,9 +30,9 @@ type Shared = web::Data<Directory>;
 type Keeper = actix::Addr<actors::policy_keeper::PolicyKeeper>;
 type Outcome = Result<HttpResponse, Refusal>;
 
-const KEEPER: &str = "the policy keeper";
+pub(super) const KEEPER: &str = "the policy keeper";
 
-fn keeper(directory: &Directory) -> Result<Keeper, Refusal> {
+pub(super) fn keeper(directory: &Directory) -> Result<Keeper, Refusal> {
     directory.keeper().ok_or_else(|| Refusal::unavailable(KEEPER))
 }
 
@@ -42,7 +43,7 @@ async fn writer(request: &HttpRequest, directory: &Directory, what: &'static str
 }
 
 /// A mailbox's answer; problems are the caller's to mend.
-fn answered<T>(answer: Result<Result<T, Vec<String>>, actix::MailboxError>) -> Result<T, Refusal> {
+pub(super) fn answered<T>(answer: Result<Result<T, Vec<String>>, actix::MailboxError>) -> Result<T, Refusal> {
     answer.map_err(|_| Refusal::unavailable(KEEPER))?.map_err(Refusal::wrong)
 }
 

@@ -107,11 +107,11 @@ impl PolicyCommand {
     }
 }
 
-fn files(path: &Path) -> Result<Vec<actors::revision_store::PolicyFile>, Trouble> {
+pub(super) fn files(path: &Path) -> Result<Vec<actors::revision_store::PolicyFile>, Trouble> {
     policy_files::read(path).map_err(|error| Trouble::new(BAD_INPUT, error))
 }
 
-fn body(request: &impl Serialize) -> Result<Option<Vec<u8>>, Trouble> {
+pub(super) fn body(request: &impl Serialize) -> Result<Option<Vec<u8>>, Trouble> {
     let written = serde_json::to_vec(request);
     written.map(Some).map_err(|error| Trouble::new(CANNOT, format!("the request cannot be written: {error}")))
 }
@@ -121,13 +121,13 @@ fn numbered(answer: &Answer) -> u64 {
     value.get("revision").and_then(serde_json::Value::as_u64).unwrap_or_default()
 }
 
-fn parsed<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Trouble> {
+pub(super) fn parsed<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Trouble> {
     serde_json::from_str(text)
         .map_err(|error| Trouble::new(CANNOT, format!("the daemon's answer cannot be read: {error}")))
 }
 
 /// A time in seconds, one at least.
-fn seconds(text: &str) -> Result<u64, Trouble> {
+pub(super) fn seconds(text: &str) -> Result<u64, Trouble> {
     let found = time(text).map(|time| time.as_secs()).filter(|seconds| *seconds > 0);
     found.ok_or_else(|| {
         let text = text.escape_debug();

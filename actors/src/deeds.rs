@@ -1,0 +1,91 @@
+//! What services are known to have done, for a simulation: the evidence of models, and the audit trail.
+
+use policy::access::Access;
+use policy::model::{Evidence, Model};
+use policy::simulate::{Aim, Deed};
+
+use crate::clock;
+use crate::record::{Kind, Record};
+
+/// What a model has evidence of since a time (milliseconds since 1970, UTC). Of a grant it keeps what was touched first.
+pub fn of_model(model: &Model, since: i64) -> Vec<Deed> {
+    let grants = model.granted.iter().flat_map(|(name, accesses)| {
+        accesses.iter().map(move |(access, evidence)| (*access, vec![name.clone()], evidence, evidence.object.as_str()))
+    });
+    let programs = model.programs.iter();
+    let programs = programs.map(|(path, evidence)| (Access::Execute, Vec::new(), evidence, path.as_str()));
+    grants
+        .chain(programs)
+        .filter(|(_, _, evidence, _)| evidence.last >= since)
+        .map(|(access, capabilities, evidence, object)| Deed {
+            service: model.service.clone(),
+            access,
+            capabilities,
+            aim: if access == Access::Operate { Aim::Operation } else { Aim::Path(object.into()) },
+            object: object.to_owned(),
+            exe: evidence.exe.clone(),
+            time: clock::rfc3339(earliest(evidence, since)),
+            count: evidence.count,
+        })
+        .collect()
+}
+
+/// The first time, if that is not too long ago, else the last.
+fn earliest(evidence: &Evidence, since: i64) -> i64 {
+    if evidence.first >= since { evidence.first } else { evidence.last }
+}
+
+/// What a record tells of a service's deed, refused or not; nothing where it tells something else.
+pub fn of_record(record: &Record) -> Option<Deed> {
+    let (access, aim) = match record.kind {
+        Kind::Capability => {
+            let access = record.access?;
+            let path = record.path.as_ref().filter(|_| access != Access::Operate);
+            (access, path.map_or(Aim::Operation, |path| Aim::Path(path.into())))
+        }
+        Kind::Outbound => {
+            let to = record.destination.as_ref()?;
+            (Access::Connect, Aim::Address(to.address.parse().ok()?, to.port))
+        }
+        _ => return None,
+    };
+    let (_, object) = record.message.rsplit_once(" by ").unwrap_or(("", record.message.as_str()));
+    Some(Deed {
+        service: record.service.clone()?,
+        access,
+        capabilities: record.capabilities.clone(),
+        aim,
+        object: object.to_owned(),
+        exe: record.exe.clone().unwrap_or_default(),
+        time: record.time.clone(),
+        count: record.count,
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evidence_and_records_become_deeds() {
+        let mut model = Model::new("web", 0);
+        model.observe("SHELL", Access::Execute, "/usr/bin/python3", "/usr/bin/dash", 1_000);
+        model.observe("SHELL", Access::Execute, "/usr/bin/python3", "/usr/bin/dash", 9_000);
+        model.observe_program("/usr/bin/dash", "/usr/bin/python3", 1_000);
+        let all = of_model(&model, 0);
+        assert_eq!((all.len(), all.first().map(|one| one.count)), (2, Some(2)));
+        let late = of_model(&model, 5_000);
+        assert_eq!(late.iter().map(|one| one.time.as_str()).collect::<Vec<_>>(), ["1970-01-01T00:00:09.000Z"]);
+        let message = "Service web attempted to obtain capability SSH by writing /etc/ssh/x".to_owned();
+        let record = Record {
+            service: Some("web".to_owned()),
+            access: Some(Access::Write),
+            path: Some("/etc/ssh/x".to_owned()),
+            ..Record::plain(Kind::Capability, message)
+        };
+        let deed = of_record(&record).unwrap();
+        assert_eq!((deed.object.as_str(), deed.aim), ("writing /etc/ssh/x", Aim::Path("/etc/ssh/x".into())));
+        assert!(of_record(&Record::plain(Kind::Lifecycle, "by".to_owned())).is_none());
+    }
+}
