@@ -47,7 +47,7 @@ ROWS = [
     operation("T1529", "PID 1 told by a signal", ["kill", 1, signal.SIGRTMIN + 21], "SERVICE_OPERATOR", "signal_init"),
     creates("T1547.006", "what modprobe is to run", "PRIVILEGED_PROCESSES", "/run/modprobe.d/attack.conf"),
     creates("T1546", "what the kernel runs for a key", "PRIVILEGED_PROCESSES", "/etc/request-key.d/attack.conf"),
-    operation("T1547.006", "a module by asking for a kind of socket", ["protocol", 38], "PRIVILEGED_PROCESSES", "module_request",
+    operation("T1547.006", "a module by asking for a kind of socket", ["protocol", 38], "HOSTS_CONFIG", "module_request",
               answers=("EAFNOSUPPORT",), before=without_family, after=without_family),
     operation("T1611", "a file system that is mounted nowhere", ["file_system", "tmpfs"], "PRIVILEGED_PROCESSES", "mount"),
     operation("T1674", "typing into a terminal", lambda: ["type_into", terminal()], "PRIVILEGED_PROCESSES", "terminal_input"),
