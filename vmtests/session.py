@@ -59,7 +59,7 @@ class SessionGuest(Guest):
     def tripped(self):
         """Whether the kernel met a breakpoint that it had set and taken away again. It patches itself by such, and QEMU 7.2's TCG may
         show a processor the older code: seen on 7.3.4, once in some hundred boots, at 2.7 s. May go with a QEMU that does not."""
-        return "Oops: int3" in self.console.read_text(errors="replace")
+        return self.console.exists() and "Oops: int3" in self.console.read_text(errors="replace")
 
     def programs_disk(self):
         """The built programs as a small disk of their own, so that a rebuild never rebuilds the image."""
