@@ -100,14 +100,14 @@ def going_back_makes_a_new_revision_of_an_old_one():
 @test
 def what_nobody_confirms_takes_itself_back():
     plain()
-    before = waiting("30s")
+    before = waiting("60s")
     refused = run("bartizan", "policy", "apply")
     promise(refused.returncode == 2 and "waits to be confirmed" in refused.stderr, f"nothing else is applied meanwhile: {refused}")
     # A restart of the daemon changes nothing about it.
     must("systemctl", "restart", "bartizand")
     stage.wait_for("Bartizan enforces", stage.enforcing)
     promise(number() == before + 1 and writes() == "EPERM", "it still counts")
-    wait_for("it has taken itself back", lambda: number() == before, 90)
+    wait_for("it has taken itself back", lambda: number() == before, 120)
     promise(writes() == "ok", "and the kernel holds what was before")
     promise(told("was not confirmed in time"), "it is on record")
 
@@ -138,7 +138,7 @@ def a_service_is_permissive_for_a_while():
     ground.apply(ground.RULES + RULE)
     promise(writes() == "EPERM", "the rule holds")
     since = last()
-    must("bartizan", "permissive", "e2e-guest", "--for", "20s")
+    must("bartizan", "permissive", "e2e-guest", "--for", "60s")
     promise(writes() == "ok", "for a while it refuses nothing")
     message = f"Service e2e-guest attempted to obtain capability HOSTS_CONFIG by writing {HERE}"
     found = wait_for("it is recorded", lambda: [one for one in audits() if one["message"] == message and one["verdict"] == "audit" and one["id"] > since], 30)
@@ -147,8 +147,8 @@ def a_service_is_permissive_for_a_while():
     must("systemctl", "restart", "bartizand")
     stage.wait_for("Bartizan enforces", stage.enforcing)
     promise(writes() == "ok", "over a restart of the daemon")
-    wait_for("it ends by itself", lambda: writes() == "EPERM", 60)
-    promise(told("is permissive for 20 s", since) and told("no longer permissive: its time is over", since), "begin and end are on record")
+    wait_for("it ends by itself", lambda: writes() == "EPERM", 90)
+    promise(told("is permissive for 60 s", since) and told("no longer permissive: its time is over", since), "begin and end are on record")
     must("bartizan", "permissive", "e2e-guest", "--for", "1h")
     must("bartizan", "permissive", "e2e-guest", "--end")
     promise(writes() == "EPERM", "or by a person")
