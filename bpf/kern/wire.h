@@ -61,19 +61,18 @@ enum bz_operation {
 	BZ_OP_RAW_IO = 13,
 	BZ_OP_AUDIT_CONTROL = 14,
 	BZ_OP_USER_NAMESPACE = 15,
-	BZ_OP_SIGNAL = 16,	/* to Bartizan */
-	BZ_OP_SIGNAL_INIT = 17, /* to PID 1, which takes many for a command */
-	BZ_OP_MODULE_REQUEST =
-	    18,		       /* what is asked for makes the kernel start modprobe, outside any service */
-	BZ_OP_TERMINAL = 19,   /* input put into a terminal for whoever reads there */
-	BZ_OP_LIMITS = 20,     /* limits and priorities of Bartizan's processes */
-	BZ_OP_MEMBERS = 21,    /* lists of a cgroup's members: who writes there moves processes */
-	BZ_KIND_PROGRAM = 24,  /* what may be executed: to make or change it */
-	BZ_KIND_WRITTEN = 25,  /* what a service wrote that may not install: to execute or map it */
-	BZ_KIND_NAMELESS = 26, /* what has no name: to execute or map it */
-	BZ_KIND_SETID = 27,    /* set-user-id, set-group-id, file capabilities: to make it so */
-	BZ_KIND_DEVICE = 28,   /* memory and disks: to read or write them past the file system */
-	BZ_KIND_EXECUTED = 29, /* whatever is started as a program, see struct bz_label */
+	BZ_OP_SIGNAL = 16,	   /* to Bartizan */
+	BZ_OP_SIGNAL_INIT = 17,	   /* to PID 1, which takes many for a command */
+	BZ_OP_MODULE_REQUEST = 18, /* the kernel starts modprobe, outside any service */
+	BZ_OP_TERMINAL = 19,	   /* input put into a terminal for whoever reads there */
+	BZ_OP_LIMITS = 20,	   /* limits and priorities of Bartizan's processes */
+	BZ_OP_MEMBERS = 21,	   /* lists of a cgroup's members: who writes there moves processes */
+	BZ_KIND_PROGRAM = 24,	   /* what may be executed: to make or change it */
+	BZ_KIND_WRITTEN = 25,	   /* what a service wrote that may not install: to execute or map it */
+	BZ_KIND_NAMELESS = 26,	   /* what has no name: to execute or map it */
+	BZ_KIND_SETID = 27,	   /* set-user-id, set-group-id, file capabilities: to make it so */
+	BZ_KIND_DEVICE = 28,	   /* memory and disks: to read or write them past the file system */
+	BZ_KIND_EXECUTED = 29,	   /* whatever is started as a program, see struct bz_label */
 };
 
 /* Why a record exists. */

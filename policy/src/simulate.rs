@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -108,7 +108,7 @@ fn capability(
     let needed: Grants = deed.capabilities.iter().map(|name| (name.clone(), BTreeSet::from([deed.access]))).collect();
     let mut need = policy.catalogue.masks(&needed);
     if let Aim::Path(path) = &deed.aim {
-        let label = walk.label_at(Path::new(path), mounts);
+        let label = walk.label_at(path, mounts);
         need.insert(deed.access, label.need.get(deed.access));
         if deed.access == Access::Execute {
             need.insert(deed.access, walk.unlisted(&label));

@@ -28,8 +28,11 @@ static __always_inline struct dentry *program_of(struct task_struct *task)
 
 static __always_inline bool is_self(struct bz_subject *other)
 {
-	struct bz_policy *policy = policy_of(other->service, control.epoch);
+	struct bz_policy *policy;
 
+	if (!other || !other->service)
+		return false;
+	policy = policy_of(other->service, control.epoch);
 	return policy && policy->flags & BZ_POLICY_SELF;
 }
 
@@ -46,7 +49,7 @@ static __always_inline int check_signal(struct task_struct *target, int signal)
 		return service ? judge_operation(service, BZ_OP_SIGNAL_INIT, program_of(target)) : 0;
 	}
 	other = subject_of(target);
-	if (!other || !other->service || !is_self(other))
+	if (!is_self(other))
 		return 0;
 	service = governed();
 	if (!service)
@@ -60,10 +63,9 @@ static __always_inline int check_signal(struct task_struct *target, int signal)
  */
 static __always_inline int check_file_signal(struct task_struct *target)
 {
-	struct bz_subject *other = subject_of(target);
 	__u32 service;
 
-	if (!other || !other->service || !is_self(other))
+	if (!is_self(subject_of(target)))
 		return 0;
 	service = governed();
 	if (service)
@@ -74,15 +76,12 @@ static __always_inline int check_file_signal(struct task_struct *target)
 /* Limits and priorities, with which a process can be starved or made to be killed. */
 static __always_inline int check_limits(struct task_struct *target)
 {
-	struct bz_subject *other = subject_of(target);
 	__u32 service;
 
-	if (!other || !other->service || !is_self(other))
+	if (!is_self(subject_of(target)))
 		return 0;
 	service = governed();
-	if (!service || other->service == service)
-		return 0;
-	return judge_own(service, BZ_OP_LIMITS, program_of(target));
+	return service ? judge_own(service, BZ_OP_LIMITS, program_of(target)) : 0;
 }
 
 /* Looking at another task is ordinary (ps), getting hold of its memory or descriptors is not. */
@@ -97,7 +96,7 @@ static __always_inline int check_ptrace(struct task_struct *target, unsigned int
 	if (!service)
 		return 0;
 	other = subject_of(target);
-	if (other && other->service && is_self(other))
+	if (is_self(other))
 		return judge_own(service, BZ_OP_PTRACE, program_of(target));
 	/* A service may look into its own processes: that gains nothing, unless the process is still PID 1's,
 	 * which is not governed yet and could be made to do anything. */

@@ -30,7 +30,7 @@ type Shared = web::Data<Directory>;
 type Keeper = actix::Addr<actors::policy_keeper::PolicyKeeper>;
 type Outcome = Result<HttpResponse, Refusal>;
 
-pub(super) const KEEPER: &str = "the policy keeper";
+const KEEPER: &str = "the policy keeper";
 
 pub(super) fn keeper(directory: &Directory) -> Result<Keeper, Refusal> {
     directory.keeper().ok_or_else(|| Refusal::unavailable(KEEPER))

@@ -10,9 +10,6 @@ use super::refusal::Refusal;
 use super::revisions::{answered, keeper};
 use super::{SimulateRequest, Simulation};
 
-/// Records that are asked for at a time.
-const AT_A_TIME: usize = 10_000;
-
 pub(super) async fn simulate(
     directory: web::Data<Directory>,
     body: web::Json<SimulateRequest>,
@@ -33,15 +30,12 @@ async fn of_models(directory: &Directory, since: i64) -> Result<Vec<Deed>, Refus
     Ok(models.iter().flat_map(|model| deeds::of_model(model, since)).collect())
 }
 
+/// All of the trail, read once: `since` is looked for in what it holds.
 async fn of_records(directory: &Directory, since: i64) -> Result<Vec<Deed>, Refusal> {
     const AUDIT: &str = "the audit log";
     let audit = directory.audit().ok_or_else(|| Refusal::unavailable(AUDIT))?;
-    let (since, mut after, mut found) = (clock::rfc3339(since), 0, Vec::new());
-    loop {
-        let asked = audit.send(Audits { after, service: None, limit: AT_A_TIME }).await;
-        let records = asked.map_err(|_| Refusal::unavailable(AUDIT))?.map_err(|error| Refusal::wrong(vec![error]))?;
-        let Some(last) = records.last() else { return Ok(found) };
-        after = last.id;
-        found.extend(records.iter().filter(|record| record.time >= since).filter_map(deeds::of_record));
-    }
+    let asked = audit.send(Audits { after: 0, service: None, limit: usize::MAX }).await;
+    let records = asked.map_err(|_| Refusal::unavailable(AUDIT))?.map_err(|error| Refusal::wrong(vec![error]))?;
+    let since = clock::rfc3339(since);
+    Ok(records.iter().filter(|record| record.time >= since).filter_map(deeds::of_record).collect())
 }
