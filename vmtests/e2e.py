@@ -30,9 +30,9 @@ import explained  # noqa: E402,F401
 import simulated  # noqa: E402,F401
 import callers  # noqa: E402,F401
 import proxies  # noqa: E402,F401
-import losing  # noqa: E402,F401
 import doctor  # noqa: E402,F401
 import shape  # noqa: E402,F401
+import losing  # noqa: E402,F401
 import attest  # noqa: E402,F401
 import selftest  # noqa: E402,F401
 import swaps  # noqa: E402,F401

@@ -86,6 +86,14 @@ class Budgets(unittest.TestCase):
             found["measured"][configuration][operation] += 1
             self.assertEqual(over(found), {f"{configuration}, {operation}"})
 
+    def test_an_act_without_a_hook_may_vary_with_the_clock_and_no_more(self):
+        for configuration, operation, _ in (one for one in budgets.BUDGETS if one[2] == "baselines"):
+            found = measured()
+            found["measured"][configuration][operation] = 10_010
+            self.assertEqual(over(found), set())
+            found["measured"][configuration][operation] = 10_011
+            self.assertEqual(over(found), {f"{configuration}, {operation}"})
+
     def test_the_upper_end_of_the_interval_counts(self):
         found = measured()
         # The median is 0.9 %, and eleven of 31 pairs say more than 1.2 %.

@@ -6,19 +6,21 @@ import statistics
 import interval
 
 KERNEL = "6.12"
+# Instructions for an act that interrupts may add to an act that meets no hook.
+CLOCK = 10
 # Configuration, operation, and the most that may be added: instructions, per cent of the whole (of pairs, upper end of
-# the 95 % interval), or the spread of the baselines.
+# the 95 % interval), or no more than the baselines.
 BUDGETS = [
     ("bartizan governed warm", "open+close", 450),
     ("bartizan governed warm", "chmod", 420),
     ("bartizan governed warm", "udp connect", 380),
     ("bartizan governed warm", "spawn+exec", "1 %"),
     ("bartizan governed warm", "spawn+exec static", "1 %"),
-    ("bartizan governed warm", "stat", "spread"),
-    ("bartizan governed warm", "read", "spread"),
+    ("bartizan governed warm", "stat", "baselines"),
+    ("bartizan governed warm", "read", "baselines"),
     ("bartizan ungoverned", "open+close", 300),
-    ("bartizan ungoverned", "stat", "spread"),
-    ("bartizan ungoverned", "read", "spread"),
+    ("bartizan ungoverned", "stat", "baselines"),
+    ("bartizan ungoverned", "read", "baselines"),
     ("bartizan governed cold", "open+close", 4000),
     ("bartizan governed cold", "chmod", 4000),
     ("bartizan denied", "open+close", 900),
@@ -35,8 +37,8 @@ def judged(kernel, found, rows):
     by_name = {(row["configuration"], row["operation"]): row for row in rows}
     for configuration, operation, most in BUDGETS:
         row = by_name[configuration, operation]
-        if most == "spread":
-            kept, figures = in_spread(found, configuration, operation)
+        if most == "baselines":
+            kept, figures = in_baselines(found, configuration, operation)
         elif isinstance(most, str):
             kept, figures = in_interval(found["pairs"][operation], float(most.removesuffix(" %")))
         else:
@@ -44,11 +46,12 @@ def judged(kernel, found, rows):
         yield kept, f"{'within' if kept else 'over'} budget: {configuration}, {operation}: {figures}"
 
 
-def in_spread(found, configuration, operation):
-    """No higher than the higher baseline. The clock adds up to an instruction for each act of a round."""
+def in_baselines(found, configuration, operation):
+    """No higher than the higher baseline, but for what the clock's interrupts add to a round: `read` came out up to 6 an act
+    higher or lower, with the empty programs and with nothing loaded alike. The emptiest of programs on a hook adds over 90."""
     baselines = [one["nothing loaded"][operation] for one in found["baselines"]]
     value = found["measured"][configuration][operation]
-    return value <= max(baselines) + 1, f"{value:,}, the baselines are {' and '.join(f'{one:,}' for one in baselines)}"
+    return value <= max(baselines) + CLOCK, f"{value:,}, the baselines are {' and '.join(f'{one:,}' for one in baselines)}"
 
 
 def in_interval(pairs, most):
