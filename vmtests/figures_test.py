@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""That the checks of figures would notice: `python3 -B vmtests/figures_test.py`, without a guest."""
+"""That the checks of figures and tables would notice: `python3 -B vmtests/figures_test.py`, without a guest."""
 
 import pathlib
 import sys
+import tomllib
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -133,6 +134,18 @@ class Tables(unittest.TestCase):
         self.assertTrue(made.startswith("before\n") and made.endswith("after\n") and "old" not in made)
         self.assertIn("| rename | 10,000 |", made)
         self.assertRaises(ValueError, readme.replaced, "no marks", rows)
+
+
+class Proofs(unittest.TestCase):
+    def test_every_capability_and_access_of_the_catalogue_has_a_row(self):
+        wanted = set()
+        for path in (HERE.parent / "policy" / "catalogue").glob("*.toml"):
+            entry = tomllib.loads(path.read_text())
+            accesses = {"execute": entry.get("executables"), "connect": entry.get("sockets"), **entry.get("files", {})}
+            wanted |= {(entry["name"], access) for access, patterns in accesses.items() if patterns}
+        lines = (HERE / "e2e" / "proofs.tsv").read_text().splitlines()
+        rows = {tuple(line.split("\t")[:2]) for line in lines if not line.startswith("#")}
+        self.assertEqual(wanted, {row for row in rows if row[1] != "rename"})
 
 
 if __name__ == "__main__":

@@ -62,10 +62,10 @@ def killed_under_load():
     rules_hold()
     with Load() as load:
         load.goes_on()
-        told = [name for name in map("while-dead-{}".format, range(5)) if refused_while_dead(name)]
+        told = next((name for name in map("while-dead-{}".format, range(5)) if refused_while_dead(name)), None)
         promise(told, "within a second of a kill there was no time for an act")
         load.goes_on()
-    record(f"Service victim attempted to obtain capability USERS_ADMIN by writing /etc/sudoers.d/{told[0]}", verdict="deny",
+    record(f"Service victim attempted to obtain capability USERS_ADMIN by writing /etc/sudoers.d/{told}", verdict="deny",
            rule=RULE, count=1)
 
 

@@ -9,12 +9,17 @@ import traceback
 from stage import NotAsPromised
 
 TESTS = []
-# Names of those that take long and hardly depend on the kernel: they run where they are asked for, and in the long form.
+# Names of those that take long and hardly depend on the kernel: they have a guest of their own.
 APART = set()
 
 
 class Impossible(Exception):
     """The test cannot be run here; the reason is told, and it does not count as passed."""
+
+
+def module(function):
+    """Where a test is written; those made from a table may be partial functions."""
+    return getattr(function, "func", function).__module__
 
 
 def test(function):
@@ -64,22 +69,30 @@ def outcome(function):
     return "pass", ""
 
 
-def chosen(wanted):
-    """The tests whose name contains one of the words, or all; `--apart`: those that take long."""
+def chosen(wanted, shares):
+    """The tests whose name contains one of the words, or all; `--apart`: those with a guest of their own; `--kernel NAME`:
+    all but those, and but what is another kernel's share."""
     if wanted == ["--apart"]:
         return [one for one in TESTS if one[0] in APART]
-    if wanted:
-        return [one for one in TESTS if any(word in one[0] for word in wanted)]
+    if wanted[:1] != ["--kernel"]:
+        return [one for one in TESTS if not wanted or any(word in one[0] for word in wanted)]
     if os.environ.get("BARTIZAN_SOAK"):
         return TESTS
-    print(f"left to another guest: {', '.join(sorted(APART))}", flush=True)
-    return [one for one in TESTS if one[0] not in APART]
+    (_, kernel) = wanted
+    homes = {entry: home for home, entries in shares.items() for entry in entries}
+    unknown = {kernel} - set(shares) | set(homes) - {name for name, _ in TESTS} - {module(function) for _, function in TESTS}
+    if unknown:
+        raise ValueError(f"no such kernel, module or test: {unknown}")
+    here = [(name, function) for name, function in TESTS
+            if name not in APART and homes.get(name, homes.get(module(function), kernel)) == kernel]
+    print(f"{len(here)} of {len(TESTS)} tests; the others run in the guests of other kernels or in one of their own", flush=True)
+    return here
 
 
-def run_tests(wanted):
-    """Runs those that are chosen. The counts by outcome."""
+def run_tests(tests):
+    """Runs them in turn. The counts by outcome."""
     counts = {"pass": 0, "FAIL": 0, "skip": 0}
-    for name, function in chosen(wanted):
+    for name, function in tests:
         started = time.monotonic()
         word, why = outcome(function)
         counts[word] += 1

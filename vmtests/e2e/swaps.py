@@ -5,6 +5,7 @@ import collections
 import json
 import struct
 import subprocess
+import time
 
 import stage
 from boot import PINS
@@ -34,6 +35,8 @@ def services_that_come_during_the_overlap_have_numbers_of_their_own():
         while restart.poll() is None:
             must("systemd-run", "-q", "--wait", f"--unit=e2e-swap-{born}.service", "/usr/bin/true")
             born += 1
+            # Loading goes on beside them: without a pause they take the processors that it needs.
+            time.sleep(0.5)
     wait_for("it enforces again", stage.enforcing, 60)
     for number in range(8):
         must("systemd-run", "-q", "--wait", f"--unit=e2e-swapped-{number}.service", "/usr/bin/true")
