@@ -59,7 +59,7 @@ int call_link(struct bz_call_link *call)
 	struct bz_label label = call->label;
 
 	if (GUARD(older_links))
-		add_link(&key, 0, &label);
+		add_link(&key, call->generation, &label, true);
 	return 0;
 }
 

@@ -45,14 +45,20 @@ static __always_inline struct bz_label *link_label(struct inode *inode)
 	return link->generation == generation_of(inode) ? &link->label : 0;
 }
 
-/* Adds to what an inode with several names needs. `generation` 0: user space found it, see struct bz_link. */
-static __always_inline void add_link(struct bz_inode_key *key, __u64 generation, struct bz_label *label)
+/*
+ * Adds to what an inode with several names needs. `generation` 0: not known, see struct bz_link. What user
+ * space found (`late`) may be gone by now, and the entry another's: whose it is cannot be told then, rather a
+ * label too many than one too few.
+ */
+static __always_inline void add_link(struct bz_inode_key *key, __u64 generation, struct bz_label *label,
+				     bool late)
 {
 	struct bz_link fresh = {.label = *label, .generation = generation};
 	struct bz_link *known = bpf_map_lookup_elem(&links, key);
+	bool another = known && known->generation && known->generation != generation;
 	int i;
 
-	if (!known || (generation && known->generation && known->generation != generation)) {
+	if (!known || (another && !late)) {
 		/* The entry of an inode that is gone is not added to but replaced. */
 		if (bpf_map_update_elem(&links, key, &fresh, known ? BPF_ANY : BPF_NOEXIST) == 0)
 			return;
@@ -61,12 +67,12 @@ static __always_inline void add_link(struct bz_inode_key *key, __u64 generation,
 			lose(BZ_LOST_LINK);
 			return;
 		}
+		another = known->generation != generation;
 	}
 	for (i = 0; i < BZ_ACCESSES; i++)
 		__sync_fetch_and_or(&known->label.need[i], label->need[i]);
 	__sync_fetch_and_or(&known->label.flags, label->flags);
-	/* Whose inode the entry was cannot be told from here: rather a label too many. */
-	if (!generation)
+	if (another)
 		known->generation = 0;
 }
 
@@ -74,7 +80,7 @@ static __always_inline void enter(struct inode *inode, struct bz_label *label)
 {
 	struct bz_inode_key key = {.dev = inode->i_sb->s_dev, .ino = inode->i_ino};
 
-	add_link(&key, generation_of(inode), label);
+	add_link(&key, generation_of(inode), label, false);
 }
 
 /* Not inlined: the walk for the other name needs the stack. */

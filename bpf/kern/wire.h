@@ -186,7 +186,8 @@ struct bz_inode_key {
 
 /*
  * Its label, as long as the inode is the one that got it: numbers are used again once an inode is gone. 0 as
- * generation: entered by user space, which cannot read it everywhere; the first look-up fills it in.
+ * generation: entered by user space, which cannot read it everywhere; the first look-up fills it in. Else bit
+ * 32 is set above it.
  */
 struct bz_link {
 	struct bz_label label;
@@ -338,6 +339,7 @@ struct bz_call_retire {
 
 struct bz_call_link {
 	struct bz_inode_key key;
+	__u64 generation;      /* as in struct bz_link */
 	struct bz_label label; /* to be added */
 };
 

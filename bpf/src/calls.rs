@@ -7,6 +7,7 @@ use libbpf_rs::Program;
 
 use crate::image::OTHERS;
 use crate::kernel::KernelError;
+use crate::links::Inode;
 use crate::skeleton::bartizan::types;
 use crate::wire::{Plain, bytes, value};
 
@@ -58,8 +59,11 @@ impl Calls {
     }
 
     /// Adds to what an inode with several names needs.
-    pub fn link(&self, dev: u64, ino: u64, label: types::bz_label) -> Result<(), KernelError> {
-        let call = types::bz_call_link { key: types::bz_inode_key { dev, ino }, label };
+    pub(crate) fn link(&self, inode: Inode, label: types::bz_label) -> Result<(), KernelError> {
+        let key = types::bz_inode_key { dev: inode.device, ino: inode.number };
+        // As `generation_of` in kern/link.bpf.h.
+        let generation = inode.generation.map_or(0, |generation| u64::from(generation) | 1 << 32);
+        let call = types::bz_call_link { key, generation, label };
         run("call_link", &self.link, &call).map(drop)
     }
 

@@ -175,7 +175,7 @@ impl Enforcement {
         let mut any = false;
         for (inode, label) in &found {
             if known.and_then(|known| known.get(inode)) != Some(label) {
-                self.calls.link(inode.0, inode.1, image::label(label))?;
+                self.calls.link(*inode, image::label(label))?;
                 any = true;
             }
         }

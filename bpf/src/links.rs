@@ -1,11 +1,13 @@
 //! Hard links that were there before the programs were: a labelled file may be reached by a name that means nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, Metadata};
+use std::fs::{self, File, Metadata};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::OFlag;
 use nix::sys::stat::{major, minor};
 use policy::compiled::{Compiled, DEAD, Label, NodeId};
 use policy::explain::Walk;
@@ -14,8 +16,18 @@ use policy::explain::Walk;
 const MADE_UP: [&str; 9] =
     ["proc", "sysfs", "cgroup", "cgroup2", "bpf", "tracefs", "debugfs", "securityfs", "binfmt_misc"];
 
-/// What the names of each inode with several names need, taken together; by device (as the kernel numbers it) and inode.
-pub(crate) type Links = BTreeMap<(u64, u64), Label>;
+/// What the names of each inode with several names need, taken together.
+pub(crate) type Links = BTreeMap<Inode, Label>;
+
+/// An inode, and which of those that had its number one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Inode {
+    /// As the kernel numbers it.
+    pub device: u64,
+    pub number: u64,
+    /// Not known where the file system does not tell it (overlay, tmpfs, whose numbers are not used again).
+    pub generation: Option<u32>,
+}
 
 /// Looks at every file that has a label on this host. What cannot be read is left out: it is gone, or its file system
 /// does not answer.
@@ -51,26 +63,45 @@ impl Search<'_> {
                 self.directory(&entry.path(), child);
             } else if kind.is_file()
                 && let Ok(facts) = entry.metadata()
+                && facts.nlink() > 1
             {
-                self.file(&facts, child);
+                self.file(&entry.path(), facts, child);
             }
         }
     }
 
-    fn file(&mut self, facts: &Metadata, node: NodeId) {
-        if facts.nlink() < 2 {
-            return;
-        }
+    fn file(&mut self, path: &Path, facts: Metadata, node: NodeId) {
         let label = self.compiled.nodes.get(usize::from(node)).map_or(0, |node| usize::from(node.label));
         let means_something = |label: &&Label| Label { spared: 0, ..**label } != Label::default();
         let Some(label) = self.compiled.labels.get(label).filter(means_something) else { return };
-        // The kernel keeps 20 bits of minor number below the major one.
-        let device = major(facts.dev()) << 20 | minor(facts.dev());
-        let known = self.links.entry((device, facts.ino())).or_default();
+        let known = self.links.entry(inode(path, facts)).or_default();
         known.need = known.need.union(label.need);
         known.own |= label.own;
         known.executor |= label.executor;
     }
+}
+
+/// Of the file that has this name now. What cannot be opened has no known generation.
+fn inode(path: &Path, facts: Metadata) -> Inode {
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let opened = File::options().read(true).custom_flags(flags.bits()).open(path).ok();
+    let opened = opened.and_then(|file| Some((file.metadata().ok().filter(Metadata::is_file)?, generation(&file)?)));
+    let (facts, generation) = opened.map_or((facts, None), |(facts, generation)| (facts, Some(generation)));
+    // The kernel keeps 20 bits of minor number below the major one.
+    let device = major(facts.dev()) << 20 | minor(facts.dev());
+    Inode { device, number: facts.ino(), generation }
+}
+
+// ioctl_iflags(2) has it write an `int`, whatever size the number of the request says: fs/ext4/ioctl.c, fs/btrfs/ioctl.c,
+// fs/xfs/xfs_ioctl.c of 6.12.
+nix::ioctl_read_bad!(get_version, nix::request_code_read!(b'v', 1, size_of::<libc::c_long>()), libc::c_int);
+
+/// What the file system tells its inodes of the same number apart by (`i_generation`).
+fn generation(file: &File) -> Option<u32> {
+    let mut version = 0;
+    // SAFETY: the descriptor is open, and the kernel writes no more than the integer that the pointer leads to.
+    unsafe { get_version(file.as_raw_fd(), &raw mut version) }.ok()?;
+    Some(version.cast_unsigned())
 }
 
 #[cfg(test)]
@@ -106,7 +137,7 @@ mod tests {
         }
         let links = find(&compiled);
         let inode = fs::metadata(at("alias")).unwrap().ino();
-        assert_eq!(links.keys().map(|(_, inode)| *inode).collect::<Vec<_>>(), [inode]);
+        assert_eq!(links.keys().map(|inode| inode.number).collect::<Vec<_>>(), [inode]);
         assert_eq!(links.values().next().unwrap().need, need);
     }
 }
