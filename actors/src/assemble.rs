@@ -39,7 +39,7 @@ const OWN: [&str; 16] = [
 ];
 
 /// Where systemd looks for units beside /usr/lib, as `systemctl show -p UnitPath` lists it (252 and 257).
-const UNIT_DIRECTORIES: [&str; 11] = [
+pub(crate) const UNIT_DIRECTORIES: [&str; 11] = [
     "/etc/systemd/system.control",
     "/run/systemd/system.control",
     "/run/systemd/transient",

@@ -27,3 +27,4 @@ pub mod root;
 pub mod rule_names;
 pub mod tally;
 pub mod trail;
+pub mod units;

@@ -1,4 +1,12 @@
-//! What is wrong with rules that read well.
+//! What is wrong with rules that read well, and what in them is in vain.
+
+mod contradictions;
+mod finding;
+mod hidden;
+mod reach;
+mod words;
+
+pub use finding::{Finding, Units, Weight};
 
 use crate::place::Problem;
 use crate::rule::{Policy, Rule};
@@ -9,6 +17,22 @@ pub fn check(policy: &Policy) -> Vec<Problem> {
     let rules = &policy.rules;
     let wild = rules.iter().filter(|rule| is_wild(rule) && rule.prevents() && !rule.breaks_hosts).map(wild);
     wild.chain(rules.iter().filter(|rule| rule.name == selftest::RULE).map(taken)).collect()
+}
+
+/// What is in vain in a policy that may be applied, in the order of its lines. `now`: milliseconds since 1970, UTC; `host`:
+/// the name of this host; `units`: what it has, if that is known.
+pub fn findings(policy: &Policy, now: i64, host: &str, units: Option<&Units>) -> Vec<Finding> {
+    let all = words::Words::all(policy);
+    let mut found: Vec<Finding> = all.iter().flat_map(|words| reach::found(words, now, host, units)).collect();
+    // What holds no longer stands in nobody's way.
+    let rules = policy.rules.iter().filter(|rule| rule.facts.expires.is_none_or(|end| now < end)).cloned().collect();
+    let living = Policy { rules, catalogue: policy.catalogue.clone() };
+    let words = words::Words::all(&living);
+    found.extend(contradictions::found(&living, &words, units));
+    found.extend(hidden::found(&living, &words));
+    found.sort();
+    found.dedup();
+    found
 }
 
 fn is_wild(rule: &Rule) -> bool {
@@ -36,33 +60,5 @@ fn taken(rule: &Rule) -> Problem {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use crate::syntax::parse;
-
-    #[test]
-    fn the_name_of_the_self_tests_rule_is_taken() {
-        let found = check(&parse("p", "[[rule]]\nname = \"self-test\"\nservices = [\"a\"]\n").unwrap());
-        assert!(found.iter().all(|problem| problem.to_string().starts_with("p:2:8: this is the name")), "{found:?}");
-        assert_eq!(found.len(), 1);
-    }
-
-    #[test]
-    fn preventing_for_every_service_takes_an_explicit_word() {
-        let bare = "[[rule]]\nname = \"a\"\nservices = [\"*\"]\n";
-        for more in [
-            "violations = \"prevent\"\n",
-            "capabilities = { SHELL = \"prevent\" }\n",
-            "outbound = { deny = [{ to = \"192.0.2.1\" }] }\n",
-        ] {
-            let text = format!("{bare}{more}");
-            let found = check(&parse("p", &text).unwrap());
-            assert_eq!(found.len(), 1, "{more}");
-            assert!(found.iter().all(|problem| problem.to_string().starts_with("p:2:8: a rule for every service")));
-            let accepted = format!("{text}breaks_hosts = \"accepted\"\n");
-            assert!(check(&parse("p", &accepted).unwrap()).is_empty(), "{more}");
-        }
-        assert!(check(&parse("p", &format!("{bare}violations = \"alert\"\n")).unwrap()).is_empty());
-    }
-}
+#[path = "check/tests.rs"]
+mod tests;

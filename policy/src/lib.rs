@@ -16,6 +16,7 @@ pub mod explain;
 pub mod host;
 pub mod locate;
 pub mod lockout;
+pub mod matching;
 pub mod model;
 pub mod operation;
 pub mod pattern;

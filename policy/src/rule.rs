@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::access::Access;
+use crate::baseline;
 use crate::capability::Catalogue;
 use crate::place::Place;
+use crate::selftest;
 
 /// What a rule says about a capability, see design section 6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,6 +22,16 @@ pub enum Effect {
 }
 
 impl Effect {
+    /// Its name in TOML.
+    pub fn name(self) -> &'static str {
+        match self {
+            Effect::Allow => "allow",
+            Effect::Alert => "alert",
+            Effect::Prevent => "prevent",
+            Effect::Disable => "disable",
+        }
+    }
+
     /// The effect of this name in TOML.
     pub fn from_name(name: &str) -> Option<Effect> {
         match name {
@@ -121,6 +133,37 @@ impl Facts {
     }
 }
 
+impl Facts {
+    /// Whether there can be a host on which both hold.
+    pub fn meet(&self, other: &Facts) -> bool {
+        let both = |one: &str, other: &str| covers(one, other) || covers(other, one) || are_ends(one, other);
+        let any = |one: &String| other.hosts.iter().any(|other| both(one, other));
+        self.hosts.is_empty() || other.hosts.is_empty() || self.hosts.iter().any(any)
+    }
+
+    /// Whether these hold on every host on which others do, and at least as long.
+    pub fn outlast(&self, other: &Facts) -> bool {
+        let covered = |narrow: &String| self.hosts.iter().any(|wide| covers(wide, narrow));
+        let everywhere = self.hosts.is_empty() || !other.hosts.is_empty() && other.hosts.iter().all(covered);
+        everywhere && self.expires.is_none_or(|end| other.expires.is_some_and(|other| other <= end))
+    }
+}
+
+/// Whether a name or glob fits everything that another fits.
+pub fn covers(wide: &str, narrow: &str) -> bool {
+    match (narrow.strip_prefix('*'), narrow.strip_suffix('*')) {
+        _ if wide == "*" || wide == narrow => true,
+        (Some(end), _) => wide.strip_prefix('*').is_some_and(|text| end.ends_with(text)),
+        (_, Some(start)) => wide.strip_suffix('*').is_some_and(|text| start.starts_with(text)),
+        _ => reach(wide, narrow).is_some(),
+    }
+}
+
+/// A beginning and an end: there is a name with both.
+fn are_ends(one: &str, other: &str) -> bool {
+    one.starts_with('*') && other.ends_with('*') || one.ends_with('*') && other.starts_with('*')
+}
+
 impl Policy {
     /// The rules that hold on this host at this time, with every capability.
     pub fn holding(&self, host: &str, now: i64) -> Policy {
@@ -141,9 +184,17 @@ pub enum Reach {
 }
 
 impl Rule {
-    /// How the rule names this service, if it does.
+    /// How the rule names this service, if it does. What Bartizan itself runs as is out of reach of every rule but its own.
     pub fn reach(&self, service: &str) -> Option<Reach> {
-        self.services.iter().filter_map(|pattern| reach(pattern, service)).max()
+        if is_own(service) && self.name != selftest::RULE {
+            return None;
+        }
+        self.services.iter().filter_map(|pattern| Rule::matched(pattern, service)).max()
+    }
+
+    /// How one entry of `services` names a service, if it does.
+    pub fn matched(pattern: &str, service: &str) -> Option<Reach> {
+        reach(pattern, service)
     }
 
     /// Whether the rule refuses anything.
@@ -160,6 +211,11 @@ impl Rule {
             .or_else(|| self.capabilities.get(&(capability, None)))
             .copied()
     }
+}
+
+/// Whether a service is the daemon, its early unit or the self-test.
+pub fn is_own(service: &str) -> bool {
+    service == selftest::SERVICE || baseline::is_bartizan(service)
 }
 
 fn reach(pattern: &str, service: &str) -> Option<Reach> {
@@ -189,5 +245,48 @@ mod tests {
         assert_eq!(rule(&["*-1"]).reach("web-1"), Some(Reach::Glob));
         assert_eq!(rule(&["*"]).reach("web-1"), Some(Reach::All));
         assert_eq!(rule(&["db"]).reach("web-1"), None);
+    }
+
+    #[test]
+    fn nobody_speaks_about_bartizan_itself() {
+        let rule = |name: &str, service: &str| Rule {
+            name: name.to_owned(),
+            services: vec![service.to_owned()],
+            ..Rule::default()
+        };
+        for own in ["bartizand", "bartizan-early", selftest::SERVICE] {
+            for pattern in ["*", "bartizan*", own] {
+                assert_eq!(rule("r", pattern).reach(own), None, "{pattern} {own}");
+            }
+        }
+        assert_eq!(selftest::rule().reach(selftest::SERVICE), Some(Reach::Name));
+        assert!(rule("r", "bartizan*").reach("bartizan-exporter").is_some());
+    }
+
+    #[test]
+    fn hosts_and_ends_are_compared() {
+        let facts = |hosts: &[&str], expires| Facts {
+            hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
+            expires,
+            ..Facts::default()
+        };
+        for (one, other, meet, outlast) in [
+            (&[][..], &["web-*"][..], true, true),
+            (&["web-*"], &[], true, false),
+            (&["web-*"], &["web-1", "web-a*"], true, true),
+            (&["web-1"], &["web-*"], true, false),
+            (&["web-*"], &["*-db"], true, false),
+            (&["*-db"], &["x-db", "*1-db"], true, true),
+            (&["web-*"], &["db"], false, false),
+            (&["*"], &["*-db"], true, true),
+        ] {
+            let (one, other) = (facts(one, None), facts(other, None));
+            assert_eq!((one.meet(&other), one.outlast(&other)), (meet, outlast), "{:?} {:?}", one.hosts, other.hosts);
+        }
+        for (one, other, outlast) in
+            [(None, Some(3), true), (Some(3), None, false), (Some(3), Some(3), true), (Some(2), Some(3), false)]
+        {
+            assert_eq!(facts(&[], one).outlast(&facts(&[], other)), outlast, "{one:?} {other:?}");
+        }
     }
 }

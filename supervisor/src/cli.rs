@@ -1,6 +1,7 @@
 //! The command line.
 
 mod audits;
+mod check;
 mod client;
 mod explain;
 pub mod policy_files;

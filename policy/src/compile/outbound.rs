@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::compiled::{Compiled, Outbound, PortRange};
-use crate::rule::Rule;
+use crate::matching::Matching;
+use crate::rule::{Reach, Rule};
 
 type Prefix = ([u8; 16], u8);
 /// What rules say about prefixes, each about its own only.
@@ -19,8 +20,9 @@ const UNSPECIFIED: [(Prefix, &[Prefix]); 2] =
 
 /// Fills `outbound` from the rules, for every service that is in `services` by now.
 pub(super) fn fill(compiled: &mut Compiled, rules: &[Rule]) {
+    let matching = Matching::new(rules);
     for name in compiled.services.keys() {
-        let said = said(rules, name);
+        let said = said(rules, &matching.of(name));
         let entries = entries(&said).into_iter().map(|((address, bits), ports)| Outbound {
             service: name.clone(),
             address,
@@ -31,11 +33,12 @@ pub(super) fn fill(compiled: &mut Compiled, rules: &[Rule]) {
     }
 }
 
-fn said(rules: &[Rule], service: &str) -> Said {
+/// `about`: numbers of the rules that are about the service.
+fn said(rules: &[Rule], about: &[(usize, Reach)]) -> Said {
     let mut said = Said::new();
-    for (index, rule) in rules.iter().enumerate().filter(|(_, rule)| rule.reach(service).is_some()) {
-        let Some(outbound) = &rule.outbound else { continue };
-        let rule = u16::try_from(index).unwrap_or(u16::MAX);
+    for (index, _) in about {
+        let Some(outbound) = rules.get(*index).and_then(|rule| rule.outbound.as_ref()) else { continue };
+        let rule = u16::try_from(*index).unwrap_or(u16::MAX);
         for to in &outbound.deny {
             let ports = if to.ports.is_empty() { &[(0, u16::MAX)] } else { to.ports.as_slice() };
             let range =

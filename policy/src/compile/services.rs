@@ -8,6 +8,7 @@ use crate::baseline;
 use crate::capability::{Capability, Grants};
 use crate::compiled::{Compiled, Service};
 use crate::decide::Subject;
+use crate::matching::Matching;
 use crate::model::State;
 use crate::rule::{Effect, Policy, Reach, Rule, Violations};
 
@@ -21,9 +22,11 @@ pub(super) fn fill(compiled: &mut Compiled, input: &Input<'_>) {
     for name in baseline::always_listed() {
         models.entry(name).or_insert_with(|| ServiceModel { granted: baseline::grants(name), ..unseen(name) });
     }
-    compiled.services = models.values().map(|model| (model.name.clone(), service(input.policy, model))).collect();
+    let matching = Matching::new(&input.policy.rules);
+    let held = |model: &ServiceModel| matched(input.policy, &matching, model);
+    compiled.services = models.values().map(|model| (model.name.clone(), held(model))).collect();
     // Its name fits `*` only.
-    compiled.unlisted = service(input.policy, &unseen(""));
+    compiled.unlisted = held(&unseen(""));
 }
 
 fn unseen(name: &str) -> ServiceModel {
@@ -32,7 +35,17 @@ fn unseen(name: &str) -> ServiceModel {
 
 /// What the kernel is to hold about one service.
 pub fn service(policy: &Policy, model: &ServiceModel) -> Service {
+    matched(policy, &Matching::new(&policy.rules), model)
+}
+
+/// The same, for many services one after the other.
+fn matched(policy: &Policy, matching: &Matching<'_>, model: &ServiceModel) -> Service {
     let Policy { catalogue, rules } = policy;
+    let about: Vec<About<'_>> = matching
+        .of(&model.name)
+        .into_iter()
+        .filter_map(|(number, reach)| Some(About { number, reach, rule: rules.get(number)? }))
+        .collect();
     let learning = matches!(model.state, State::Learning | State::Manual);
     let mut service = Service {
         subject: Subject { granted: catalogue.masks(&model.granted), learning, ..Subject::default() },
@@ -42,20 +55,26 @@ pub fn service(policy: &Policy, model: &ServiceModel) -> Service {
         operator: false,
         rules: BTreeMap::new(),
     };
-    let violations = if learning { None } else { Some(violations(rules, &model.name)) };
+    let violations = if learning { None } else { Some(violations(&about)) };
     for capability in catalogue.iter() {
         for access in Access::ALL {
-            one(&mut service, rules, &model.name, capability, access, violations);
+            one(&mut service, &about, capability, access, violations);
         }
     }
     service
 }
 
+/// A rule that is about the service in question.
+struct About<'a> {
+    number: usize,
+    reach: Reach,
+    rule: &'a Rule,
+}
+
 /// One capability and access of one service.
 fn one(
     service: &mut Service,
-    rules: &[Rule],
-    name: &str,
+    about: &[About<'_>],
     capability: &Capability,
     access: Access,
     violations: Option<(Violations, Option<usize>)>,
@@ -64,7 +83,7 @@ fn one(
     let mask = 1u64 << bit;
     let subject = &mut service.subject;
     let mut decided_by = None;
-    match effect(rules, name, bit, access) {
+    match effect(about, bit, access) {
         Some((Effect::Allow | Effect::Disable, _)) => subject.granted.insert(access, mask),
         Some((Effect::Prevent, rule)) => {
             subject.granted.remove(access, mask);
@@ -92,29 +111,21 @@ fn one(
 }
 
 /// The rule that counts: the narrower match over the wider, among equals prevent over alert over allow over disable.
-fn effect(rules: &[Rule], name: &str, bit: u8, access: Access) -> Option<(Effect, usize)> {
-    let mut best: Option<((Reach, Effect), usize)> = None;
-    for (index, rule) in rules.iter().enumerate() {
-        if let (Some(reach), Some(effect)) = (rule.reach(name), rule.effect(bit, access))
-            && best.is_none_or(|(found, _)| (reach, effect) > found)
-        {
-            best = Some(((reach, effect), index));
-        }
-    }
-    best.map(|((_, effect), index)| (effect, index))
+fn effect(about: &[About<'_>], bit: u8, access: Access) -> Option<(Effect, usize)> {
+    best(about, |rule| rule.effect(bit, access))
 }
 
 /// What happens to violations of a service, and the rule that says so.
-fn violations(rules: &[Rule], name: &str) -> (Violations, Option<usize>) {
-    let mut best: Option<((Reach, Violations), usize)> = None;
-    for (index, rule) in rules.iter().enumerate() {
-        if let (Some(reach), Some(violations)) = (rule.reach(name), rule.violations)
-            && best.is_none_or(|(found, _)| (reach, violations) > found)
-        {
-            best = Some(((reach, violations), index));
-        }
-    }
-    best.map_or((Violations::Alert, None), |((_, violations), index)| (violations, Some(index)))
+fn violations(about: &[About<'_>]) -> (Violations, Option<usize>) {
+    best(about, |rule| rule.violations)
+        .map_or((Violations::Alert, None), |(violations, number)| (violations, Some(number)))
+}
+
+/// The word that counts, and the first rule that says it.
+fn best<T: Ord + Copy>(about: &[About<'_>], word: impl Fn(&Rule) -> Option<T>) -> Option<(T, usize)> {
+    let said = about.iter().filter_map(|one| Some(((one.reach, word(one.rule)?), one.number)));
+    let better = |best: ((Reach, T), usize), one: ((Reach, T), usize)| if one.0 > best.0 { one } else { best };
+    said.reduce(better).map(|((_, word), number)| (word, number))
 }
 
 #[cfg(test)]

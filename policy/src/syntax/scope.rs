@@ -38,7 +38,8 @@ fn problem(name: &str) -> Option<String> {
     let instance = name.find('@').and_then(|at| name.get(at + 1..)).unwrap_or_default();
     if name.len() > NAME_MAX {
         Some(format!("expected the name of a service, of at most {NAME_MAX} bytes"))
-    } else if name.is_empty() || !inner.chars().all(allowed) {
+    } else if name.is_empty() || !inner.chars().all(allowed) || name.starts_with('@') {
+        // systemd takes nothing for a unit that is a template of nothing.
         Some("expected the name of a service, or one with a `*` at one end".to_owned())
     } else if name.starts_with('*') && !instance.is_empty() {
         // Cut to `*@` it would reach every template.

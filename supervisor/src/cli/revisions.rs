@@ -6,14 +6,12 @@ use actors::record::escape;
 use actors::revision_store::Revision;
 use clap::Subcommand;
 use hyper::Method;
-use policy::capability::Bits;
 use policy::diff::Difference;
-use policy::rule::Policy;
 use serde::Serialize;
 
 use super::client::{Answer, Trouble, ask, encode};
 use super::resolve::resolve;
-use super::{get, policy_files};
+use super::{check, get, policy_files};
 use crate::api::{ApplyRequest, HistoryAnswer, PermissiveRequest, RollbackRequest};
 use crate::config::time;
 use crate::{BAD_INPUT, CANNOT, FINDING, GOOD, paths};
@@ -26,6 +24,9 @@ pub(super) enum PolicyCommand {
         /// A file, or a directory of *.toml
         #[arg(default_value = paths::POLICY)]
         path: PathBuf,
+        /// Findings end it with 1: rules that contradict each other, never decide or are about nothing
+        #[arg(long)]
+        strict: bool,
     },
     /// What policy files would change, in words (1: something)
     Diff {
@@ -91,7 +92,7 @@ pub(super) enum PolicyCommand {
 impl PolicyCommand {
     pub(super) fn run(&self) -> Result<u8, Trouble> {
         match self {
-            PolicyCommand::Check { path } => check(path),
+            PolicyCommand::Check { path, strict } => check::check(path, *strict),
             PolicyCommand::Diff { path, revision, json } => diff(path, *revision, *json),
             PolicyCommand::Show { revision, json } => show(*revision, *json),
             PolicyCommand::Apply { path, confirm, why } => apply(path, confirm.as_deref(), why.clone()),
@@ -133,20 +134,6 @@ pub(super) fn seconds(text: &str) -> Result<u64, Trouble> {
         let text = text.escape_debug();
         Trouble::new(BAD_INPUT, format!("expected a time such as 30m, 5m or 90s: `{text}`"))
     })
-}
-
-fn check(path: &Path) -> Result<u8, Trouble> {
-    let files = files(path)?;
-    match actors::assemble::policy(&files, &Bits::new()) {
-        Ok(Policy { rules, .. }) => {
-            println!("{} files, {} rules: good", files.len(), rules.len());
-            Ok(GOOD)
-        }
-        Err(problems) => {
-            problems.iter().for_each(|problem| eprintln!("{problem}"));
-            Ok(BAD_INPUT)
-        }
-    }
 }
 
 fn diff(path: &Path, revision: Option<u64>, json: bool) -> Result<u8, Trouble> {
@@ -191,6 +178,7 @@ fn apply(path: &Path, confirm: Option<&str>, why: Option<String>) -> Result<u8, 
     let confirm = confirm.map(seconds).transpose()?;
     let request = ApplyRequest { files: files(path)?, why, confirm };
     let number = numbered(&ask(Method::POST, "/v1/policy", body(&request)?)?);
+    check::print(&check::findings(&request.files));
     println!("revision {number} is in force, and the kernel holds it");
     if let Some(seconds) = confirm {
         println!("it is taken back in {seconds} s unless `bartizan policy confirm` comes first");

@@ -1,0 +1,64 @@
+//! The units of this host, as the files of systemd name them. It needs no daemon and asks systemd nothing.
+
+use std::fs;
+use std::path::Path;
+
+use policy::check::Units;
+
+use crate::assemble::UNIT_DIRECTORIES;
+
+/// Where packages put units (systemd.unit(5)), beside [`UNIT_DIRECTORIES`].
+const PACKAGED: [&str; 2] = ["/usr/lib/systemd/system", "/lib/systemd/system"];
+
+/// The services of this host; `None` where no directory of units can be read, as on a machine without systemd.
+pub fn units() -> Option<Units> {
+    let mut units = Units::default();
+    for directory in UNIT_DIRECTORIES.into_iter().chain(PACKAGED) {
+        gather(Path::new(directory), &mut units);
+    }
+    units.aliases.retain(|alias, _| !units.services.contains(alias));
+    (!units.services.is_empty()).then_some(units)
+}
+
+fn gather(directory: &Path, units: &mut Units) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let Some(name) = entry.file_name().to_str().and_then(service) else { continue };
+        let target = fs::canonicalize(entry.path()).ok().filter(|_| entry.path().is_symlink());
+        let real = target.and_then(|path| service(path.file_name()?.to_str()?));
+        match real.filter(|real| *real != name) {
+            Some(real) => drop(units.aliases.insert(name, real)),
+            // What is masked leads to /dev/null, and is a unit all the same.
+            None => drop(units.services.insert(name)),
+        }
+    }
+}
+
+/// The service of a unit file; instances of a template are one.
+fn service(file: &str) -> Option<String> {
+    let name = file.strip_suffix(".service")?;
+    let name = name.find('@').and_then(|at| name.get(..=at)).unwrap_or(name);
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unit_files_are_services_and_links_are_other_names() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["ssh.service", "getty@.service", "dbus.socket", "x.service.d"] {
+            fs::write(directory.path().join(name), "").unwrap();
+        }
+        for (link, to) in
+            [("sshd.service", "ssh.service"), ("getty@tty1.service", "getty@.service"), ("off.service", "/dev/null")]
+        {
+            std::os::unix::fs::symlink(directory.path().join(to), directory.path().join(link)).unwrap();
+        }
+        let mut units = Units::default();
+        gather(directory.path(), &mut units);
+        assert_eq!(units.services, ["getty@", "off", "ssh"].map(str::to_owned).into());
+        assert_eq!(units.aliases, [("sshd".to_owned(), "ssh".to_owned())].into());
+    }
+}
