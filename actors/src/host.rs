@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use policy::distribution::Release;
 use policy::host::{HostFacts, Layer, Mount, parse_layers, parse_mountinfo};
 
 /// The host that we run on.
@@ -22,6 +23,11 @@ pub fn mountinfo() -> String {
 impl HostFacts for ThisHost {
     fn name(&self) -> String {
         name()
+    }
+
+    fn release(&self) -> Release {
+        let text = fs::read_to_string("/etc/os-release").or_else(|_| fs::read_to_string("/usr/lib/os-release"));
+        Release::parse(&text.unwrap_or_default())
     }
 
     fn mounts(&self) -> Vec<Mount> {

@@ -7,6 +7,7 @@ use std::path::Path;
 use policy::access::{Access, Masks};
 use policy::capability::{Capability, Catalogue, program_paths};
 use policy::compiled::Compiled;
+use policy::distribution;
 use policy::explain::Walk;
 use policy::host::HostFacts;
 use policy::locate::real;
@@ -57,7 +58,8 @@ pub fn path(
     let label = walk.label_at(&real, &host.mounts());
     let mut object = Object { name: real.display().to_string(), own: label.own, ..Object::default() };
     object.need.insert(access, label.need.get(access));
-    object.from = patterns(catalogue, label.need.get(access), access, &[asked, &real], host);
+    let here = distribution::on(catalogue, &host.release());
+    object.from = patterns(&here, label.need.get(access), access, &[asked, &real], host);
     if access == Access::Execute {
         object.add(catalogue, access, walk.unlisted(&label), "as a program that is on no list");
     }
@@ -116,7 +118,7 @@ fn patterns(catalogue: &Catalogue, mask: u64, access: Access, paths: &[&Path], h
     };
     let mut found = Vec::new();
     for capability in catalogue.iter().filter(|capability| mask >> capability.bit & 1 == 1) {
-        let named = |text: &str| format!("{}.{} by {text}", capability.name, access.name());
+        let named = |text: &str| format!("{}.{} by {text}{}", capability.name, access.name(), capability.remark(text));
         let before = found.len();
         found.extend(
             capability.patterns().filter(|(one, text)| *one == access && fits(text)).map(|(_, text)| named(text)),

@@ -1,10 +1,11 @@
 //! The capability catalogue: `catalogue/*.toml`, read at first use.
 
+pub mod known;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use serde::Deserialize;
-
+use self::known::{Entries, Mark};
 use crate::access::{Access, Masks};
 use crate::pattern::Pattern;
 
@@ -15,39 +16,32 @@ pub type Grants = BTreeMap<String, BTreeSet<Access>>;
 pub const CAPABILITIES_MAX: usize = 64;
 
 /// One capability: a named bundle of acts that services need and attackers want.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Capability {
     /// Upper case, e.g. `USERS_ADMIN`.
     pub name: String,
     /// Its bit in every mask; what operators add is numbered by [`Catalogue::with`].
-    #[serde(default)]
     pub bit: u8,
     /// One line for people.
     pub description: String,
     /// `low`, `medium`, `high` or `critical`.
     pub severity: String,
     /// Other spellings that are accepted on input.
-    #[serde(default)]
     pub aliases: Vec<String>,
     /// Programs: a bare name stands for the usual directories, see [`program_paths`].
-    #[serde(default)]
     pub executables: Vec<String>,
     /// Unix sockets that are connected to.
-    #[serde(default)]
     pub sockets: Vec<String>,
     /// Kernel operations, see [`crate::operation`].
-    #[serde(default)]
     pub operations: Vec<String>,
     /// Kinds of files that are known by what they are, see [`crate::operation`].
-    #[serde(default)]
     pub kinds: Vec<String>,
     /// Files per access.
-    #[serde(default)]
     pub files: Files,
     /// Set for what stands for the `programs` of a rule, see [`Programs`].
-    #[serde(skip)]
     pub programs: Option<Programs>,
+    /// How each of its names was verified, by name; nothing for what operators add.
+    pub marks: BTreeMap<String, Mark>,
 }
 
 /// What a capability is beside a bundle of acts when it stands for the `programs` of a rule: services that no rule names
@@ -69,14 +63,11 @@ pub fn is_programs(name: &str) -> bool {
 }
 
 /// Patterns of files, see [`Pattern`].
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default)]
 pub struct Files {
     /// Reading them needs the capability.
-    #[serde(default)]
     pub read: Vec<String>,
     /// Changing them or their names needs the capability.
-    #[serde(default)]
     pub write: Vec<String>,
 }
 
@@ -90,6 +81,17 @@ impl Capability {
             .chain(self.files.read.iter().map(|text| (Access::Read, text.as_str())))
             .chain(self.files.write.iter().map(|text| (Access::Write, text.as_str())))
             .chain(self.sockets.iter().map(|text| (Access::Connect, text.as_str())))
+    }
+
+    /// Every name as written, programs given by bare name too, with the access that needs the capability.
+    pub fn every_name(&self) -> impl Iterator<Item = (Access, &str)> {
+        self.patterns().chain(self.programs().map(|name| (Access::Execute, name)))
+    }
+
+    /// What a person should know about a name before relying on it, in brackets; empty where there is nothing.
+    pub fn remark(&self, text: &str) -> String {
+        let remark = self.marks.get(text).and_then(Mark::remark);
+        remark.map(|remark| format!(" ({remark})")).unwrap_or_default()
     }
 
     /// Programs given by bare name.
@@ -123,7 +125,7 @@ const BUILT_IN: [&str; 15] = built_in! {
 
 static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
     // A file that does not parse would leave its capability out; the test below keeps that from being built.
-    let capabilities = BUILT_IN.iter().filter_map(|text| toml::from_str(text).ok()).collect();
+    let capabilities = BUILT_IN.iter().filter_map(|text| known::read(text).ok()).collect();
     Catalogue { capabilities }
 });
 
@@ -158,6 +160,12 @@ impl Catalogue {
         }
         self.capabilities.sort_by_key(|capability| capability.bit);
         self
+    }
+
+    /// Adds names of a distribution to the capability that they belong to.
+    pub(crate) fn take_in(&mut self, entries: &Entries, distribution: &'static str) {
+        let named = |one: &&mut Capability| Some(&one.name) == entries.capability.as_ref();
+        self.capabilities.iter_mut().filter(named).for_each(|one| one.take_in(entries, Some(distribution)));
     }
 
     /// The bits of what operators added.
@@ -268,8 +276,7 @@ mod tests {
     #[test]
     fn the_built_in_catalogue_is_whole() {
         for text in BUILT_IN {
-            let parsed: Result<Capability, _> = toml::from_str(text);
-            parsed.expect("a catalogue file parses");
+            known::read(text).expect("a catalogue file parses");
         }
         let catalogue = Catalogue::builtin();
         let bits: Vec<u8> = catalogue.iter().map(|capability| capability.bit).collect();

@@ -18,6 +18,7 @@ use crate::compiled::{
     Compiled, DECIDED_MAX, EDGES_MAX, GLOBS_MAX, LABELS_MAX, NODES_MAX, OUTBOUND_MAX, PORT_RANGES_MAX, SERVICES_MAX,
     STARTS_MAX,
 };
+use crate::distribution;
 use crate::host::HostFacts;
 use crate::model::State;
 use crate::rule::Policy;
@@ -73,7 +74,7 @@ pub enum CompileError {
 pub fn compile(input: &Input<'_>, host: &dyn HostFacts) -> Result<Compiled, CompileError> {
     let mut compiled = Compiled::default();
     let Policy { catalogue, rules } = input.policy;
-    let patterns = labels::patterns(catalogue, input.own, host)?;
+    let patterns = labels::patterns(&distribution::on(catalogue, &host.release()), input.own, host)?;
     trie::build(&mut compiled, &patterns, &host.mounts(), &host.layers())?;
     compiled.rules = rules.iter().map(|rule| rule.name.clone()).collect();
     services::fill(&mut compiled, input);

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::distribution::Release;
+
 /// One line of `/proc/self/mountinfo`, as far as labels need it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Mount {
@@ -31,6 +33,10 @@ pub trait HostFacts {
     /// The name of the host, which rules may name.
     fn name(&self) -> String {
         String::new()
+    }
+    /// What the host says it is; empty where nothing is known.
+    fn release(&self) -> Release {
+        Release::default()
     }
     /// All mounts of the host's namespace.
     fn mounts(&self) -> Vec<Mount>;

@@ -12,6 +12,7 @@ pub mod compile;
 pub mod compiled;
 pub mod decide;
 pub mod diff;
+pub mod distribution;
 pub mod explain;
 pub mod host;
 pub mod locate;

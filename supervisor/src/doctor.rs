@@ -69,7 +69,13 @@ fn examine() -> Report {
     findings.extend([list, kernel::btf()]);
     findings.extend(hooks::hooks());
     findings.extend([kernel::load(listed), kernel::lockdown(), kernel::ima(), kernel::storage()]);
-    findings.extend([machine::hierarchy(), machine::bpffs(), machine::memory(), machine::switch()]);
+    findings.extend([
+        machine::hierarchy(),
+        machine::bpffs(),
+        machine::memory(),
+        machine::distribution(),
+        machine::switch(),
+    ]);
     Report { can_enforce: findings.iter().all(|finding| finding.state != State::Bad), findings }
 }
 

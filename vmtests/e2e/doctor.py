@@ -9,7 +9,8 @@ from ground import rules_hold
 from stage import must, promise, run
 from suite import test
 
-REQUIRED = {"user", "kernel", "LSM list", "BTF", "LSM program", "lockdown", "IMA", "label storage", "cgroup v2", "bpffs", "memory", "switch"}
+REQUIRED = {"user", "kernel", "LSM list", "BTF", "LSM program", "lockdown", "IMA", "label storage", "cgroup v2", "bpffs", "memory", "switch",
+            "distribution"}
 
 
 def findings(done):

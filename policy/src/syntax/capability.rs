@@ -60,6 +60,7 @@ pub(super) fn read(reader: &mut Reader<'_>, raw: &Spanned<DeValue<'_>>, known: &
         kinds,
         files,
         programs,
+        marks: Default::default(),
     };
     Some((capability, place))
 }

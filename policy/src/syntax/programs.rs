@@ -57,6 +57,7 @@ fn capability(rule: &Rule, said: &Said) -> Capability {
         kinds: said.written.then(|| "written".to_owned()).into_iter().collect(),
         files: Files::default(),
         programs: Some(Programs { only: said.only.clone() }),
+        marks: Default::default(),
     }
 }
 

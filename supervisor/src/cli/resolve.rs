@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use actors::host::ThisHost;
 use actors::record::escape;
 use policy::access::Access;
-use policy::capability::{Bits, program_paths};
+use policy::capability::{Bits, Catalogue, program_paths};
 use policy::compile::{Input, compile};
+use policy::distribution;
 use policy::explain::Walk;
 use policy::host::HostFacts as _;
 use policy::locate::real;
@@ -25,6 +26,8 @@ struct Meaning {
     leads_to: Option<PathBuf>,
     /// What touching it needs.
     needs: Vec<String>,
+    /// What of that is known from documents only, or is the name of a certain distribution.
+    remarks: Vec<String>,
 }
 
 /// `name`: a path, or the bare name of a program. `files`: the policy, for the operator's capabilities.
@@ -43,6 +46,8 @@ pub(super) fn resolve(name: &str, files: &Path, json: bool) -> Result<u8, Troubl
         .map_err(|problems| Trouble { status: BAD_INPUT, lines: problems.iter().map(ToString::to_string).collect() })?;
     let compiled = compile(&Input { policy: &policy, services: &[], own: &[] }, &ThisHost)
         .map_err(|error| Trouble::new(CANNOT, error.to_string()))?;
+    let release = ThisHost.release();
+    let here = distribution::on(&policy.catalogue, &release);
     let (walk, mounts) = (Walk::new(&compiled), ThisHost.mounts());
     let meaning = |path: PathBuf| {
         let leads_to = ThisHost.canonical(&path);
@@ -51,8 +56,12 @@ pub(super) fn resolve(name: &str, files: &Path, json: bool) -> Result<u8, Troubl
             let names = policy.catalogue.names(label.need.get(access));
             names.into_iter().map(move |name| format!("{name}.{}", access.name()))
         };
-        Meaning { path, leads_to, needs: Access::ALL.into_iter().flat_map(of).collect() }
+        let remarks = remarks(&here, &path);
+        Meaning { path, leads_to, needs: Access::ALL.into_iter().flat_map(of).collect(), remarks }
     };
+    if !json && !release.is_known() {
+        eprintln!("bartizan: {}", release.in_words());
+    }
     let found: Vec<Meaning> = paths.into_iter().map(meaning).collect();
     if json {
         println!("{}", serde_json::to_string(&found).map_err(|error| Trouble::new(CANNOT, error.to_string()))?);
@@ -60,6 +69,19 @@ pub(super) fn resolve(name: &str, files: &Path, json: bool) -> Result<u8, Troubl
         found.iter().for_each(people);
     }
     Ok(if found.iter().any(|one| one.leads_to.is_some()) { GOOD } else { FINDING })
+}
+
+/// What is to be known about the names of the catalogue that stand for exactly this path.
+fn remarks(catalogue: &Catalogue, path: &Path) -> Vec<String> {
+    let stands = |text: &str| Path::new(text) == path || program_paths(text).any(|one| Path::new(&one) == path);
+    let names = catalogue.iter().flat_map(|one| one.every_name().map(move |(access, text)| (one, access, text)));
+    let named = names.filter(|(_, _, text)| stands(text));
+    named
+        .filter_map(|(one, access, text)| {
+            let remark = one.marks.get(text)?.remark()?;
+            Some(format!("{}.{} by {text}: {remark}", one.name, access.name()))
+        })
+        .collect()
 }
 
 fn people(one: &Meaning) {
@@ -71,4 +93,5 @@ fn people(one: &Meaning) {
     };
     let needs = if one.needs.is_empty() { "nothing".to_owned() } else { one.needs.join(", ") };
     println!("{path} {leads}; touching it needs {needs}");
+    one.remarks.iter().for_each(|remark| println!("    {}", escape(remark)));
 }

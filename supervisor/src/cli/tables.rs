@@ -60,6 +60,9 @@ pub(super) fn services(services: &[ServiceStatus]) {
 pub(super) fn model(model: &Model) {
     println!("service  {}", model.service);
     println!("state    {} since {}", model.state.name(), rfc3339(model.since));
+    if let Some(known_from) = policy::baseline::known_from(&model.service) {
+        println!("baseline {known_from}");
+    }
     println!("grants");
     for (capability, accesses) in &model.granted {
         for (access, evidence) in accesses {

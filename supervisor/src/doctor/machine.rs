@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use policy::host::{Mount, parse_mountinfo};
+use actors::host::ThisHost;
+use policy::host::{HostFacts as _, Mount, parse_mountinfo};
 
 use super::{Finding, State};
 
@@ -74,6 +75,14 @@ fn available() -> Option<u64> {
     let text = fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
+}
+
+/// Which names of the catalogue count here.
+pub(super) fn distribution() -> Finding {
+    let release = ThisHost.release();
+    let state = if release.is_known() { State::Good } else { State::Note };
+    let mend = "nothing has to be done: a name that no file has means nothing";
+    Finding::new("distribution", state, release.in_words(), mend)
 }
 
 /// A machine that can enforce may have been told not to.
