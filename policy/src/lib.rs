@@ -25,4 +25,5 @@ pub mod reason;
 pub mod rule;
 pub mod selftest;
 pub mod simulate;
+pub mod slice;
 pub mod syntax;

@@ -68,7 +68,7 @@ pub fn parse_all<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>, kept: 
     programs::enter(&catalogue, said, &mut rules);
     problems.iter_mut().for_each(|wrong| wrong.sort_by_key(|problem| (problem.place.line, problem.place.column)));
     let problems = problems.concat();
-    if problems.is_empty() { Ok(Policy { catalogue, rules }) } else { Err(problems) }
+    if problems.is_empty() { Ok(Policy { catalogue, rules, ..Policy::default() }) } else { Err(problems) }
 }
 
 /// A file as TOML.
