@@ -98,6 +98,21 @@ pub struct Detach;
 #[rtype(result = "Result<(), String>")]
 pub struct Told(pub Event);
 
+/// To [`crate::registry::Registry`]: a service may have started.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Look;
+
+/// To [`crate::policy_keeper::PolicyKeeper`]: the slices of services that run, without `.slice`.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Placed(pub BTreeMap<String, String>);
+
+/// To [`crate::policy_keeper::PolicyKeeper`]: services that are not made active, and why.
+#[derive(Debug, Message)]
+#[rtype(result = "BTreeMap<String, String>")]
+pub struct ShowHeldBack;
+
 /// To [`crate::registry::Registry`]: whom shall I ask about this service?
 #[derive(Debug, Message)]
 #[rtype(result = "Option<Addr<crate::learner::Learner>>")]

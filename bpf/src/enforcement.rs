@@ -21,6 +21,7 @@ use crate::skeleton::bartizan::types;
 use crate::stream::Stream;
 use crate::support::program_after;
 use crate::tables::Tables;
+use crate::units;
 use crate::wire::bytes;
 
 /// Time without a repeat after which a kind of act is counted for the last time.
@@ -258,7 +259,9 @@ impl Kernel for Enforcement {
 
     fn services(&mut self) -> Result<Vec<SeenService>, KernelError> {
         let cgroups: Vec<(u64, types::bz_cgroup)> = self.tables.all("cgroups")?;
-        let running: BTreeSet<u32> = cgroups.into_iter().map(|(_, cgroup)| cgroup.service).collect();
+        let running: BTreeSet<u32> = cgroups.iter().map(|(_, cgroup)| cgroup.service).collect();
+        let of_units = cgroups.into_iter().map(|(id, cgroup)| (id, cgroup.service)).collect();
+        let mut slices = units::slices(&of_units);
         Ok(self
             .tables
             .services()?
@@ -267,6 +270,7 @@ impl Kernel for Enforcement {
                 name,
                 started_earlier: earlier,
                 running: running.contains(&number),
+                slice: slices.remove(&number),
             })
             .collect())
     }

@@ -16,6 +16,8 @@ pub struct SeenService {
     pub started_earlier: bool,
     /// Whether a cgroup of it exists now.
     pub running: bool,
+    /// The slice in which it runs, without `.slice`; of a template's instances the deepest that holds all.
+    pub slice: Option<String>,
 }
 
 /// One hook and whether its program is attached.

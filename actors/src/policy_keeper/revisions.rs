@@ -6,7 +6,6 @@ use policy::diff::{Difference, Side, differences};
 use policy::rule::Policy;
 
 use super::PolicyKeeper;
-use crate::assemble;
 use crate::deadline::Deadline;
 use crate::messages::{Apply, Compare, Confirm, History, Install, Revert, RevisionNumber, ShowHistory, ShowRevision};
 use crate::record::Kind;
@@ -132,7 +131,7 @@ impl Handler<Revert> for PolicyKeeper {
         };
         let before = before.unwrap_or_default();
         // It counted before, so it is not asked again whether it locks anybody out.
-        let policy = match assemble::policy(&before.files, &before.bits) {
+        let policy = match self.parse(&before.files, &before.bits) {
             Ok(policy) => policy,
             Err(problems) => return failed(problems.iter().map(ToString::to_string).collect()),
         };
