@@ -34,6 +34,8 @@ mod simulate;
 
 /// How often the keeper looks whether something has come to its end.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long services that are new wait for others.
+const TOGETHER: Duration = Duration::from_millis(100);
 
 /// Keeper of the policy.
 pub struct PolicyKeeper {
@@ -49,6 +51,8 @@ pub struct PolicyKeeper {
     placement: Placement,
     /// Services that are not made active, and why.
     held_back: BTreeMap<String, String>,
+    /// Whether it will be compiled anew in a moment.
+    due: bool,
     /// What paths mean now, once somebody has asked for it.
     paths: Option<Compiled>,
     /// When the rules were last compiled, milliseconds since 1970, UTC.
@@ -99,6 +103,7 @@ impl PolicyKeeper {
             permissive,
             placement,
             held_back: BTreeMap::new(),
+            due: false,
             paths: None,
             compiled: clock::now_ms(),
             _notice: notice,
@@ -186,6 +191,13 @@ impl PolicyKeeper {
         }
     }
 
+    /// Compiles anew in a moment: for services that come together, once.
+    fn soon(&mut self, context: &mut Context<PolicyKeeper>) {
+        if !std::mem::replace(&mut self.due, true) {
+            context.notify_later(Recompile, TOGETHER);
+        }
+    }
+
     /// Whether a rule says something about a service that the kernel may not have numbered yet: names of rules and
     /// addresses are held per number.
     fn is_named(&self, name: &str) -> bool {
@@ -210,7 +222,7 @@ impl Actor for PolicyKeeper {
 impl Handler<ModelChanged> for PolicyKeeper {
     type Result = AtomicResponse<PolicyKeeper, Result<(), String>>;
 
-    fn handle(&mut self, ModelChanged(model): ModelChanged, _: &mut Context<PolicyKeeper>) -> Self::Result {
+    fn handle(&mut self, ModelChanged(model): ModelChanged, context: &mut Context<PolicyKeeper>) -> Self::Result {
         let before = match self.take(&model) {
             Ok(before) => before,
             Err(why) => return AtomicResponse::new(Box::pin(fut::ready(Err(why)))),
@@ -220,6 +232,10 @@ impl Handler<ModelChanged> for PolicyKeeper {
             return AtomicResponse::new(Box::pin(fut::ready(Ok(()))));
         }
         let fresh = before.is_none() && model.state == policy::model::State::Learning && !self.is_named(&model.name);
+        if before.is_none() && model.state == policy::model::State::Learning && !fresh {
+            self.soon(context);
+            return AtomicResponse::new(Box::pin(fut::ready(Ok(()))));
+        }
         AtomicResponse::new(if same_state || fresh { self.learn(&model) } else { self.install() })
     }
 }
@@ -228,7 +244,7 @@ impl Handler<Recompile> for PolicyKeeper {
     type Result = AtomicResponse<PolicyKeeper, Result<(), String>>;
 
     fn handle(&mut self, _: Recompile, _: &mut Context<PolicyKeeper>) -> Self::Result {
-        self.paths = None;
+        (self.paths, self.due) = (None, false);
         AtomicResponse::new(Box::pin(self.install().map(|result, keeper, _| {
             if let Err(error) = &result {
                 keeper.directory.tell(

@@ -11,8 +11,8 @@ use policy::decide::Verdict;
 
 use crate::calls::Calls;
 use crate::event::{Delivery, Flood, Repeat};
-use crate::image::{self, Image, Numbers, Ports, policy, ports};
-use crate::kernel::{Kernel, KernelError, Map, ReadBack, SeenService};
+use crate::image::{self, Entries, Image, Numbers, Ports, policy, ports};
+use crate::kernel::{Installation, Kernel, KernelError, Map, ReadBack, SeenService};
 use crate::links::{self, Links};
 use crate::load::{Attached, Loaded};
 use crate::pins::Set;
@@ -204,15 +204,16 @@ impl Enforcement {
 }
 
 impl Kernel for Enforcement {
-    fn install(&mut self, compiled: &Compiled) -> Result<u64, KernelError> {
+    fn install(&mut self, compiled: &Compiled) -> Result<Installation, KernelError> {
         let numbers = self.number(compiled)?;
         let control = self.tables.control()?;
         let slot = u32::from(control.epoch & 1 == 0);
         let generation = self.next_generation()?;
         let image = Image::render(compiled, slot, &numbers);
         wait_for_hooks();
+        let mut written = 0;
         for (map, entries) in &image.maps {
-            self.tables.write(map, entries, slot)?;
+            written += self.tables.write(map, entries, slot)?;
         }
         for (map, entries) in &image.maps {
             if let Some(difference) = self.tables.compare(map, entries, slot)?.first() {
@@ -223,12 +224,13 @@ impl Kernel for Enforcement {
         let mut links = if attached { self.enter_links(compiled)? } else { Links::new() };
         self.calls.flip(generation)?;
         let ports = ports(compiled);
+        let entries = image.maps.values().map(Entries::len).sum();
         if self.attach()? {
             // Links may have been made while nothing was attached.
             links = self.enter_links(compiled)?;
         }
         self.installed = Some(Installed { slot, numbers, image, ports, paths: compiled.paths(), links });
-        Ok(generation)
+        Ok(Installation { generation, entries, written })
     }
 
     fn next_generation(&mut self) -> Result<u64, KernelError> {

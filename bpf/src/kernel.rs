@@ -33,6 +33,17 @@ pub struct Hook {
     pub tag: String,
 }
 
+/// What installing a revision came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Installation {
+    /// The number that events decided by this revision carry.
+    pub generation: u64,
+    /// Entries of maps that the revision has.
+    pub entries: usize,
+    /// Entries that differed from what the slot held, the revision before the last, and were written or removed.
+    pub written: usize,
+}
+
 /// One map of the revision, as the kernel holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Map {
@@ -94,9 +105,8 @@ impl KernelError {
 
 /// The kernel, as seen from above. Implemented by [`crate::enforcement::Enforcement`] and, in tests, by a fake.
 pub trait Kernel: Send {
-    /// Writes a whole revision beside the active one, flips to it, and reads it back. Returns the generation: the
-    /// number that events decided by this revision carry. On an error the revision before stays in force.
-    fn install(&mut self, compiled: &Compiled) -> Result<u64, KernelError>;
+    /// Writes a whole revision beside the active one, flips to it, and reads it back. On an error the revision before stays in force.
+    fn install(&mut self, compiled: &Compiled) -> Result<Installation, KernelError>;
 
     /// The generation that the next [`Kernel::install`] will return.
     fn next_generation(&mut self) -> Result<u64, KernelError>;

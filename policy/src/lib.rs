@@ -22,6 +22,7 @@ pub mod operation;
 pub mod pattern;
 pub mod place;
 pub mod reason;
+pub mod renumber;
 pub mod rule;
 pub mod selftest;
 pub mod simulate;

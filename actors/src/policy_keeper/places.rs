@@ -5,7 +5,7 @@ use policy::matching::Matching;
 use policy::slice::Slices;
 
 use super::PolicyKeeper;
-use crate::messages::{Placed, Recompile};
+use crate::messages::Placed;
 
 impl PolicyKeeper {
     /// Whether the rules say the same about these services, wherever they are by either of two tables.
@@ -31,7 +31,7 @@ impl Handler<Placed> for PolicyKeeper {
         // One that is new is compiled with its model.
         moved.retain(|service| self.services.contains_key(service));
         if !self.same_rules(&moved, &before) {
-            context.notify(Recompile);
+            self.soon(context);
         }
     }
 }
