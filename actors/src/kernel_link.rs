@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix::dev::ToEnvelope;
 use actix::prelude::*;
 use bpf::event::{Delivery, Event, Repeat};
-use bpf::kernel::Kernel;
+use bpf::kernel::{Installation, Kernel};
 use tokio::runtime::Runtime;
 
 use crate::directory::Directory;
@@ -35,6 +35,8 @@ pub struct KernelLink {
     differed: bool,
     off: bool,
     repeats: Vec<Repeat>,
+    /// Names of the rules in force, by their numbers.
+    rules: Vec<String>,
     _notice: ExitNotice,
 }
 
@@ -47,7 +49,16 @@ impl KernelLink {
         notice: ExitNotice,
     ) -> KernelLink {
         let (differed, off, repeats) = (false, false, Vec::new());
-        KernelLink { kernel, events: Some(events), directory, differed, off, repeats, _notice: notice }
+        KernelLink {
+            kernel,
+            events: Some(events),
+            directory,
+            differed,
+            off,
+            repeats,
+            rules: Vec::new(),
+            _notice: notice,
+        }
     }
 
     fn count(&mut self) -> Result<(), String> {
@@ -187,12 +198,13 @@ where
 }
 
 impl Handler<Install> for KernelLink {
-    type Result = Result<u64, String>;
+    type Result = Result<Installation, String>;
 
-    fn handle(&mut self, Install(compiled): Install, _: &mut Context<KernelLink>) -> Self::Result {
+    fn handle(&mut self, Install(mut compiled): Install, _: &mut Context<KernelLink>) -> Self::Result {
         if self.off {
             return Err("enforcement is switched off".to_owned());
         }
+        compiled.renumber(&self.rules);
         // The names go first: the kernel may tell of an act under this generation before it is answered.
         let generation = self.kernel.next_generation().map_err(|error| error.to_string())?;
         let load = self.kernel.load().map_err(|error| error.to_string())?;
@@ -200,7 +212,9 @@ impl Handler<Install> for KernelLink {
         if self.directory.audit().is_some() && !patiently(|| self.directory.audit(), rules) {
             return Err("the audit log does not answer, so the revision is not installed".to_owned());
         }
-        self.kernel.install(&compiled).map_err(|error| error.to_string())
+        let done = self.kernel.install(&compiled).map_err(|error| error.to_string())?;
+        self.rules = compiled.rules;
+        Ok(done)
     }
 }
 

@@ -1,6 +1,6 @@
 //! One service's model: it takes in what the kernel observed, and graduates.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use bpf::event::{Object, Why};
@@ -17,6 +17,8 @@ use crate::root::ExitNotice;
 
 /// How often a learner looks at the clock and writes evidence that is not new.
 const TICK: Duration = Duration::from_secs(5);
+/// How long a service that may not become active waits before it is asked again.
+const AGAIN: Duration = Duration::from_secs(60);
 
 /// Keeper of one model.
 pub struct Learner {
@@ -25,6 +27,8 @@ pub struct Learner {
     directory: Directory,
     learning_time: Duration,
     unsaved: bool,
+    /// When it was refused to become active: it is tried again, but not with each tick.
+    refused: Option<Instant>,
     _notice: ExitNotice,
 }
 
@@ -37,7 +41,7 @@ impl Learner {
         learning_time: Duration,
         notice: ExitNotice,
     ) -> Learner {
-        Learner { model, store, directory, learning_time, unsaved: false, _notice: notice }
+        Learner { model, store, directory, learning_time, unsaved: false, refused: None, _notice: notice }
     }
 
     /// Starts it and enters its address.
@@ -73,10 +77,12 @@ impl Learner {
             self.save_or_tell();
         }
         let learned = Duration::from_millis(u64::try_from(clock::now_ms() - self.model.since).unwrap_or(0));
-        if self.model.state == State::Learning && learned >= self.learning_time {
+        let waits = self.refused.is_some_and(|at| at.elapsed() < AGAIN);
+        if self.model.state == State::Learning && learned >= self.learning_time && !waits {
             let entered = self.enter(State::Active);
             context.wait(entered.map(|result, learner, _| {
                 if let Err(error) = result {
+                    learner.refused = Some(Instant::now());
                     tracing::error!("{} is ready and cannot become active: {error}", learner.model.service);
                 }
             }));

@@ -19,6 +19,7 @@ pub mod messages;
 pub mod model_store;
 pub mod object;
 pub mod permissive;
+pub mod placement;
 pub mod policy_keeper;
 pub mod record;
 pub mod registry;

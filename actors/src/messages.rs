@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use bpf::event::{Act, Event, Flood, Repeat};
-use bpf::kernel::{Map, ReadBack, SeenService};
+use bpf::kernel::{Installation, Map, ReadBack, SeenService};
 use bpf::process::Process;
 use policy::access::Access;
 use policy::compile::ServiceModel;
@@ -18,7 +18,7 @@ use policy::simulate::{Deed, Refused as WouldRefuse};
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Kind, Record};
-use crate::revision_store::{PolicyFile, Revision};
+use crate::revision_store::{Head, PolicyFile, Revision};
 
 /// To [`crate::root::Root`]: a child is gone.
 #[derive(Debug, Message)]
@@ -40,10 +40,9 @@ pub struct Retire;
 #[rtype(result = "()")]
 pub struct Supervise(pub crate::root::Child);
 
-/// To [`crate::kernel_link::KernelLink`]: make this revision count. Answers with its generation when the kernel holds
-/// it, read back.
+/// To [`crate::kernel_link::KernelLink`]: make this revision count. Answers when the kernel holds it, read back.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<u64, String>")]
+#[rtype(result = "Result<Installation, String>")]
 pub struct Install(pub Box<Compiled>);
 
 /// To [`crate::kernel_link::KernelLink`]: one service of the revision in force has new grants.
@@ -98,6 +97,21 @@ pub struct Detach;
 #[rtype(result = "Result<(), String>")]
 pub struct Told(pub Event);
 
+/// To [`crate::registry::Registry`]: a service may have started.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Look;
+
+/// To [`crate::policy_keeper::PolicyKeeper`]: the slices of services that run, without `.slice`.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Placed(pub BTreeMap<String, String>);
+
+/// To [`crate::policy_keeper::PolicyKeeper`]: services that are not made active, and why.
+#[derive(Debug, Message)]
+#[rtype(result = "BTreeMap<String, String>")]
+pub struct ShowHeldBack;
+
 /// To [`crate::registry::Registry`]: whom shall I ask about this service?
 #[derive(Debug, Message)]
 #[rtype(result = "Option<Addr<crate::learner::Learner>>")]
@@ -128,10 +142,10 @@ pub struct Show;
 #[rtype(result = "Result<(), String>")]
 pub struct ModelChanged(pub ServiceModel);
 
-/// To [`crate::policy_keeper::PolicyKeeper`]: make these files the new policy. Answers with the revision's number when
-/// the kernel holds it, or with one line per problem.
+/// To [`crate::policy_keeper::PolicyKeeper`]: make these files the new policy. Answers when the kernel holds it, or with
+/// one line per problem.
 #[derive(Debug, Default, Message)]
-#[rtype(result = "Result<u64, Vec<String>>")]
+#[rtype(result = "Result<Applied, Vec<String>>")]
 pub struct Apply {
     /// The files.
     pub files: Vec<PolicyFile>,
@@ -143,6 +157,17 @@ pub struct Apply {
     pub back_to: Option<u64>,
     /// How long it counts unless somebody confirms it; without end where nothing is given.
     pub confirm: Option<Duration>,
+}
+
+/// Answer to [`Apply`].
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Applied {
+    /// The number of the revision that is in force now.
+    pub revision: u64,
+    /// Entries that it has in the kernel's maps.
+    pub entries: usize,
+    /// Those that had to be written or removed.
+    pub written: usize,
 }
 
 /// To [`crate::policy_keeper::PolicyKeeper`]: the revision that waits for it stays. Answers with its number.
@@ -176,7 +201,7 @@ pub struct ShowHistory;
 #[derive(Debug, Default)]
 pub struct History {
     /// The revisions that can be read.
-    pub revisions: Vec<Revision>,
+    pub revisions: Vec<Head>,
     /// What is wrong with the others.
     pub wrong: Vec<String>,
     /// The number of the one in force.

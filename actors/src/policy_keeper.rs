@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use actix::prelude::*;
+use policy::capability::Bits;
 use policy::compile::{ServiceModel, service};
 use policy::compiled::Compiled;
 use policy::host::HostFacts;
@@ -16,6 +17,7 @@ use crate::clock;
 use crate::directory::Directory;
 use crate::messages::{Install, Learned, ModelChanged, Recompile};
 use crate::permissive::Permissive;
+use crate::placement::Placement;
 use crate::record::Kind;
 use crate::revision_store::{PolicyFile, Revision, RevisionStore};
 use crate::root::ExitNotice;
@@ -24,12 +26,16 @@ type Services = BTreeMap<String, ServiceModel>;
 type Answer = ResponseActFuture<PolicyKeeper, Result<(), String>>;
 
 mod explain;
+mod graduation;
 mod leave;
+mod places;
 mod revisions;
 mod simulate;
 
 /// How often the keeper looks whether something has come to its end.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long services that are new wait for others.
+const TOGETHER: Duration = Duration::from_millis(100);
 
 /// Keeper of the policy.
 pub struct PolicyKeeper {
@@ -42,6 +48,11 @@ pub struct PolicyKeeper {
     operators: Operators,
     broken: Option<String>,
     permissive: Permissive,
+    placement: Placement,
+    /// Services that are not made active, and why.
+    held_back: BTreeMap<String, String>,
+    /// Whether it will be compiled anew in a moment.
+    due: bool,
     /// What paths mean now, once somebody has asked for it.
     paths: Option<Compiled>,
     /// When the rules were last compiled, milliseconds since 1970, UTC.
@@ -64,6 +75,8 @@ pub struct Beginning {
     pub broken: Option<String>,
     /// Services that are refused nothing.
     pub permissive: Permissive,
+    /// Where services are.
+    pub placement: Placement,
 }
 
 impl PolicyKeeper {
@@ -75,7 +88,8 @@ impl PolicyKeeper {
         beginning: Beginning,
         notice: ExitNotice,
     ) -> PolicyKeeper {
-        let Beginning { revision, policy, services, operators, broken, permissive } = beginning;
+        let Beginning { revision, mut policy, services, operators, broken, permissive, placement } = beginning;
+        policy.slices = placement.slices().clone();
         directory.set_bits(revision.bits.clone());
         PolicyKeeper {
             directory,
@@ -87,27 +101,46 @@ impl PolicyKeeper {
             operators,
             broken,
             permissive,
+            placement,
+            held_back: BTreeMap::new(),
+            due: false,
             paths: None,
             compiled: clock::now_ms(),
             _notice: notice,
         }
     }
 
-    fn compile(&self, policy: &Policy) -> Result<Box<Compiled>, String> {
+    /// A revision as it is when nobody has leave.
+    fn strict(&self, policy: &Policy) -> Result<Box<Compiled>, String> {
         let now = clock::now_ms();
-        let mut compiled = assemble::revision(policy, &self.services, &self.operators, self.host.as_ref(), now)?;
+        assemble::revision(policy, &self.services, &self.operators, self.host.as_ref(), now).map(Box::new)
+    }
+
+    fn compile(&self, policy: &Policy) -> Result<Box<Compiled>, String> {
+        let mut compiled = self.strict(policy)?;
         self.permissive.apply(&mut compiled);
-        Ok(Box::new(compiled))
+        Ok(compiled)
+    }
+
+    /// What these files say, with the services where they are.
+    fn parse(&self, files: &[PolicyFile], bits: &Bits) -> Result<Policy, Vec<Problem>> {
+        let slices = self.placement.slices().clone();
+        assemble::policy(files, bits).map(|policy| Policy { slices, ..policy })
     }
 
     /// The policy of these files, if it may count: one line per problem.
     fn read(&self, files: &[PolicyFile]) -> Result<(Policy, Box<Compiled>), Vec<String>> {
         let in_lines = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let policy = assemble::policy(files, &self.revision.bits).map_err(in_lines)?;
-        let compiled = self.compile(&policy).map_err(|error| vec![error])?;
+        let policy = self.parse(files, &self.revision.bits).map_err(in_lines)?;
+        let mut compiled = self.strict(&policy).map_err(|error| vec![error])?;
         let holding = policy.holding(&self.host.name(), clock::now_ms());
+        // Leave ends by itself, and the proof must hold then.
         let locked_out = lockout::proof(&holding, &compiled, &self.host.mounts());
-        if locked_out.is_empty() { Ok((policy, compiled)) } else { Err(in_lines(locked_out)) }
+        if !locked_out.is_empty() {
+            return Err(in_lines(locked_out.into_iter().map(|(_, problem)| problem).collect()));
+        }
+        self.permissive.apply(&mut compiled);
+        Ok((policy, compiled))
     }
 
     /// Has the kernel hold what is in force, compiled afresh.
@@ -158,10 +191,18 @@ impl PolicyKeeper {
         }
     }
 
+    /// Compiles anew in a moment: for services that come together, once.
+    fn soon(&mut self, context: &mut Context<PolicyKeeper>) {
+        if !std::mem::replace(&mut self.due, true) {
+            context.notify_later(Recompile, TOGETHER);
+        }
+    }
+
     /// Whether a rule says something about a service that the kernel may not have numbered yet: names of rules and
     /// addresses are held per number.
     fn is_named(&self, name: &str) -> bool {
-        self.policy.rules.iter().any(|rule| rule.reach(name).is_some())
+        let slice = self.policy.slices.of(name);
+        self.policy.rules.iter().any(|rule| rule.reach(name, &slice).is_some())
     }
 }
 
@@ -181,13 +222,20 @@ impl Actor for PolicyKeeper {
 impl Handler<ModelChanged> for PolicyKeeper {
     type Result = AtomicResponse<PolicyKeeper, Result<(), String>>;
 
-    fn handle(&mut self, ModelChanged(model): ModelChanged, _: &mut Context<PolicyKeeper>) -> Self::Result {
-        let before = self.services.insert(model.name.clone(), model.clone());
+    fn handle(&mut self, ModelChanged(model): ModelChanged, context: &mut Context<PolicyKeeper>) -> Self::Result {
+        let before = match self.take(&model) {
+            Ok(before) => before,
+            Err(why) => return AtomicResponse::new(Box::pin(fut::ready(Err(why)))),
+        };
         let same_state = before.as_ref().is_some_and(|before| before.state == model.state);
         if before.as_ref() == Some(&model) {
             return AtomicResponse::new(Box::pin(fut::ready(Ok(()))));
         }
         let fresh = before.is_none() && model.state == policy::model::State::Learning && !self.is_named(&model.name);
+        if before.is_none() && model.state == policy::model::State::Learning && !fresh {
+            self.soon(context);
+            return AtomicResponse::new(Box::pin(fut::ready(Ok(()))));
+        }
         AtomicResponse::new(if same_state || fresh { self.learn(&model) } else { self.install() })
     }
 }
@@ -196,7 +244,7 @@ impl Handler<Recompile> for PolicyKeeper {
     type Result = AtomicResponse<PolicyKeeper, Result<(), String>>;
 
     fn handle(&mut self, _: Recompile, _: &mut Context<PolicyKeeper>) -> Self::Result {
-        self.paths = None;
+        (self.paths, self.due) = (None, false);
         AtomicResponse::new(Box::pin(self.install().map(|result, keeper, _| {
             if let Err(error) = &result {
                 keeper.directory.tell(

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use bpf::event::Event;
+use bpf::kernel::SeenService;
 use policy::baseline;
 use policy::model::Model;
 use policy::selftest;
@@ -12,7 +13,7 @@ use policy::selftest;
 use crate::clock;
 use crate::directory::Directory;
 use crate::learner::Learner;
-use crate::messages::{Find, Models, Observed, Services, Show, Supervise, Told};
+use crate::messages::{Find, Look, Models, Observed, Placed, Services, Show, Supervise, Told};
 use crate::model_store::ModelStore;
 use crate::root::{Child, ExitNotice, Start};
 
@@ -24,13 +25,15 @@ pub struct Registry {
     directory: Directory,
     store: ModelStore,
     learning_time: Duration,
+    /// What the policy keeper was told.
+    places: BTreeMap<String, String>,
     _notice: ExitNotice,
 }
 
 impl Registry {
     /// A registry whose learners keep their models in `store`.
     pub fn new(directory: Directory, store: ModelStore, learning_time: Duration, notice: ExitNotice) -> Registry {
-        Registry { directory, store, learning_time, _notice: notice }
+        Registry { directory, store, learning_time, places: BTreeMap::new(), _notice: notice }
     }
 
     /// Starts it with the models that are on disk.
@@ -75,10 +78,23 @@ impl Registry {
         })
     }
 
+    /// Tells the policy keeper where services are, before it hears of those that are new.
+    fn place(&mut self, services: &[SeenService]) {
+        let here = services.iter().filter_map(|one| Some((one.name.clone(), one.slice.clone()?)));
+        let now: BTreeMap<String, String> = here.collect();
+        if now != self.places
+            && let Some(keeper) = self.directory.keeper()
+            && keeper.try_send(Placed(now.clone())).is_ok()
+        {
+            self.places = now;
+        }
+    }
+
     fn look(&mut self, context: &mut Context<Registry>) {
         let Some(kernel) = self.directory.kernel() else { return };
         context.spawn(kernel.send(Services).into_actor(self).map(|answer, registry, _| {
             if let Ok(Ok(services)) = answer {
+                registry.place(&services);
                 // A rule or the baseline gives numbers to services that may never run here.
                 let running = services.iter().filter(|service| service.running);
                 running.for_each(|service| registry.ensure(&service.name));
@@ -117,6 +133,14 @@ impl Handler<Told> for Registry {
             Event::Violation(_) => {}
         }
         Box::pin(async { Ok(()) })
+    }
+}
+
+impl Handler<Look> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, _: Look, context: &mut Context<Registry>) {
+        self.look(context);
     }
 }
 

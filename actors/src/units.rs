@@ -1,5 +1,6 @@
 //! The units of this host, as the files of systemd name them. It needs no daemon and asks systemd nothing.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -10,19 +11,26 @@ use crate::assemble::UNIT_DIRECTORIES;
 /// Where packages put units (systemd.unit(5)), beside [`UNIT_DIRECTORIES`].
 const PACKAGED: [&str; 2] = ["/usr/lib/systemd/system", "/lib/systemd/system"];
 
+/// Where the v2 hierarchy of cgroups is mounted (unified or hybrid).
+const RUNNING: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
+
 /// The services of this host; `None` where no directory of units can be read, as on a machine without systemd.
 pub fn units() -> Option<Units> {
     let mut units = Units::default();
     for directory in UNIT_DIRECTORIES.into_iter().chain(PACKAGED) {
         gather(Path::new(directory), &mut units);
     }
+    units.slices.extend(RUNNING.iter().flat_map(|root| slices(Path::new(root))));
     units.aliases.retain(|alias, _| !units.services.contains(alias));
     (!units.services.is_empty()).then_some(units)
 }
 
 fn gather(directory: &Path, units: &mut Units) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-        let Some(name) = entry.file_name().to_str().and_then(service) else { continue };
+        let file = entry.file_name();
+        let Some(file) = file.to_str() else { continue };
+        units.slices.extend(file.strip_suffix(".slice").map(str::to_owned));
+        let Some(name) = service(file) else { continue };
         let target = fs::canonicalize(entry.path()).ok().filter(|_| entry.path().is_symlink());
         let real = target.and_then(|path| service(path.file_name()?.to_str()?));
         match real.filter(|real| *real != name) {
@@ -31,6 +39,21 @@ fn gather(directory: &Path, units: &mut Units) {
             None => drop(units.services.insert(name)),
         }
     }
+}
+
+/// Slices that are in use.
+fn slices(root: &Path) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut open = vec![root.to_owned()];
+    while let Some(directory) = open.pop() {
+        for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
+            if let Some(slice) = entry.file_name().to_str().and_then(|name| name.strip_suffix(".slice")) {
+                found.insert(slice.to_owned());
+                open.push(entry.path());
+            }
+        }
+    }
+    found
 }
 
 /// The service of a unit file; instances of a template are one.
@@ -48,7 +71,7 @@ mod tests {
     #[test]
     fn unit_files_are_services_and_links_are_other_names() {
         let directory = tempfile::tempdir().unwrap();
-        for name in ["ssh.service", "getty@.service", "dbus.socket", "x.service.d"] {
+        for name in ["ssh.service", "getty@.service", "dbus.socket", "x.service.d", "web.slice"] {
             fs::write(directory.path().join(name), "").unwrap();
         }
         for (link, to) in
@@ -59,6 +82,9 @@ mod tests {
         let mut units = Units::default();
         gather(directory.path(), &mut units);
         assert_eq!(units.services, ["getty@", "off", "ssh"].map(str::to_owned).into());
+        assert_eq!(units.slices, ["web".to_owned()].into());
+        fs::create_dir_all(directory.path().join("a.slice/a-b.slice/x.service")).unwrap();
+        assert!(slices(directory.path()).is_superset(&["a", "a-b"].map(str::to_owned).into()));
         assert_eq!(units.aliases, [("sshd".to_owned(), "ssh".to_owned())].into());
     }
 }

@@ -11,8 +11,8 @@ use policy::decide::Verdict;
 
 use crate::calls::Calls;
 use crate::event::{Delivery, Flood, Repeat};
-use crate::image::{self, Image, Numbers, Ports, policy, ports};
-use crate::kernel::{Kernel, KernelError, Map, ReadBack, SeenService};
+use crate::image::{self, Entries, Image, Numbers, Ports, policy, ports};
+use crate::kernel::{Installation, Kernel, KernelError, Map, ReadBack, SeenService};
 use crate::links::{self, Links};
 use crate::load::{Attached, Loaded};
 use crate::pins::Set;
@@ -21,6 +21,7 @@ use crate::skeleton::bartizan::types;
 use crate::stream::Stream;
 use crate::support::program_after;
 use crate::tables::Tables;
+use crate::units;
 use crate::wire::bytes;
 
 /// Time without a repeat after which a kind of act is counted for the last time.
@@ -203,15 +204,16 @@ impl Enforcement {
 }
 
 impl Kernel for Enforcement {
-    fn install(&mut self, compiled: &Compiled) -> Result<u64, KernelError> {
+    fn install(&mut self, compiled: &Compiled) -> Result<Installation, KernelError> {
         let numbers = self.number(compiled)?;
         let control = self.tables.control()?;
         let slot = u32::from(control.epoch & 1 == 0);
         let generation = self.next_generation()?;
         let image = Image::render(compiled, slot, &numbers);
         wait_for_hooks();
+        let mut written = 0;
         for (map, entries) in &image.maps {
-            self.tables.write(map, entries, slot)?;
+            written += self.tables.write(map, entries, slot)?;
         }
         for (map, entries) in &image.maps {
             if let Some(difference) = self.tables.compare(map, entries, slot)?.first() {
@@ -222,12 +224,13 @@ impl Kernel for Enforcement {
         let mut links = if attached { self.enter_links(compiled)? } else { Links::new() };
         self.calls.flip(generation)?;
         let ports = ports(compiled);
+        let entries = image.maps.values().map(Entries::len).sum();
         if self.attach()? {
             // Links may have been made while nothing was attached.
             links = self.enter_links(compiled)?;
         }
         self.installed = Some(Installed { slot, numbers, image, ports, paths: compiled.paths(), links });
-        Ok(generation)
+        Ok(Installation { generation, entries, written })
     }
 
     fn next_generation(&mut self) -> Result<u64, KernelError> {
@@ -258,7 +261,9 @@ impl Kernel for Enforcement {
 
     fn services(&mut self) -> Result<Vec<SeenService>, KernelError> {
         let cgroups: Vec<(u64, types::bz_cgroup)> = self.tables.all("cgroups")?;
-        let running: BTreeSet<u32> = cgroups.into_iter().map(|(_, cgroup)| cgroup.service).collect();
+        let running: BTreeSet<u32> = cgroups.iter().map(|(_, cgroup)| cgroup.service).collect();
+        let of_units = cgroups.into_iter().map(|(id, cgroup)| (id, cgroup.service)).collect();
+        let mut slices = units::slices(&of_units);
         Ok(self
             .tables
             .services()?
@@ -267,6 +272,7 @@ impl Kernel for Enforcement {
                 name,
                 started_earlier: earlier,
                 running: running.contains(&number),
+                slice: slices.remove(&number),
             })
             .collect())
     }

@@ -16,6 +16,8 @@ pub struct SeenService {
     pub started_earlier: bool,
     /// Whether a cgroup of it exists now.
     pub running: bool,
+    /// The slice in which it runs, without `.slice`; of a template's instances the deepest that holds all.
+    pub slice: Option<String>,
 }
 
 /// One hook and whether its program is attached.
@@ -29,6 +31,17 @@ pub struct Hook {
     pub attached: bool,
     /// The kernel's tag of the program that was attached: a digest of its instructions, hexadecimal.
     pub tag: String,
+}
+
+/// What installing a revision came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Installation {
+    /// The number that events decided by this revision carry.
+    pub generation: u64,
+    /// Entries of maps that the revision has.
+    pub entries: usize,
+    /// Entries that differed from what the slot held, the revision before the last, and were written or removed.
+    pub written: usize,
 }
 
 /// One map of the revision, as the kernel holds it.
@@ -92,9 +105,8 @@ impl KernelError {
 
 /// The kernel, as seen from above. Implemented by [`crate::enforcement::Enforcement`] and, in tests, by a fake.
 pub trait Kernel: Send {
-    /// Writes a whole revision beside the active one, flips to it, and reads it back. Returns the generation: the
-    /// number that events decided by this revision carry. On an error the revision before stays in force.
-    fn install(&mut self, compiled: &Compiled) -> Result<u64, KernelError>;
+    /// Writes a whole revision beside the active one, flips to it, and reads it back. On an error the revision before stays in force.
+    fn install(&mut self, compiled: &Compiled) -> Result<Installation, KernelError>;
 
     /// The generation that the next [`Kernel::install`] will return.
     fn next_generation(&mut self) -> Result<u64, KernelError>;

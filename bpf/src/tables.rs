@@ -86,14 +86,17 @@ impl Tables {
         Ok(found)
     }
 
-    /// Makes one slot of a map hold exactly these entries, writing only what differs.
-    pub fn write(&self, map: &str, entries: &Entries, slot: u32) -> Result<(), KernelError> {
+    /// Makes one slot of a map hold exactly these entries, writing only what differs; returns how much that was.
+    pub fn write(&self, map: &str, entries: &Entries, slot: u32) -> Result<usize, KernelError> {
         let handle = self.get(map)?;
         let held = self.entries(map)?;
+        let mut written = 0;
         for key in held.keys().filter(|key| in_slot(map, key, slot) && !entries.contains_key(*key)) {
+            written += 1;
             handle.delete(key).map_err(|error| KernelError::bpf(format!("deleting from the map {map}"), error))?;
         }
         let fresh: Vec<_> = entries.iter().filter(|(key, value)| held.get(*key) != Some(*value)).collect();
+        written += fresh.len();
         for chunk in fresh.chunks(BATCH as usize) {
             let keys: Vec<u8> = chunk.iter().flat_map(|(key, _)| key.iter().copied()).collect();
             let values: Vec<u8> = chunk.iter().flat_map(|(_, value)| value.iter().copied()).collect();
@@ -102,7 +105,7 @@ impl Tables {
                 .update_batch(&keys, &values, count, MapFlags::ANY, MapFlags::ANY)
                 .map_err(|error| KernelError::bpf(format!("writing the map {map}"), error))?;
         }
-        Ok(())
+        Ok(written)
     }
 
     /// One sentence per difference between a slot of a map and what it should hold.

@@ -1,9 +1,12 @@
 //! The cgroup tree as it is when the programs are attached: what `kern/unit.bpf.h` sees from then on, for what came
 //! before.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+
+use policy::slice;
 
 use crate::calls::Calls;
 use crate::image::OTHERS;
@@ -30,6 +33,33 @@ fn unit_of_name(name: &str) -> (Option<&str>, bool) {
         Some(at) => (service.get(..=at), false),
         None => (Some(service), false),
     }
+}
+
+/// The slice of each service, by its number, without `.slice`. `units`: the service of every cgroup that PID 1 made for one; what
+/// a service has made itself says nothing about where it is.
+pub(crate) fn slices(units: &BTreeMap<u64, u32>) -> BTreeMap<u32, String> {
+    let mountinfo = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    hierarchy(&mountinfo).map(|root| slices_below(&root, units)).unwrap_or_default()
+}
+
+fn slices_below(root: &Path, units: &BTreeMap<u64, u32>) -> BTreeMap<u32, String> {
+    let mut found: BTreeMap<u32, String> = BTreeMap::new();
+    let mut open = vec![(root.to_owned(), slice::ROOT.to_owned())];
+    while let Some((directory, inside)) = open.pop() {
+        for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
+            let file = entry.file_name();
+            let Some(name) = file.to_str() else { continue };
+            if let Some(deeper) = name.strip_suffix(".slice").filter(|name| slice::is_valid(name)) {
+                open.push((entry.path(), deeper.to_owned()));
+            } else if unit_of_name(name).0.is_some()
+                && let Some(number) = entry.metadata().ok().and_then(|facts| units.get(&facts.ino()))
+            {
+                let before = found.get(number).map(|before| slice::common(before, &inside));
+                found.insert(*number, before.unwrap_or_else(|| inside.clone()));
+            }
+        }
+    }
+    found
 }
 
 /// Enters every cgroup of the tree that belongs to a unit or a session. Services found here were running before.
@@ -59,8 +89,32 @@ pub(crate) fn enter(tables: &Tables, calls: &Calls, root: &Path) -> Result<(), K
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_service_is_in_the_slice_in_which_pid_1_has_put_it() {
+        let root = tempfile::tempdir().unwrap();
+        let made = |path: &str| {
+            let path = root.path().join(path);
+            fs::create_dir_all(&path).unwrap();
+            fs::metadata(path).unwrap().ino()
+        };
+        let units = BTreeMap::from([
+            (made("system.slice/nginx.service"), 1),
+            (made("system.slice/system-web.slice/app.service"), 2),
+            (made("user.slice/user-0.slice/user@0.service"), 3),
+            (made("user.slice/user-1.slice/user@1.service"), 3),
+            (made("user.slice/user-1.slice/user@1.service/app.slice/nginx.service"), 3),
+            (made("init.scope/web.slice/web.service"), 4),
+        ]);
+        // Made by a service: it is in no table.
+        made("evil.slice/nginx.service");
+        let expected =
+            [(1, "system"), (2, "system-web"), (3, "user")].map(|(number, slice)| (number, slice.to_owned()));
+        assert_eq!(slices_below(root.path(), &units), expected.into());
+    }
 
     #[test]
     fn a_name_means_what_the_kernel_side_takes_it_for() {

@@ -26,7 +26,7 @@ pub fn findings(policy: &Policy, now: i64, host: &str, units: Option<&Units>) ->
     let mut found: Vec<Finding> = all.iter().flat_map(|words| reach::found(words, now, host, units)).collect();
     // What holds no longer stands in nobody's way.
     let rules = policy.rules.iter().filter(|rule| rule.facts.expires.is_none_or(|end| now < end)).cloned().collect();
-    let living = Policy { rules, catalogue: policy.catalogue.clone() };
+    let living = Policy { rules, catalogue: policy.catalogue.clone(), slices: policy.slices.clone() };
     let words = words::Words::all(&living);
     found.extend(contradictions::found(&living, &words, units));
     found.extend(hidden::found(&living, &words));
@@ -35,8 +35,9 @@ pub fn findings(policy: &Policy, now: i64, host: &str, units: Option<&Units>) ->
     found
 }
 
+/// Nearly every service is in `system.slice`.
 fn is_wild(rule: &Rule) -> bool {
-    rule.services.iter().any(|pattern| pattern == "*")
+    rule.services.iter().any(|pattern| matches!(pattern.as_str(), "*" | "-.slice" | "system.slice"))
 }
 
 fn wild(rule: &Rule) -> Problem {

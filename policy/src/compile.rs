@@ -73,12 +73,12 @@ pub enum CompileError {
 /// Compiles a revision for this host.
 pub fn compile(input: &Input<'_>, host: &dyn HostFacts) -> Result<Compiled, CompileError> {
     let mut compiled = Compiled::default();
-    let Policy { catalogue, rules } = input.policy;
+    let Policy { catalogue, rules, .. } = input.policy;
     let patterns = labels::patterns(&distribution::on(catalogue, &host.release()), input.own, host)?;
     trie::build(&mut compiled, &patterns, &host.mounts(), &host.layers())?;
     compiled.rules = rules.iter().map(|rule| rule.name.clone()).collect();
     services::fill(&mut compiled, input);
-    outbound::fill(&mut compiled, rules);
+    outbound::fill(&mut compiled, input.policy);
     compiled.operations = labels::operations(catalogue);
     fits(&compiled)?;
     Ok(compiled)

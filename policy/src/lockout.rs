@@ -51,11 +51,16 @@ impl Act {
     }
 }
 
-/// Every act that the revision would refuse, at the rule that refuses it. `mounts`: those of the host.
+/// Whether a service does one of the acts.
+pub fn protects(service: &str) -> bool {
+    ACTS.iter().any(|act| act.services.iter().any(|name| name == service))
+}
+
+/// Every act that the revision would refuse, with the service that does it and at the rule that refuses it. `mounts`: those of the host.
 /// A service that the revision has no entry for is decided as it would be at its first start.
-pub fn proof(policy: &Policy, compiled: &Compiled, mounts: &[Mount]) -> Vec<Problem> {
+pub fn proof(policy: &Policy, compiled: &Compiled, mounts: &[Mount]) -> Vec<(String, Problem)> {
     let walk = Walk::new(compiled);
-    let mut found: Vec<Problem> = Vec::new();
+    let mut found: Vec<(String, Problem)> = Vec::new();
     for act in ACTS.iter() {
         for name in &act.services {
             let service = compiled.services.get(name).cloned().unwrap_or_else(|| at_first_start(policy, name));
@@ -78,7 +83,7 @@ pub fn proof(policy: &Policy, compiled: &Compiled, mounts: &[Mount]) -> Vec<Prob
                 );
                 let (place, text) = rule
                     .map_or_else(|| (Place::default(), String::new()), |rule| (rule.place.clone(), rule.name.clone()));
-                found.push(Problem { place, message, text });
+                found.push((name.clone(), Problem { place, message, text }));
             }
         }
     }
@@ -110,7 +115,7 @@ mod tests {
     fn told(text: &str, services: &[ServiceModel]) -> Vec<String> {
         let policy = parse("p", text).unwrap();
         let compiled = compile(&Input { policy: &policy, services, own: &[] }, &BareHost).unwrap();
-        proof(&policy, &compiled, &[]).iter().map(ToString::to_string).collect()
+        proof(&policy, &compiled, &[]).iter().map(|(_, problem)| problem.to_string()).collect()
     }
 
     fn rule(services: &str, capabilities: &str) -> String {

@@ -23,6 +23,29 @@ impl Place {
     }
 }
 
+/// Where the lines of a text begin, for many questions about one text.
+#[derive(Clone, Debug)]
+pub struct Lines<'a> {
+    text: &'a str,
+    starts: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    /// Finds them.
+    pub fn new(text: &'a str) -> Lines<'a> {
+        Lines { text, starts: [0].into_iter().chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect() }
+    }
+
+    /// What [`Place::at`] says.
+    pub fn place(&self, file: &str, offset: usize) -> Place {
+        let before = self.text.get(..offset).unwrap_or(self.text);
+        let line = self.starts.partition_point(|start| *start <= before.len());
+        let start = line.checked_sub(1).and_then(|line| self.starts.get(line)).copied().unwrap_or(0);
+        let column = before.get(start..).unwrap_or_default().chars().count() + 1;
+        Place { file: file.to_owned(), line, column }
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}:{}:{}", self.file, self.line, self.column)
@@ -57,5 +80,10 @@ mod tests {
         assert_eq!(Place::at("f", text, 0).to_string(), "f:1:1");
         let offset = text.find('2').unwrap_or_default();
         assert_eq!(Place::at("f", text, offset).to_string(), "f:2:8");
+        for text in [text, "", "\n", "a", "a\n\nb", "\n\n"] {
+            for offset in 0..text.len() + 2 {
+                assert_eq!(Lines::new(text).place("f", offset), Place::at("f", text, offset), "{text:?} {offset}");
+            }
+        }
     }
 }

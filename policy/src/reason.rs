@@ -7,6 +7,7 @@ use crate::capability::is_programs;
 use crate::compiled::Service;
 use crate::decide::{Verdict, decide};
 use crate::rule::{Effect, Policy, Reach, Rule};
+use crate::slice::ROOT;
 
 /// The verdict about an act, with what led to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,7 +90,7 @@ pub fn standing<'a>(policy: &'a Policy, name: &str, missing: u64, access: Access
     let says_no = |rule: &&Rule| {
         let bits = (0u8..64).filter(|bit| missing >> bit & 1 == 1);
         let mut words = bits.filter_map(|bit| rule.effect(bit, access));
-        rule.reach(name) == Some(Reach::Name) && words.any(|word| word > Effect::Allow)
+        rule.reach(name, ROOT) == Some(Reach::Name) && words.any(|word| word > Effect::Allow)
     };
     policy.rules.iter().filter(says_no).collect()
 }

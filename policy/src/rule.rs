@@ -7,6 +7,7 @@ use crate::baseline;
 use crate::capability::Catalogue;
 use crate::place::Place;
 use crate::selftest;
+use crate::slice::{self, Slices};
 
 /// What a rule says about a capability, see design section 6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,11 +82,13 @@ pub struct Policy {
     pub catalogue: Catalogue,
     /// The rules, in the order of the files and their lines.
     pub rules: Vec<Rule>,
+    /// Where services are on this host.
+    pub slices: Slices,
 }
 
 impl Default for Policy {
     fn default() -> Policy {
-        Policy { catalogue: Catalogue::builtin().clone(), rules: Vec::new() }
+        Policy { catalogue: Catalogue::builtin().clone(), rules: Vec::new(), slices: Slices::default() }
     }
 }
 
@@ -94,7 +97,7 @@ impl Default for Policy {
 pub struct Rule {
     /// Its name, which audit records carry; unique in a policy.
     pub name: String,
-    /// Names of services, `a*`, `*a` or `*`.
+    /// Names of services, `a*`, `*a`, `*`, or a slice: `a-b.slice`.
     pub services: Vec<String>,
     /// What happens to violations; `None`: the rule says nothing about them.
     pub violations: Option<Violations>,
@@ -168,7 +171,7 @@ impl Policy {
     /// The rules that hold on this host at this time, with every capability.
     pub fn holding(&self, host: &str, now: i64) -> Policy {
         let rules = self.rules.iter().filter(|rule| rule.facts.hold(host, now)).cloned().collect();
-        Policy { catalogue: self.catalogue.clone(), rules }
+        Policy { catalogue: self.catalogue.clone(), rules, slices: self.slices.clone() }
     }
 }
 
@@ -177,6 +180,8 @@ impl Policy {
 pub enum Reach {
     /// `*`.
     All,
+    /// A slice, by how deep it lies.
+    Slice(u8),
     /// A glob.
     Glob,
     /// The name itself.
@@ -184,17 +189,21 @@ pub enum Reach {
 }
 
 impl Rule {
-    /// How the rule names this service, if it does. What Bartizan itself runs as is out of reach of every rule but its own.
-    pub fn reach(&self, service: &str) -> Option<Reach> {
+    /// How the rule names this service, which is in this slice, if it does. What Bartizan itself runs as is out of reach of
+    /// every rule but its own.
+    pub fn reach(&self, service: &str, slice: &str) -> Option<Reach> {
         if is_own(service) && self.name != selftest::RULE {
             return None;
         }
-        self.services.iter().filter_map(|pattern| Rule::matched(pattern, service)).max()
+        self.services.iter().filter_map(|pattern| Rule::matched(pattern, service, slice)).max()
     }
 
-    /// How one entry of `services` names a service, if it does.
-    pub fn matched(pattern: &str, service: &str) -> Option<Reach> {
-        reach(pattern, service)
+    /// How one entry of `services` names a service in a slice, if it does.
+    pub fn matched(pattern: &str, service: &str, slice: &str) -> Option<Reach> {
+        match slice::meant(pattern) {
+            Some(wide) => slice::holds(wide, slice).then(|| Reach::Slice(slice::depth(wide))),
+            None => reach(pattern, service),
+        }
     }
 
     /// Whether the rule refuses anything.
@@ -240,11 +249,19 @@ mod tests {
             services: services.iter().map(|name| (*name).to_owned()).collect(),
             ..Rule::default()
         };
-        assert_eq!(rule(&["*", "web-1"]).reach("web-1"), Some(Reach::Name));
-        assert_eq!(rule(&["*", "web-*"]).reach("web-1"), Some(Reach::Glob));
-        assert_eq!(rule(&["*-1"]).reach("web-1"), Some(Reach::Glob));
-        assert_eq!(rule(&["*"]).reach("web-1"), Some(Reach::All));
-        assert_eq!(rule(&["db"]).reach("web-1"), None);
+        for (services, expected) in [
+            (&["*", "web-1"][..], Some(Reach::Name)),
+            (&["*", "web-*", "a-b.slice"], Some(Reach::Glob)),
+            (&["*-1"], Some(Reach::Glob)),
+            (&["*", "-.slice"], Some(Reach::Slice(0))),
+            (&["a.slice", "-.slice", "b.slice"], Some(Reach::Slice(1))),
+            (&["a.slice", "a-b.slice", "a-b-c.slice"], Some(Reach::Slice(2))),
+            (&["*"], Some(Reach::All)),
+            (&["db", "b.slice"], None),
+        ] {
+            assert_eq!(rule(services).reach("web-1", "a-b"), expected, "{services:?}");
+        }
+        assert!(Reach::All < Reach::Slice(0) && Reach::Slice(9) < Reach::Glob && Reach::Glob < Reach::Name);
     }
 
     #[test]
@@ -255,12 +272,12 @@ mod tests {
             ..Rule::default()
         };
         for own in ["bartizand", "bartizan-early", selftest::SERVICE] {
-            for pattern in ["*", "bartizan*", own] {
-                assert_eq!(rule("r", pattern).reach(own), None, "{pattern} {own}");
+            for pattern in ["*", "bartizan*", "system.slice", own] {
+                assert_eq!(rule("r", pattern).reach(own, "system"), None, "{pattern} {own}");
             }
         }
-        assert_eq!(selftest::rule().reach(selftest::SERVICE), Some(Reach::Name));
-        assert!(rule("r", "bartizan*").reach("bartizan-exporter").is_some());
+        assert_eq!(selftest::rule().reach(selftest::SERVICE, "system"), Some(Reach::Name));
+        assert!(rule("r", "bartizan*").reach("bartizan-exporter", "system").is_some());
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod programs;
 mod reader;
 mod scope;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -38,16 +38,18 @@ pub fn parse_all<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>, kept: 
     }
     let catalogue = Catalogue::builtin().clone().with(own.into_iter().map(|(capability, _)| capability), kept);
     let mut rules: Vec<Rule> = Vec::new();
+    let mut names: HashMap<String, Place> = HashMap::new();
     let mut said: Vec<(usize, programs::Said)> = Vec::new();
     let mut owners: Vec<usize> = Vec::new();
     for (number, (file, wrong)) in files.iter().zip(&mut problems).enumerate() {
         let mut reader = Reader::new(file.name, file.text, &catalogue);
         for raw in file.tables(&mut reader, "rule") {
             let Some((found, programs)) = rule(&mut reader, raw) else { continue };
-            if let Some(first) = rules.iter().find(|known| known.name == found.name) {
-                let message = format!("expected a name of its own, as {} has this one already", first.place);
+            if let Some(first) = names.get(&found.name) {
+                let message = format!("expected a name of its own, as {first} has this one already");
                 wrong.push(Problem { place: found.place.clone(), message, text: found.name.clone() });
             }
+            names.entry(found.name.clone()).or_insert_with(|| found.place.clone());
             said.extend(programs.map(|programs| (rules.len(), programs)));
             rules.push(found);
             owners.push(number);
@@ -68,7 +70,7 @@ pub fn parse_all<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>, kept: 
     programs::enter(&catalogue, said, &mut rules);
     problems.iter_mut().for_each(|wrong| wrong.sort_by_key(|problem| (problem.place.line, problem.place.column)));
     let problems = problems.concat();
-    if problems.is_empty() { Ok(Policy { catalogue, rules }) } else { Err(problems) }
+    if problems.is_empty() { Ok(Policy { catalogue, rules, ..Policy::default() }) } else { Err(problems) }
 }
 
 /// A file as TOML.

@@ -162,6 +162,9 @@ pub struct Status {
     /// Services that are refused nothing, and for how many seconds more.
     #[serde(default)]
     pub permissive: std::collections::BTreeMap<String, u64>,
+    /// Services that are not made active since they would be refused what people need to get in, and why.
+    #[serde(default)]
+    pub held_back: std::collections::BTreeMap<String, String>,
 }
 
 impl Status {
@@ -177,6 +180,7 @@ impl Status {
             differences: Vec::new(),
             started_earlier: Vec::new(),
             permissive: std::collections::BTreeMap::new(),
+            held_back: std::collections::BTreeMap::new(),
         }
     }
 }

@@ -8,13 +8,14 @@ use actors::assemble;
 use actors::clock::now_ms;
 use actors::host::ThisHost;
 use actors::model_store::ModelStore;
+use actors::placement::Placement;
 use actors::revision_store::RevisionStore;
 use actors::rule_names::RuleNames;
 use bpf::kernel::Kernel as _;
 use policy::compile::ServiceModel;
 
 use crate::config::Config;
-use crate::paths::{GENERATIONS, MODELS, REVISIONS};
+use crate::paths::{GENERATIONS, MODELS, REVISIONS, SLICES};
 
 /// Installs the active revision. The sentence says what was done.
 pub fn run(config: &Config) -> Result<String, String> {
@@ -24,7 +25,7 @@ pub fn run(config: &Config) -> Result<String, String> {
     let Some(revision) = revision else {
         return Ok("there is no revision yet: nothing is enforced before the daemon starts".to_owned());
     };
-    let policy = assemble::policy(&revision.files, &revision.bits)
+    let mut policy = assemble::policy(&revision.files, &revision.bits)
         .map_err(|problems| problems.first().map(ToString::to_string).unwrap_or_default())?;
     let (models, broken) =
         ModelStore::new(PathBuf::from(MODELS)).read().map_err(|error| format!("{MODELS}: {error}"))?;
@@ -34,6 +35,7 @@ pub fn run(config: &Config) -> Result<String, String> {
     }
     let services: BTreeMap<String, ServiceModel> =
         models.iter().map(|model| (model.service.clone(), assemble::service_model(model))).collect();
+    policy.slices = Placement::read(PathBuf::from(SLICES)).slices().clone();
     let compiled = assemble::revision(&policy, &services, &config.operators, &ThisHost, now_ms())?;
     let mut opened = bpf::enforcement::open().map_err(|error| error.to_string())?;
     if opened.adopted && !passed_over.is_empty() {

@@ -10,6 +10,7 @@ pub mod logging;
 pub mod mounts;
 pub mod paths;
 mod selftest;
+pub mod slices;
 pub mod start;
 pub mod switch;
 

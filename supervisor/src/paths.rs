@@ -14,6 +14,8 @@ pub const MODELS: &str = "/var/lib/bartizan/models";
 pub const REVISIONS: &str = "/var/lib/bartizan/revisions";
 /// Services that are refused nothing for a while.
 pub const PERMISSIVE: &str = "/var/lib/bartizan/permissive.json";
+/// Where services are that are not where systemd puts them by itself.
+pub const SLICES: &str = "/var/lib/bartizan/slices.json";
 /// The audit trail.
 pub const AUDIT: &str = "/var/lib/bartizan/audit";
 /// Names of rules by generation.

@@ -14,6 +14,7 @@ use actors::kernel_link::KernelLink;
 use actors::messages::{Apply, Recompile, Supervise};
 use actors::model_store::ModelStore;
 use actors::permissive::Permissive;
+use actors::placement::Placement;
 use actors::policy_keeper::{Beginning, PolicyKeeper};
 use actors::record::Kind;
 use actors::registry::Registry;
@@ -24,7 +25,7 @@ use bpf::kernel::{Kernel as _, KernelError};
 use policy::model::Model;
 
 use crate::config::Config;
-use crate::paths::{AUDIT, GENERATIONS, MODELS, PERMISSIVE, POLICY, REVISIONS};
+use crate::paths::{AUDIT, GENERATIONS, MODELS, PERMISSIVE, POLICY, REVISIONS, SLICES};
 
 /// Why the daemon cannot start.
 #[derive(Debug)]
@@ -81,6 +82,9 @@ pub async fn start(config: &Config, enforce: bool) -> Result<Directory, StartErr
     }
     let models: BTreeMap<String, Model> = models.into_iter().map(|model| (model.service.clone(), model)).collect();
     supervise(&root, "registry", registry(directory.clone(), store, config.learning_time, models)).await?;
+    if enforce {
+        crate::slices::watch(directory.clone()).map_err(|error| format!("slices cannot be watched: {error}"))?;
+    }
     directory.tell(Kind::Lifecycle, None, started(enforce, adopted));
     Ok(directory)
 }
@@ -152,6 +156,7 @@ fn keeper(directory: Directory, operators: Operators, adopted: bool) -> Start {
             operators: operators.clone(),
             broken,
             permissive: Permissive::read(PathBuf::from(PERMISSIVE)),
+            placement: Placement::read(PathBuf::from(SLICES)),
         };
         let keeper = PolicyKeeper::new(directory.clone(), store, Box::new(ThisHost), beginning, notice);
         directory.set_keeper(keeper.start());

@@ -1,20 +1,22 @@
 //! Revisions: made, confirmed, taken back, shown.
 
 use actix::prelude::*;
+use bpf::kernel::Installation;
 use policy::capability::remembered;
 use policy::diff::{Difference, Side, differences};
 use policy::rule::Policy;
 
 use super::PolicyKeeper;
-use crate::assemble;
 use crate::deadline::Deadline;
-use crate::messages::{Apply, Compare, Confirm, History, Install, Revert, RevisionNumber, ShowHistory, ShowRevision};
+use crate::messages::{
+    Applied, Apply, Compare, Confirm, History, Install, Revert, RevisionNumber, ShowHistory, ShowRevision,
+};
 use crate::record::Kind;
 use crate::revision_store::{Pending, Revision};
 
-type Numbered = AtomicResponse<PolicyKeeper, Result<u64, Vec<String>>>;
+type Told<T> = AtomicResponse<PolicyKeeper, Result<T, Vec<String>>>;
 
-fn failed(lines: Vec<String>) -> Numbered {
+fn failed<T: 'static>(lines: Vec<String>) -> Told<T> {
     AtomicResponse::new(Box::pin(fut::ready(Err(lines))))
 }
 
@@ -64,7 +66,7 @@ impl PolicyKeeper {
 }
 
 impl Handler<Apply> for PolicyKeeper {
-    type Result = Numbered;
+    type Result = Told<Applied>;
 
     fn handle(&mut self, apply: Apply, _: &mut Context<PolicyKeeper>) -> Self::Result {
         if let Some(pending) = self.store.pending() {
@@ -92,7 +94,10 @@ impl Handler<Apply> for PolicyKeeper {
         let asked = kernel.send(Install(compiled)).into_actor(self);
         AtomicResponse::new(Box::pin(asked.map(move |answer, keeper, _| {
             match answer.map_err(|error| error.to_string()).and_then(|result| result) {
-                Ok(_) => keeper.taken_over(revision, policy, waits).map_err(|error| vec![error]),
+                Ok(Installation { entries, written, .. }) => {
+                    let revision = keeper.taken_over(revision, policy, waits).map_err(|error| vec![error])?;
+                    Ok(Applied { revision, entries, written })
+                }
                 Err(error) => {
                     keeper.directory.set_bits(keeper.revision.bits.clone());
                     let mut lines = vec![error];
@@ -120,7 +125,7 @@ impl Handler<Confirm> for PolicyKeeper {
 }
 
 impl Handler<Revert> for PolicyKeeper {
-    type Result = Numbered;
+    type Result = Told<u64>;
 
     fn handle(&mut self, revert: Revert, _: &mut Context<PolicyKeeper>) -> Self::Result {
         let Some(pending) = self.store.pending() else {
@@ -132,7 +137,7 @@ impl Handler<Revert> for PolicyKeeper {
         };
         let before = before.unwrap_or_default();
         // It counted before, so it is not asked again whether it locks anybody out.
-        let policy = match assemble::policy(&before.files, &before.bits) {
+        let policy = match self.parse(&before.files, &before.bits) {
             Ok(policy) => policy,
             Err(problems) => return failed(problems.iter().map(ToString::to_string).collect()),
         };

@@ -9,6 +9,7 @@ use crate::capability::programs_of;
 use crate::matching::Matching;
 use crate::pattern::Pattern;
 use crate::rule::{Effect, Policy, Reach, Rule};
+use crate::slice;
 
 /// Who loses against whom, and with which words.
 type Pairs = BTreeMap<(usize, usize, Effect, Effect), (BTreeSet<About>, BTreeSet<String>)>;
@@ -20,16 +21,19 @@ type Speaker<'a> = (Effect, usize, &'a Rule);
 const SHOWN: usize = 3;
 
 pub(super) fn found(policy: &Policy, words: &[Words<'_>], units: Option<&Units>) -> Vec<Finding> {
-    let matching = Matching::new(&policy.rules);
+    let matching = Matching::new(policy);
     let mut pairs = Pairs::new();
     let patterns: BTreeSet<&str> = policy.rules.iter().flat_map(|rule| &rule.services).map(String::as_str).collect();
     for pattern in &patterns {
-        enter(&mut pairs, pattern, &rules_of(words, &matching, &example(pattern)));
+        let (service, slice) = example(pattern);
+        enter(&mut pairs, pattern, &rules_of(words, &matching, (&service, slice)));
     }
     // A beginning and an end meet in some names only.
     for service in units.iter().flat_map(|units| &units.services).filter(|name| !patterns.contains(name.as_str())) {
-        let globs: Vec<_> =
-            rules_of(words, &matching, service).into_iter().filter(|(_, reach, _)| *reach == Reach::Glob).collect();
+        let globs: Vec<_> = rules_of(words, &matching, (service, slice::ROOT))
+            .into_iter()
+            .filter(|(_, reach, _)| *reach == Reach::Glob)
+            .collect();
         enter(&mut pairs, service, &globs);
     }
     let told = pairs.into_iter().filter_map(|((loser, winner, less, more), (about, services))| {
@@ -84,7 +88,8 @@ fn programs(policy: &Policy, patterns: &BTreeSet<&str>) -> Vec<Finding> {
         })
         .collect();
     let share = |one: &Rule, other: &Rule| {
-        patterns.iter().map(|pattern| example(pattern)).any(|name| one.reach(&name).and(other.reach(&name)).is_some())
+        let mut examples = patterns.iter().map(|pattern| example(pattern));
+        examples.any(|(name, slice)| one.reach(&name, slice).and(other.reach(&name, slice)).is_some())
     };
     let mut found = Vec::new();
     for (one, listed, _) in &lists {

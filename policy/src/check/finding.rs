@@ -53,4 +53,6 @@ pub struct Units {
     pub services: BTreeSet<String>,
     /// Other names of services, with the name that Bartizan knows them by.
     pub aliases: BTreeMap<String, String>,
+    /// Slices, without `.slice`.
+    pub slices: BTreeSet<String>,
 }

@@ -12,7 +12,7 @@ use crate::rule::{Policy, is_own};
 const SHOWN: usize = 3;
 
 pub(super) fn found(policy: &Policy, words: &[Words<'_>]) -> Vec<Finding> {
-    let matching = Matching::new(&policy.rules);
+    let matching = Matching::new(policy);
     let hidden = (0..).zip(words).filter_map(|(number, own)| {
         let by = hiders(words, &matching, number, own)?;
         let mut names: Vec<String> = by.iter().filter_map(|other| Some(named(words.get(*other)?.rule))).collect();
@@ -33,7 +33,8 @@ fn hiders(words: &[Words<'_>], matching: &Matching<'_>, number: usize, own: &Wor
     }
     let mut by = BTreeSet::new();
     for pattern in own.rule.services.iter().filter(|pattern| !is_own(pattern)) {
-        let rules = rules_of(words, matching, &example(pattern));
+        let (service, slice) = example(pattern);
+        let rules = rules_of(words, matching, (&service, slice));
         let (_, reach, _) = rules.iter().find(|(other, _, _)| *other == number)?;
         for (about, effect) in own.said() {
             let mine = (*reach, *effect, Reverse(number));

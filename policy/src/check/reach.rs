@@ -4,12 +4,13 @@ use super::finding::{Finding, Units, Weight};
 use super::words::Words;
 use crate::baseline::is_exempt;
 use crate::rule::{Rule, is_own};
+use crate::slice;
 
 /// Longest name of a host, bytes (`HOST_NAME_MAX` of Linux).
 const HOST_MAX: usize = 64;
 /// What units are called that are no services (systemd.unit(5)).
-const OTHER_UNITS: [&str; 10] =
-    [".socket", ".device", ".mount", ".automount", ".swap", ".target", ".path", ".timer", ".slice", ".scope"];
+const OTHER_UNITS: [&str; 9] =
+    [".socket", ".device", ".mount", ".automount", ".swap", ".target", ".path", ".timer", ".scope"];
 
 pub(super) fn found(words: &Words<'_>, now: i64, host: &str, units: Option<&Units>) -> Vec<Finding> {
     let rule = words.rule;
@@ -60,7 +61,11 @@ fn no_service(pattern: &str) -> Option<String> {
 
 /// That this host has no such service.
 fn not_here(pattern: &str, units: &Units) -> Option<String> {
-    if is_own(pattern) || units.services.iter().any(|name| Rule::matched(pattern, name).is_some()) {
+    if let Some(wide) = slice::meant(pattern) {
+        let here = units.slices.iter().any(|slice| slice::holds(wide, slice));
+        return (!here).then(|| format!("this host has no slice {pattern}"));
+    }
+    if is_own(pattern) || units.services.iter().any(|name| Rule::matched(pattern, name, "").is_some()) {
         return None;
     }
     Some(match units.aliases.get(pattern) {

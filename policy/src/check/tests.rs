@@ -27,6 +27,10 @@ fn preventing_for_every_service_takes_an_explicit_word() {
         assert!(check(&parse("p", &accepted).unwrap()).is_empty(), "{more}");
     }
     assert!(check(&parse("p", &format!("{bare}violations = \"alert\"\n")).unwrap()).is_empty());
+    for (services, wild) in [("-.slice", true), ("system.slice", true), ("system-web.slice", false)] {
+        let text = format!("{}violations = \"prevent\"\n", bare.replace('*', services));
+        assert_eq!(!check(&parse("p", &text).unwrap()).is_empty(), wild, "{services}");
+    }
 }
 
 /// Findings of a text on a host that has these units, without the name of the file.
@@ -34,6 +38,7 @@ fn told(text: &str, units: &[&str]) -> Vec<String> {
     let units = Units {
         services: units.iter().map(|name| (*name).to_owned()).collect(),
         aliases: [("sshd".to_owned(), "ssh".to_owned())].into(),
+        slices: ["system", "system-web-a"].map(str::to_owned).into(),
     };
     let policy = parse("p", text).unwrap();
     findings(&policy, NOW, "web-1", Some(&units)).iter().map(ToString::to_string).collect()
@@ -103,6 +108,9 @@ fn what_never_decides_is_told() {
         // The same said twice.
         (["web", "prevent", ""], ["web", "prevent", ""], true),
         (["we*", "prevent", ""], ["web*", "allow", ""], true),
+        (["system-web.slice", "prevent", ""], ["system-web.slice", "allow", ""], true),
+        (["system-web.slice", "prevent", ""], ["system-web-a.slice", "allow", ""], false),
+        (["-.slice", "prevent", "breaks_hosts = \"accepted\""], ["*", "allow", ""], true),
         (["*", "prevent", "breaks_hosts = \"accepted\""], ["*", "alert", ""], true),
         (["web*", "prevent", ""], ["we*", "allow", ""], false),
         (["web", "prevent", ""], ["we*", "allow", ""], false),
@@ -142,6 +150,7 @@ fn what_is_about_nothing_is_told() {
         ("bartizan-selftest@x", alert, "finding: \"bartizan-selftest@\" is Bartizan itself"),
         ("systemd-journald", alert, "finding: \"systemd-journald\" is never refused anything"),
         ("sshd", alert, "note: \"sshd\" is another name of ssh on this host"),
+        ("db.slice", alert, "note: this host has no slice db.slice"),
         ("nosuch*", alert, "note: this host has no unit that \"nosuch*\" fits"),
     ] {
         let found =

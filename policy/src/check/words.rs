@@ -6,6 +6,7 @@ use crate::access::Access;
 use crate::capability::{Catalogue, programs_of};
 use crate::matching::Matching;
 use crate::rule::{Effect, Policy, Reach, Rule, Violations};
+use crate::slice;
 
 /// What a word is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,20 +57,28 @@ fn words<'a>(rule: &'a Rule, catalogue: &Catalogue) -> Words<'a> {
     Words { rule, said, firm: rule.outbound.is_some() || own.is_some() }
 }
 
-/// A service that fits a pattern and, where that can be, no other name: what every rule comes to that fits all that the
-/// pattern fits.
-pub(super) fn example(pattern: &str) -> String {
+/// A service that fits a pattern and, where that can be, no other name, and its slice: what every rule comes to that fits all
+/// that the pattern fits.
+pub(super) fn example(pattern: &str) -> (String, &str) {
     // No unit can be called so.
-    pattern.replace('*', "\u{1}")
+    const NOBODY: &str = "\u{1}";
+    match slice::meant(pattern) {
+        Some(slice) => (NOBODY.to_owned(), slice),
+        None => (pattern.replace('*', NOBODY), slice::ROOT),
+    }
 }
 
-/// The rules about a service.
+/// The rules about a service in a slice.
 pub(super) fn rules_of<'w, 'a>(
     words: &'w [Words<'a>],
     matching: &Matching<'_>,
-    service: &str,
+    (service, slice): (&str, &str),
 ) -> Vec<(usize, Reach, &'w Words<'a>)> {
-    matching.of(service).into_iter().filter_map(|(number, reach)| Some((number, reach, words.get(number)?))).collect()
+    matching
+        .of_one_in(service, slice)
+        .into_iter()
+        .filter_map(|(number, reach)| Some((number, reach, words.get(number)?)))
+        .collect()
 }
 
 /// `SSH.write`, `SSH` for all accesses, `violations`.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::compiled::{Compiled, Outbound, PortRange};
 use crate::matching::Matching;
-use crate::rule::{Reach, Rule};
+use crate::rule::{Policy, Reach, Rule};
 
 type Prefix = ([u8; 16], u8);
 /// What rules say about prefixes, each about its own only.
@@ -19,10 +19,10 @@ const UNSPECIFIED: [(Prefix, &[Prefix]); 2] =
     [((FOUR.0, 128), &[LOOPBACK_FOUR]), (([0; 16], 128), &[LOOPBACK_SIX, LOOPBACK_FOUR])];
 
 /// Fills `outbound` from the rules, for every service that is in `services` by now.
-pub(super) fn fill(compiled: &mut Compiled, rules: &[Rule]) {
-    let matching = Matching::new(rules);
+pub(super) fn fill(compiled: &mut Compiled, policy: &Policy) {
+    let matching = Matching::new(policy);
     for name in compiled.services.keys() {
-        let said = said(rules, &matching.of(name));
+        let said = said(&policy.rules, &matching.of(name));
         let entries = entries(&said).into_iter().map(|((address, bits), ports)| Outbound {
             service: name.clone(),
             address,

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 
 fn said_by(deny: &str) -> Said {
     let text = format!("[[rule]]\nname = \"r\"\nservices = [\"web\"]\noutbound = {{ deny = [{deny}] }}\n");
-    let rules = parse("p", &text).unwrap().rules;
-    said(&rules, &Matching::new(&rules).of("web"))
+    let policy = parse("p", &text).unwrap();
+    said(&policy.rules, &Matching::new(&policy).of("web"))
 }
 
 /// What the kernel does: the longest prefix, and in it the first range.

@@ -11,21 +11,28 @@ use crate::decide::Subject;
 use crate::matching::Matching;
 use crate::model::State;
 use crate::rule::{Effect, Policy, Reach, Rule, Violations};
+use crate::slice;
 
 /// Fills `services` and `unlisted`.
 pub(super) fn fill(compiled: &mut Compiled, input: &Input<'_>) {
     let mut models: BTreeMap<&str, ServiceModel> =
         input.services.iter().map(|model| (model.name.as_str(), model.clone())).collect();
-    for name in input.policy.rules.iter().flat_map(|rule| &rule.services).filter(|name| !name.contains('*')) {
+    for name in input
+        .policy
+        .rules
+        .iter()
+        .flat_map(|rule| &rule.services)
+        .filter(|name| !name.contains('*') && slice::meant(name).is_none())
+    {
         models.entry(name).or_insert_with(|| unseen(name));
     }
     for name in baseline::always_listed() {
         models.entry(name).or_insert_with(|| ServiceModel { granted: baseline::grants(name), ..unseen(name) });
     }
-    let matching = Matching::new(&input.policy.rules);
+    let matching = Matching::new(input.policy);
     let held = |model: &ServiceModel| matched(input.policy, &matching, model);
     compiled.services = models.values().map(|model| (model.name.clone(), held(model))).collect();
-    // Its name fits `*` only.
+    // It fits `*` and the root of all slices only.
     compiled.unlisted = held(&unseen(""));
 }
 
@@ -35,12 +42,12 @@ fn unseen(name: &str) -> ServiceModel {
 
 /// What the kernel is to hold about one service.
 pub fn service(policy: &Policy, model: &ServiceModel) -> Service {
-    matched(policy, &Matching::new(&policy.rules), model)
+    matched(policy, &Matching::new(policy), model)
 }
 
 /// The same, for many services one after the other.
 fn matched(policy: &Policy, matching: &Matching<'_>, model: &ServiceModel) -> Service {
-    let Policy { catalogue, rules } = policy;
+    let Policy { catalogue, rules, .. } = policy;
     let about: Vec<About<'_>> = matching
         .of(&model.name)
         .into_iter()

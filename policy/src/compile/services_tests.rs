@@ -12,7 +12,10 @@ const BIT: u8 = 7;
 
 fn rule() -> impl Strategy<Value = Rule> {
     let effect = || prop_oneof![Just(Effect::Allow), Just(Effect::Alert), Just(Effect::Prevent), Just(Effect::Disable)];
-    let services = prop::sample::subsequence(vec!["web", "we*", "*eb", "*", "db"], 1..4);
+    let services = prop::sample::subsequence(
+        vec!["web", "we*", "*eb", "*", "db", "a.slice", "a-b.slice", "-.slice", "b.slice"],
+        1..4,
+    );
     let violations = prop::option::of(prop_oneof![Just(Violations::Alert), Just(Violations::Prevent)]);
     (services, violations, prop::option::of(effect()), prop::option::of(effect())).prop_map(
         |(services, violations, whole, write)| Rule {
@@ -30,11 +33,14 @@ fn rule() -> impl Strategy<Value = Rule> {
     )
 }
 
-/// Narrowness of the best match of a rule: 2 its name, 1 a glob, 0 `*`.
+/// Narrowness of the best match of a rule: 5 its name, 4 a glob, 3 to 1 the slices that it is in, 0 `*`.
 fn narrowness(rule: &Rule) -> Option<u8> {
     let one = |name: &str| match name {
-        "web" => Some(2),
-        "we*" | "*eb" => Some(1),
+        "web" => Some(5),
+        "we*" | "*eb" => Some(4),
+        "a-b.slice" => Some(3),
+        "a.slice" => Some(2),
+        "-.slice" => Some(1),
         "*" => Some(0),
         _ => None,
     };
@@ -86,7 +92,8 @@ proptest! {
         let access = if write { Access::Write } else { Access::Read };
         let granted_now = granted.then(|| ("SSH".to_owned(), [access].into())).into_iter().collect();
         let model = ServiceModel { name: "web".to_owned(), state, granted: granted_now };
-        let policy = Policy { rules, ..Policy::default() };
+        let mut policy = Policy { rules, ..Policy::default() };
+        policy.slices.put("web", "a-b");
         let service = service(&policy, &model);
         let rules = policy.rules;
         let mut need = Masks::NONE;

@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::capability::Catalogue;
-use crate::place::{Place, Problem};
+use crate::place::{Lines, Place, Problem};
 
 /// Longest offending text that is shown, characters.
 const SHOWN_MAX: usize = 60;
@@ -14,6 +14,7 @@ const SHOWN_MAX: usize = 60;
 pub(super) struct Reader<'a> {
     file: &'a str,
     text: &'a str,
+    lines: Lines<'a>,
     catalogue: &'a Catalogue,
     pub(super) problems: Vec<Problem>,
 }
@@ -21,7 +22,7 @@ pub(super) struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// `catalogue` is what names of capabilities are looked up in.
     pub(super) fn new(file: &'a str, text: &'a str, catalogue: &'a Catalogue) -> Reader<'a> {
-        Reader { file, text, catalogue, problems: Vec::new() }
+        Reader { file, text, lines: Lines::new(text), catalogue, problems: Vec::new() }
     }
 
     pub(super) fn catalogue(&self) -> &'a Catalogue {
@@ -30,7 +31,7 @@ impl<'a> Reader<'a> {
 
     /// The place of a byte offset.
     pub(super) fn place(&self, offset: usize) -> Place {
-        Place::at(self.file, self.text, offset)
+        self.lines.place(self.file, offset)
     }
 
     pub(super) fn problem(&mut self, span: Range<usize>, text: &str, message: impl Into<String>) {

@@ -8,6 +8,7 @@ use toml::de::DeValue;
 use super::reader::Reader;
 use crate::access::Access;
 use crate::capability::Catalogue;
+use crate::slice;
 
 /// Longest name of a service in the kernel, bytes (`BZ_UNIT_MAX` in wire.h without the final NUL).
 const NAME_MAX: usize = 127;
@@ -19,7 +20,15 @@ pub(super) fn services(reader: &mut Reader<'_>, raw: &Spanned<DeValue<'_>>) -> V
 
 fn service(reader: &mut Reader<'_>, raw: &Spanned<DeValue<'_>>) -> Option<String> {
     let name = reader.string(raw, "expected the name of a service in quotes")?;
+    if let Some(name) = slice::meant(name).filter(|name| name.len() <= NAME_MAX && slice::is_valid(name)) {
+        return Some(format!("{name}.slice"));
+    }
     let name = name.strip_suffix(".service").unwrap_or(name);
+    if slice::meant(name).is_some() {
+        reader
+            .refuse(raw, "expected a slice by its whole name, such as system-web.slice: what lies in it is meant, too");
+        return None;
+    }
     if let Some(expected) = problem(name) {
         reader.refuse(raw, expected);
         return None;

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use actors::directory::Directory;
-use actors::messages::{Apply, Compare, Confirm, Explain, GiveLeave, History, Revert, ShowHistory, ShowRevision};
-use actors::revision_store::Revision;
+use actors::messages::{
+    Applied, Apply, Compare, Confirm, Explain, GiveLeave, History, Revert, ShowHistory, ShowRevision,
+};
+use actors::revision_store::Head;
 use policy::access::Access;
 use serde::Deserialize;
 
@@ -55,11 +57,15 @@ fn numbered(number: u64) -> HttpResponse {
     HttpResponse::Ok().json(serde_json::json!({ "revision": number }))
 }
 
+fn applied(done: Applied) -> HttpResponse {
+    HttpResponse::Ok().json(done)
+}
+
 async fn apply(request: HttpRequest, directory: Shared, body: web::Json<ApplyRequest>) -> Outcome {
     let (by, keeper) = writer(&request, &directory, "policy apply").await?;
     let ApplyRequest { files, why, confirm } = body.into_inner();
     let apply = Apply { files, by, why, back_to: None, confirm: confirm.map(Duration::from_secs) };
-    answered(keeper.send(apply).await).map(numbered)
+    answered(keeper.send(apply).await).map(applied)
 }
 
 async fn confirm(request: HttpRequest, directory: Shared) -> Outcome {
@@ -76,7 +82,7 @@ async fn rollback(request: HttpRequest, directory: Shared, body: web::Json<Rollb
     };
     let earlier = answered(keeper.send(ShowRevision(Some(number))).await.map(one_line))?;
     let apply = Apply { files: earlier.files, by, why, back_to: Some(number), confirm: None };
-    answered(keeper.send(apply).await).map(numbered)
+    answered(keeper.send(apply).await).map(applied)
 }
 
 async fn in_force(directory: Shared) -> Outcome {
@@ -105,9 +111,9 @@ async fn history(directory: Shared) -> Outcome {
     Ok(HttpResponse::Ok().json(HistoryAnswer { revisions, wrong, seconds_to_confirm }))
 }
 
-fn status(state: &str, one: Revision) -> RevisionStatus {
-    let Revision { number, digest, time, by, why, back_to, files, .. } = one;
-    RevisionStatus { number, state: state.to_owned(), time, by, why, back_to, digest, files: files.len() }
+fn status(state: &str, one: Head) -> RevisionStatus {
+    let Head { number, digest, time, by, why, back_to, files } = one;
+    RevisionStatus { number, state: state.to_owned(), time, by, why, back_to, digest, files }
 }
 
 async fn diff(directory: Shared, body: web::Json<ApplyRequest>) -> Outcome {

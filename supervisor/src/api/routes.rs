@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
 use actors::clock;
 use actors::directory::Directory;
 use actors::messages::{
-    Attest, Audits, Enter, Find, Held, Models, ReadBackNow, RevisionNumber, Services, Show, ShowLeave,
+    Attest, Audits, Enter, Find, Held, Models, ReadBackNow, RevisionNumber, Services, Show, ShowHeldBack, ShowLeave,
 };
 use bpf::kernel::Hook;
 use policy::model::{Model, State};
@@ -121,6 +121,10 @@ async fn status(directory: Shared) -> HttpResponse {
         loss: held.loss,
         differences: held.read_back.differences,
         started_earlier,
+        held_back: match directory.keeper() {
+            Some(keeper) => keeper.send(ShowHeldBack).await.unwrap_or_default(),
+            None => std::collections::BTreeMap::new(),
+        },
         permissive: match directory.keeper() {
             Some(keeper) => keeper.send(ShowLeave).await.unwrap_or_default(),
             None => std::collections::BTreeMap::new(),

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use actors::messages::Applied;
 use actors::record::escape;
 use actors::revision_store::Revision;
 use clap::Subcommand;
@@ -177,9 +178,10 @@ fn show(revision: Option<u64>, json: bool) -> Result<u8, Trouble> {
 fn apply(path: &Path, confirm: Option<&str>, why: Option<String>) -> Result<u8, Trouble> {
     let confirm = confirm.map(seconds).transpose()?;
     let request = ApplyRequest { files: files(path)?, why, confirm };
-    let number = numbered(&ask(Method::POST, "/v1/policy", body(&request)?)?);
+    let Applied { revision, entries, written } = parsed(&ask(Method::POST, "/v1/policy", body(&request)?)?.text)?;
     check::print(&check::findings(&request.files));
-    println!("revision {number} is in force, and the kernel holds it");
+    println!("{written} of {entries} entries of the kernel's maps differed and were written");
+    println!("revision {revision} is in force, and the kernel holds it");
     if let Some(seconds) = confirm {
         println!("it is taken back in {seconds} s unless `bartizan policy confirm` comes first");
     }

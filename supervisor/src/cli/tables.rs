@@ -1,6 +1,7 @@
 //! Answers for people.
 
 use actors::clock::rfc3339;
+use actors::record::escape;
 use policy::model::Model;
 
 use crate::api::{Attestation, ServiceStatus, Status};
@@ -26,6 +27,9 @@ pub(super) fn status(status: &Status) {
     }
     for (service, left) in &status.permissive {
         println!("permissive   {service}: refused nothing for {left} s more");
+    }
+    for (service, why) in &status.held_back {
+        println!("held back    {}", escape(&format!("{service} learns on, as it would be locked out: {why}")));
     }
     if !status.started_earlier.is_empty() {
         println!("earlier      started before enforcement: {}", status.started_earlier.join(", "));

@@ -1,0 +1,61 @@
+//! What a service may not become: one that its model and the rules would keep from what people need to get in.
+
+use std::collections::BTreeMap;
+
+use actix::prelude::*;
+use policy::compile::ServiceModel;
+use policy::lockout;
+use policy::model::State;
+
+use super::PolicyKeeper;
+use crate::clock;
+use crate::messages::ShowHeldBack;
+use crate::record::Kind;
+
+impl PolicyKeeper {
+    /// Takes over a model, unless it makes a service active that would then be refused what the lockout proof protects: the
+    /// same proof as before a revision counts. Returns the model before.
+    pub(super) fn take(&mut self, model: &ServiceModel) -> Result<Option<ServiceModel>, String> {
+        let before = self.services.insert(model.name.clone(), model.clone());
+        let was_active = before.as_ref().is_some_and(|before| before.state == State::Active);
+        if model.state != State::Active || was_active {
+            self.held_back.remove(&model.name);
+            return Ok(before);
+        }
+        let Some(why) = self.locked_out_by(&model.name) else {
+            self.held_back.remove(&model.name);
+            return Ok(before);
+        };
+        match before {
+            Some(before) => self.services.insert(model.name.clone(), before),
+            None => self.services.remove(&model.name),
+        };
+        let message = format!("Service {} is not made active, and learns on: {why}", model.name);
+        if self.held_back.insert(model.name.clone(), why).is_none_or(|known| !message.ends_with(&known)) {
+            self.directory.tell(Kind::Lifecycle, Some(&model.name), message.clone());
+        }
+        Err(message)
+    }
+
+    /// What an active service would be refused that it must not be.
+    fn locked_out_by(&self, name: &str) -> Option<String> {
+        if !lockout::protects(name) {
+            return None;
+        }
+        // Where it cannot be compiled, that is told when it is to be installed.
+        let compiled = self.strict(&self.policy).ok()?;
+        let holding = self.policy.holding(&self.host.name(), clock::now_ms());
+        let found = lockout::proof(&holding, &compiled, &self.host.mounts());
+        let mut of_it = found.into_iter().filter(|(service, _)| service == name).map(|(_, problem)| problem);
+        of_it.next().map(|problem| problem.to_string())
+    }
+}
+
+impl Handler<ShowHeldBack> for PolicyKeeper {
+    type Result = MessageResult<ShowHeldBack>;
+
+    fn handle(&mut self, _: ShowHeldBack, _: &mut Context<PolicyKeeper>) -> Self::Result {
+        let held_back: BTreeMap<String, String> = self.held_back.clone();
+        MessageResult(held_back)
+    }
+}
