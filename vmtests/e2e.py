@@ -20,7 +20,7 @@ import suite  # noqa: E402
 MODULES = [
     "denials", "holes", "escapes", "one_verdict", "unresolved", "subjects", "others", "words", "own_words",
     "policy_files", "revisions", "explained", "simulated", "callers", "proxies", "proofs", "doctor", "shape", "losing",
-    "attest", "selftest", "swaps", "flips", "life", "builds", "starts", "boot", "models", "counts", "many", "switch",
+    "attest", "selftest", "swaps", "flips", "life", "builds", "starts", "boot", "models", "anomalous", "counts", "many", "switch",
     "off", "operators", "installation",
 ]
 # What hardly depends on the kernel and takes long runs on one of them, unless the long form is asked for: modules, or single

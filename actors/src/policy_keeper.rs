@@ -25,6 +25,7 @@ type Answer = ResponseActFuture<PolicyKeeper, Result<(), String>>;
 
 mod explain;
 mod leave;
+mod newcomers;
 mod revisions;
 mod simulate;
 

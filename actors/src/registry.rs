@@ -1,18 +1,20 @@
 //! Which services there are: found in the kernel at start and as they come. Each gets a learner.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use actix::prelude::*;
-use bpf::event::Event;
-use policy::baseline;
+use bpf::event::{Act, Event};
 use policy::model::Model;
-use policy::selftest;
 
+mod newcomers;
+
+use self::newcomers::has_model;
+use crate::anomalies::Anomalies;
 use crate::clock;
 use crate::directory::Directory;
 use crate::learner::Learner;
-use crate::messages::{Find, Models, Observed, Services, Show, Supervise, Told};
+use crate::messages::{Find, Models, Observed, Show, Supervise, Told};
 use crate::model_store::ModelStore;
 use crate::root::{Child, ExitNotice, Start};
 
@@ -24,17 +26,21 @@ pub struct Registry {
     directory: Directory,
     store: ModelStore,
     learning_time: Duration,
+    /// Services that came when all others were active.
+    late: BTreeSet<String>,
     _notice: ExitNotice,
 }
 
 impl Registry {
     /// A registry whose learners keep their models in `store`.
     pub fn new(directory: Directory, store: ModelStore, learning_time: Duration, notice: ExitNotice) -> Registry {
-        Registry { directory, store, learning_time, _notice: notice }
+        Registry { directory, store, learning_time, late: BTreeSet::new(), _notice: notice }
     }
 
     /// Starts it with the models that are on disk.
-    pub fn run(self, models: BTreeMap<String, Model>) {
+    pub fn run(mut self, models: BTreeMap<String, Model>) {
+        let known = models.keys().cloned().chain(self.directory.learners().into_keys());
+        self.late = known.filter(|name| Anomalies::read(self.store.beside(name)).is_newcomer()).collect();
         let directory = self.directory.clone();
         for model in models.into_values() {
             self.employ(model);
@@ -43,10 +49,19 @@ impl Registry {
     }
 
     fn ensure(&self, service: &str) {
-        let has_model = !baseline::is_exempt(service) && service != selftest::SERVICE;
-        if has_model && self.directory.learner(service).is_none() {
+        if has_model(service) && self.directory.learner(service).is_none() {
             self.employ(Model::new(service, clock::now_ms()));
         }
+    }
+
+    /// Gives an observation to the learner of its service, if that has one.
+    fn observed(&self, act: Act) -> ResponseFuture<Result<(), String>> {
+        let service = act.service.clone();
+        let Some(learner) = self.directory.learner(&service) else { return Box::pin(async { Ok(()) }) };
+        let observed = learner.send(Observed(Box::new(act)));
+        Box::pin(async move {
+            observed.await.map_err(|error| format!("the learner of {service} does not answer: {error}"))?
+        })
     }
 
     /// Starts a learner, and has Root keep it running.
@@ -74,17 +89,6 @@ impl Registry {
             Ok(())
         })
     }
-
-    fn look(&mut self, context: &mut Context<Registry>) {
-        let Some(kernel) = self.directory.kernel() else { return };
-        context.spawn(kernel.send(Services).into_actor(self).map(|answer, registry, _| {
-            if let Ok(Ok(services)) = answer {
-                // A rule or the baseline gives numbers to services that may never run here.
-                let running = services.iter().filter(|service| service.running);
-                running.for_each(|service| registry.ensure(&service.name));
-            }
-        }));
-    }
 }
 
 impl Actor for Registry {
@@ -92,31 +96,30 @@ impl Actor for Registry {
 
     fn started(&mut self, context: &mut Context<Registry>) {
         context.set_mailbox_capacity(4096);
-        self.look(context);
-        context.run_interval(LOOK, Registry::look);
+        let first = self.look(None);
+        context.wait(first);
+        context.run_interval(LOOK, |registry, context| {
+            let look = registry.look(None);
+            context.wait(look);
+        });
     }
 }
 
 impl Handler<Told> for Registry {
-    type Result = ResponseFuture<Result<(), String>>;
+    type Result = AtomicResponse<Registry, Result<(), String>>;
 
-    fn handle(&mut self, Told(event): Told, context: &mut Context<Registry>) -> Self::Result {
-        match event {
-            Event::ServiceSeen { .. } => self.look(context),
+    fn handle(&mut self, Told(event): Told, _: &mut Context<Registry>) -> Self::Result {
+        AtomicResponse::new(match event {
+            Event::ServiceSeen { .. } => Box::pin(self.look(None).map(|(), _, _| Ok(()))),
             Event::Observation(act) => {
-                self.ensure(&act.service);
-                if let Some(learner) = self.directory.learner(&act.service) {
-                    let service = act.service.clone();
-                    let observed = learner.send(Observed(Box::new(act)));
-                    return Box::pin(async move {
-                        observed.await.map_err(|error| format!("the learner of {service} does not answer: {error}"))
-                    });
-                }
+                let known = self.directory.learner(&act.service).is_some();
+                // One that was gone before anybody looked.
+                let looked = if known { Box::pin(fut::ready(())) } else { self.look(Some(act.service.clone())) };
+                Box::pin(looked.then(|(), registry, _| registry.observed(act).into_actor(registry)))
             }
             // Violations go to the audit log directly.
-            Event::Violation(_) => {}
-        }
-        Box::pin(async { Ok(()) })
+            Event::Violation(_) => Box::pin(fut::ready(Ok(()))),
+        })
     }
 }
 

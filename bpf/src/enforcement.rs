@@ -1,6 +1,7 @@
 //! The kernel as the rest of Bartizan sees it: the pinned maps and programs behind the trait [`Kernel`].
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use crate::image::{self, Image, Numbers, Ports, policy, ports};
 use crate::kernel::{Kernel, KernelError, Map, ReadBack, SeenService};
 use crate::links::{self, Links};
 use crate::load::{Attached, Loaded};
+use crate::other_names::{self, OtherNames};
 use crate::pins::Set;
 use crate::process::Process;
 use crate::skeleton::bartizan::types;
@@ -284,6 +286,13 @@ impl Kernel for Enforcement {
         };
         let named = self.tables.numbers()?.into_iter().find(|(_, known)| *known == number);
         Ok(Some(named.map_or_else(|| format!("service number {number}"), |(name, _)| name)))
+    }
+
+    fn other_names(&mut self, path: &Path, access: Access, known: u64) -> Result<Option<OtherNames>, KernelError> {
+        let Some(installed) = &self.installed else {
+            return Err(KernelError::NotHeld("no revision has been installed since the start".to_owned()));
+        };
+        other_names::look(&self.tables, &installed.paths, path, access, known)
     }
 
     fn repeats(&mut self) -> Result<Vec<Repeat>, KernelError> {

@@ -11,6 +11,7 @@ pub mod image;
 pub mod kernel;
 mod links;
 pub mod load;
+pub mod other_names;
 mod own_objects;
 pub mod paths;
 pub mod pins;

@@ -20,12 +20,27 @@ pub(crate) type Links = BTreeMap<(u64, u64), Label>;
 /// Looks at every file that has a label on this host. What cannot be read is left out: it is gone, or its file system
 /// does not answer.
 pub(crate) fn find(compiled: &Compiled) -> Links {
+    search(compiled, None).links
+}
+
+/// The names of one inode that mean something on this host, with what each means.
+pub(crate) fn names(compiled: &Compiled, inode: (u64, u64)) -> Vec<(PathBuf, Label)> {
+    search(compiled, Some(inode)).names
+}
+
+/// An inode as the kernel numbers it: 20 bits of minor number below the major one.
+pub(crate) fn inode_of(facts: &Metadata) -> (u64, u64) {
+    (major(facts.dev()) << 20 | minor(facts.dev()), facts.ino())
+}
+
+fn search(compiled: &Compiled, wanted: Option<(u64, u64)>) -> Search<'_> {
     let mounts = policy::host::parse_mountinfo(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default());
     let made_up = mounts.into_iter().filter(|mount| MADE_UP.contains(&mount.kind.as_str()));
     let made_up = made_up.map(|mount| mount.point).collect();
-    let mut search = Search { walk: Walk::new(compiled), compiled, made_up, links: Links::new() };
+    let walk = Walk::new(compiled);
+    let mut search = Search { walk, compiled, made_up, links: Links::new(), wanted, names: Vec::new() };
     search.directory(Path::new("/"), compiled.unknown_start);
-    search.links
+    search
 }
 
 struct Search<'a> {
@@ -33,6 +48,8 @@ struct Search<'a> {
     compiled: &'a Compiled,
     made_up: BTreeSet<PathBuf>,
     links: Links,
+    wanted: Option<(u64, u64)>,
+    names: Vec<(PathBuf, Label)>,
 }
 
 impl Search<'_> {
@@ -52,21 +69,23 @@ impl Search<'_> {
             } else if kind.is_file()
                 && let Ok(facts) = entry.metadata()
             {
-                self.file(&facts, child);
+                self.file(&entry.path(), &facts, child);
             }
         }
     }
 
-    fn file(&mut self, facts: &Metadata, node: NodeId) {
+    fn file(&mut self, path: &Path, facts: &Metadata, node: NodeId) {
         if facts.nlink() < 2 {
             return;
         }
         let label = self.compiled.nodes.get(usize::from(node)).map_or(0, |node| usize::from(node.label));
         let means_something = |label: &&Label| Label { spared: 0, ..**label } != Label::default();
         let Some(label) = self.compiled.labels.get(label).filter(means_something) else { return };
-        // The kernel keeps 20 bits of minor number below the major one.
-        let device = major(facts.dev()) << 20 | minor(facts.dev());
-        let known = self.links.entry((device, facts.ino())).or_default();
+        let inode = inode_of(facts);
+        if self.wanted == Some(inode) {
+            self.names.push((path.to_path_buf(), *label));
+        }
+        let known = self.links.entry(inode).or_default();
         known.need = known.need.union(label.need);
         known.own |= label.own;
         known.executor |= label.executor;
@@ -108,5 +127,8 @@ mod tests {
         let inode = fs::metadata(at("alias")).unwrap().ino();
         assert_eq!(links.keys().map(|(_, inode)| *inode).collect::<Vec<_>>(), [inode]);
         assert_eq!(links.values().next().unwrap().need, need);
+        let wanted = inode_of(&fs::metadata(at("alias")).unwrap());
+        let found: Vec<PathBuf> = names(&compiled, wanted).into_iter().map(|(path, _)| path).collect();
+        assert_eq!(found, [at("guarded")]);
     }
 }

@@ -6,7 +6,7 @@ use super::{Input, ServiceModel};
 use crate::access::Access;
 use crate::baseline;
 use crate::capability::{Capability, Grants};
-use crate::compiled::{Compiled, Service};
+use crate::compiled::{ANOMALOUS, Compiled, Service};
 use crate::decide::Subject;
 use crate::model::State;
 use crate::rule::{Effect, Policy, Reach, Rule, Violations};
@@ -40,6 +40,7 @@ pub fn service(policy: &Policy, model: &ServiceModel) -> Service {
         own: baseline::is_bartizan(&model.name),
         login: baseline::opens_sessions(&model.name),
         operator: false,
+        anomalous: false,
         rules: BTreeMap::new(),
     };
     let violations = if learning { None } else { Some(violations(rules, &model.name)) };
@@ -48,7 +49,22 @@ pub fn service(policy: &Policy, model: &ServiceModel) -> Service {
             one(&mut service, rules, &model.name, capability, access, violations);
         }
     }
+    if !learning && !service.exempt {
+        let (recorded, rule) = anomalous(rules, &model.name);
+        service.anomalous = recorded;
+        if let Some(rule) = rule.and_then(|rule| u16::try_from(rule + 1).ok()) {
+            service.rules.insert(ANOMALOUS, rule);
+        }
+    }
     service
+}
+
+/// Whether what a service never did before is recorded, and the rule that says so: the narrower match, and among equals
+/// alert over disable. Without a rule it is.
+pub fn anomalous(rules: &[Rule], name: &str) -> (bool, Option<usize>) {
+    let said = rules.iter().enumerate().filter_map(|(index, rule)| Some(((rule.reach(name)?, rule.anomalous?), index)));
+    let best = said.max_by_key(|(strength, index)| (*strength, std::cmp::Reverse(*index)));
+    best.map_or((true, None), |((_, effect), index)| (effect != Effect::Disable, Some(index)))
 }
 
 /// One capability and access of one service.
