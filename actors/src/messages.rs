@@ -128,6 +128,11 @@ pub struct Models;
 #[rtype(result = "Result<(), String>")]
 pub struct Observed(pub Box<Act>);
 
+/// To a [`crate::learner::Learner`]: programs that the service runs already.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Running(pub BTreeSet<String>);
+
 /// To a [`crate::learner::Learner`]: change the state. Answers when the kernel holds the change.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), String>")]

@@ -1,6 +1,7 @@
 //! Which services there are: found in the kernel at start and as they come. Each gets a learner.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -8,13 +9,14 @@ use bpf::event::{Act, Event};
 use policy::model::Model;
 
 mod newcomers;
+mod running;
 
 use self::newcomers::has_model;
 use crate::anomalies::Anomalies;
 use crate::clock;
 use crate::directory::Directory;
 use crate::learner::Learner;
-use crate::messages::{Find, Models, Observed, Show, Supervise, Told};
+use crate::messages::{Find, Models, Observed, Running, Show, Supervise, Told};
 use crate::model_store::ModelStore;
 use crate::root::{Child, ExitNotice, Start};
 
@@ -51,6 +53,17 @@ impl Registry {
     fn ensure(&self, service: &str) {
         if has_model(service) && self.directory.learner(service).is_none() {
             self.employ(Model::new(service, clock::now_ms()));
+        }
+    }
+
+    /// Tells learners what their services run already. One that is busy learns it when the program starts again.
+    fn tell_what_runs(&self) {
+        for (service, programs) in running::programs(Path::new("/proc")) {
+            if let Some(learner) = self.directory.learner(&service)
+                && let Err(error) = learner.try_send(Running(programs))
+            {
+                tracing::error!("what {service} runs already is not in its model: {error}");
+            }
         }
     }
 
@@ -96,7 +109,7 @@ impl Actor for Registry {
 
     fn started(&mut self, context: &mut Context<Registry>) {
         context.set_mailbox_capacity(4096);
-        let first = self.look(None);
+        let first = self.look(None).map(|(), registry, _| registry.tell_what_runs());
         context.wait(first);
         context.run_interval(LOOK, |registry, context| {
             let look = registry.look(None);

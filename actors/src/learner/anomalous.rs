@@ -2,10 +2,12 @@
 
 use actix::prelude::*;
 use bpf::event::{Act, Object};
+use policy::model::State;
 
 use super::Learner;
 use crate::anomalies::{Novelty, knows};
-use crate::messages::{Put, Violation};
+use crate::clock;
+use crate::messages::{Put, Running, Violation};
 use crate::record::{Kind, Record};
 
 pub(super) type Answer = AtomicResponse<Learner, Result<(), String>>;
@@ -13,6 +15,19 @@ pub(super) type Answer = AtomicResponse<Learner, Result<(), String>>;
 /// Nothing, or why it is to be asked again.
 pub(super) fn answer(result: Result<(), String>) -> Answer {
     AtomicResponse::new(Box::pin(fut::ready(result)))
+}
+
+impl Handler<Running> for Learner {
+    type Result = ();
+
+    fn handle(&mut self, Running(programs): Running, _: &mut Context<Learner>) {
+        if matches!(self.model.state, State::Learning | State::Manual) {
+            let now = clock::now_ms();
+            for program in programs.iter().filter(|program| !knows(&self.model, program)).collect::<Vec<_>>() {
+                self.unsaved |= self.model.observe_program(program, "", now);
+            }
+        }
+    }
 }
 
 impl Learner {
