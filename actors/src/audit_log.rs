@@ -167,7 +167,8 @@ impl Handler<Counts> for AuditLog {
                 flood.service,
                 flood.access.name(),
                 flood.capability,
-                verdict(flood.verdict)
+                // What a service did while it learned is counted apart.
+                if flood.verdict == Verdict::Allow { "allow" } else { verdict(flood.verdict) }
             );
             self.total(key, flood.count, || flood_record(&flood, &bits));
         }

@@ -125,7 +125,7 @@ impl Handler<Told> for Registry {
         AtomicResponse::new(match event {
             Event::ServiceSeen { .. } => Box::pin(self.look(None).map(|(), _, _| Ok(()))),
             Event::Observation(act) => {
-                let known = self.directory.learner(&act.service).is_some();
+                let known = self.directory.learner(&act.service).is_some() || !has_model(&act.service);
                 // One that was gone before anybody looked.
                 let looked = if known { Box::pin(fut::ready(())) } else { self.look(Some(act.service.clone())) };
                 Box::pin(looked.then(|(), registry, _| registry.observed(act).into_actor(registry)))

@@ -336,7 +336,11 @@ impl Kernel for Enforcement {
                     service: names.get(&key.service)?.clone(),
                     access: Access::from_number(key.access)?,
                     capability: u8::try_from(key.capability).ok(),
-                    verdict: if key.verdict == 2 { Verdict::Deny } else { Verdict::Audit },
+                    verdict: match key.verdict {
+                        0 => Verdict::Allow,
+                        1 => Verdict::Audit,
+                        _ => Verdict::Deny,
+                    },
                     count,
                 })
             })
