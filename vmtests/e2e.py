@@ -20,8 +20,8 @@ import suite  # noqa: E402
 MODULES = [
     "denials", "holes", "escapes", "one_verdict", "unresolved", "subjects", "others", "words", "own_words",
     "policy_files", "findings", "revisions", "explained", "simulated", "callers", "proxies", "proofs", "doctor", "shape", "losing",
-    "attest", "selftest", "swaps", "flips", "life", "builds", "starts", "boot", "slices", "models", "graduation", "counts", "many", "switch",
-    "off", "operators", "installation", "scale",
+    "attest", "selftest", "swaps", "flips", "life", "builds", "starts", "boot", "slices", "models", "anomalous", "graduation", "counts",
+    "many", "switch", "off", "operators", "installation", "scale",
 ]
 # What hardly depends on the kernel and takes long runs on one of them, unless the long form is asked for: modules, or single
 # tests. The names of the kernels are those of kernels.toml.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use actix::prelude::*;
-use bpf::event::{Act, Flood};
+use bpf::event::{Act, Flood, Why};
 use policy::access::Access;
 use policy::capability::{Bits, name_of};
 use policy::decide::Verdict;
@@ -12,7 +12,7 @@ use policy::decide::Verdict;
 use crate::clock;
 use crate::directory::Directory;
 use crate::journal;
-use crate::messages::{Audits, Counts, Refused, Rules, Tell, Violation};
+use crate::messages::{Audits, Counts, Put, Refused, Rules, Tell, Violation};
 use crate::record::{Kind, Record, escape, verb, verdict};
 use crate::root::ExitNotice;
 use crate::rule_names::RuleNames;
@@ -115,8 +115,8 @@ impl AuditLog {
         }
     }
 
-    fn act_key(&self, key: u64) -> String {
-        format!("{:x}-{key:x}", self.load)
+    fn act_key(&self, kind: &str, key: u64) -> String {
+        format!("{:x}-{kind}{key:x}", self.load)
     }
 }
 
@@ -135,7 +135,9 @@ impl Handler<Violation> for AuditLog {
         let act: &Act = &act;
         let rule = act.rule.and_then(|number| self.rules.name(act.generation, number));
         let record = Record::of_act(act, rule, self.addresses.capabilities(act.capabilities));
-        let key = (act.key != 0).then(|| self.act_key(act.key));
+        // A program is told once, however often it is run: under a key of its own no repeats are added to it.
+        let kind = if act.why == Why::Program { "program-" } else { "" };
+        let key = (act.key != 0).then(|| self.act_key(kind, act.key));
         if key.as_deref().is_some_and(|key| self.trail.holds(&record, key)) {
             return Ok(());
         }
@@ -155,7 +157,7 @@ impl Handler<Counts> for AuditLog {
             self.append_due(key, total);
         }
         for repeat in counts.repeats {
-            self.append_due(self.act_key(repeat.key), repeat.count);
+            self.append_due(self.act_key("", repeat.key), repeat.count);
         }
         let bits = self.addresses.bits();
         for flood in counts.floods {
@@ -165,7 +167,8 @@ impl Handler<Counts> for AuditLog {
                 flood.service,
                 flood.access.name(),
                 flood.capability,
-                verdict(flood.verdict)
+                // What a service did while it learned is counted apart.
+                if flood.verdict == Verdict::Allow { "allow" } else { verdict(flood.verdict) }
             );
             self.total(key, flood.count, || flood_record(&flood, &bits));
         }
@@ -180,6 +183,7 @@ fn flood_record(flood: &Flood, bits: &Bits) -> Record {
     let capability = flood.capability.map(|bit| name_of(bit, bits));
     let what = match &capability {
         Some(name) => format!("obtain capability {name} by {}", verb(flood.access)),
+        None if flood.access == Access::Execute => "run".to_owned(),
         None => "connect to".to_owned(),
     };
     let message = format!("Service {} attempted to {what} more distinct objects than are recorded", flood.service);
@@ -236,6 +240,14 @@ impl Handler<Tell> for AuditLog {
     fn handle(&mut self, tell: Tell, _: &mut Context<AuditLog>) {
         let record = Record { service: tell.service, ..Record::plain(tell.kind, tell.message) };
         self.append(record, None, 0);
+    }
+}
+
+impl Handler<Put> for AuditLog {
+    type Result = Result<(), String>;
+
+    fn handle(&mut self, Put(record): Put, _: &mut Context<AuditLog>) -> Self::Result {
+        self.append_act(*record, None)
     }
 }
 

@@ -7,11 +7,13 @@ use actix::dev::ToEnvelope;
 use actix::prelude::*;
 use bpf::event::{Delivery, Event, Repeat};
 use bpf::kernel::{Installation, Kernel};
+use bpf::other_names::OtherNames;
 use tokio::runtime::Runtime;
 
 use crate::directory::Directory;
 use crate::messages::{
-    Attest, Counts, Detach, Held, Install, Learned, ReadBackNow, Recompile, Rules, ServiceOf, Services, Told, Violation,
+    Attest, Counts, Detach, Held, Install, Learned, NamesOf, ReadBackNow, Recompile, Rules, ServiceOf, Services, Told,
+    Violation,
 };
 use crate::record::Kind;
 use crate::root::ExitNotice;
@@ -239,6 +241,17 @@ impl Handler<ServiceOf> for KernelLink {
 
     fn handle(&mut self, ServiceOf(process): ServiceOf, _: &mut Context<KernelLink>) -> Self::Result {
         self.kernel.service_of(&process).map_err(|error| error.to_string())
+    }
+}
+
+impl Handler<NamesOf> for KernelLink {
+    type Result = Result<Option<OtherNames>, String>;
+
+    fn handle(&mut self, NamesOf { path, access, known }: NamesOf, _: &mut Context<KernelLink>) -> Self::Result {
+        if self.off {
+            return Err("enforcement is switched off".to_owned());
+        }
+        self.kernel.other_names(&path, access, known).map_err(|error| error.to_string())
     }
 }
 

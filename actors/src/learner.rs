@@ -5,8 +5,13 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use bpf::event::{Object, Why};
 use policy::capability::is_programs;
+use policy::decide::Verdict;
 use policy::model::{Model, State};
 
+mod anomalous;
+
+use self::anomalous::{Answer, answer};
+use crate::anomalies::Anomalies;
 use crate::assemble::service_model;
 use crate::clock;
 use crate::directory::Directory;
@@ -24,6 +29,7 @@ const AGAIN: Duration = Duration::from_secs(60);
 pub struct Learner {
     model: Model,
     store: ModelStore,
+    anomalies: Anomalies,
     directory: Directory,
     learning_time: Duration,
     unsaved: bool,
@@ -41,7 +47,8 @@ impl Learner {
         learning_time: Duration,
         notice: ExitNotice,
     ) -> Learner {
-        Learner { model, store, directory, learning_time, unsaved: false, refused: None, _notice: notice }
+        let anomalies = Anomalies::read(store.beside(&model.service));
+        Learner { model, store, anomalies, directory, learning_time, unsaved: false, refused: None, _notice: notice }
     }
 
     /// Starts it and enters its address.
@@ -76,6 +83,7 @@ impl Learner {
         if self.unsaved {
             self.save_or_tell();
         }
+        self.tell_the_rest(context);
         let learned = Duration::from_millis(u64::try_from(clock::now_ms() - self.model.since).unwrap_or(0));
         let waits = self.refused.is_some_and(|at| at.elapsed() < AGAIN);
         if self.model.state == State::Learning && learned >= self.learning_time && !waits {
@@ -108,6 +116,11 @@ impl Learner {
                 Ok(()) => {
                     let message = format!("Service {service} is {}", state.name());
                     learner.directory.tell(Kind::Lifecycle, Some(&service), message);
+                    if matches!(state, State::Learning | State::Manual)
+                        && let Err(error) = learner.anomalies.forget_programs()
+                    {
+                        tracing::error!("{error}");
+                    }
                 }
                 Err(_) => {
                     (learner.model.state, learner.model.since) = before;
@@ -131,12 +144,14 @@ impl Actor for Learner {
 }
 
 impl Handler<Observed> for Learner {
-    type Result = ();
+    type Result = Answer;
 
-    fn handle(&mut self, Observed(act): Observed, _: &mut Context<Learner>) {
-        // A late observation of a service that has graduated teaches nothing.
-        if !matches!(self.model.state, State::Learning | State::Manual) {
-            return;
+    fn handle(&mut self, Observed(act): Observed, _: &mut Context<Learner>) -> Self::Result {
+        // What the kernel told of a learning service that has graduated meanwhile was started while it learned.
+        let learned = act.why == Why::Program && act.verdict == Verdict::Allow;
+        if !matches!(self.model.state, State::Learning | State::Manual) && !learned {
+            // Any other late observation teaches nothing.
+            return if act.why == Why::Program { self.anomalous(*act) } else { answer(Ok(())) };
         }
         let now = clock::ms_of(act.time);
         let object = match &act.object {
@@ -163,6 +178,7 @@ impl Handler<Observed> for Learner {
         if granted {
             self.publish();
         }
+        answer(Ok(()))
     }
 }
 

@@ -4,6 +4,7 @@
 //! [`trail`], [`model_store`], [`revision_store`], [`assemble`]), which tests use without any actor.
 #![forbid(unsafe_code)]
 
+pub mod anomalies;
 pub mod assemble;
 pub mod atomic;
 pub mod audit_log;

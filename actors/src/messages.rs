@@ -1,12 +1,14 @@
 //! Every message between actors.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
 use bpf::event::{Act, Event, Flood, Repeat};
 use bpf::kernel::{Installation, Map, ReadBack, SeenService};
+use bpf::other_names::OtherNames;
 use bpf::process::Process;
 use policy::access::Access;
 use policy::compile::ServiceModel;
@@ -65,6 +67,18 @@ pub struct Services;
 #[rtype(result = "Result<Option<String>, String>")]
 pub struct ServiceOf(pub Arc<Process>);
 
+/// To [`crate::kernel_link::KernelLink`]: what a file needs by its other names.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Option<OtherNames>, String>")]
+pub struct NamesOf {
+    /// The file, without symlinks.
+    pub path: PathBuf,
+    /// How it would be touched.
+    pub access: Access,
+    /// What that needs by this name.
+    pub known: u64,
+}
+
 /// To [`crate::kernel_link::KernelLink`]: what the kernel really holds, compared, and what was lost.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Held, String>")]
@@ -122,10 +136,16 @@ pub struct Find(pub String);
 #[rtype(result = "Vec<Model>")]
 pub struct Models;
 
-/// To a [`crate::learner::Learner`]: the service did something that its model may lack.
+/// To a [`crate::learner::Learner`]: the service did something that its model may lack. An error says why it has to be given
+/// again.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), String>")]
+pub struct Observed(pub Box<Act>);
+
+/// To a [`crate::learner::Learner`]: programs that the service runs already.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct Observed(pub Box<Act>);
+pub struct Running(pub BTreeSet<String>);
 
 /// To a [`crate::learner::Learner`]: change the state. Answers when the kernel holds the change.
 #[derive(Debug, Message)]
@@ -141,6 +161,17 @@ pub struct Show;
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), String>")]
 pub struct ModelChanged(pub ServiceModel);
+
+/// To [`crate::policy_keeper::PolicyKeeper`]: which of these services, never seen before, are to be told, as all others on this
+/// host are active; each with the rule that says so.
+#[derive(Debug, Message)]
+#[rtype(result = "Vec<(String, Option<String>)>")]
+pub struct Newcomers {
+    /// The services.
+    pub seen: BTreeSet<String>,
+    /// Services that were told so before: they need not be active.
+    pub late: BTreeSet<String>,
+}
 
 /// To [`crate::policy_keeper::PolicyKeeper`]: make these files the new policy. Answers when the kernel holds it, or with
 /// one line per problem.
@@ -295,6 +326,11 @@ pub struct RevisionNumber;
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "Result<(), String>")]
 pub struct Violation(pub Box<Act>);
+
+/// To [`crate::audit_log::AuditLog`]: a record that is made already. An error: it is not in the trail.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), String>")]
+pub struct Put(pub Box<Record>);
 
 /// To [`crate::audit_log::AuditLog`]: the API refused a change that a service asked for.
 #[derive(Debug, Message)]

@@ -37,6 +37,11 @@ impl ModelStore {
         self.directory.join(format!("{}.{EXTENSION}", escape(service)))
     }
 
+    /// The file beside the models that keeps what was told about a service, see [`crate::anomalies`].
+    pub fn beside(&self, service: &str) -> PathBuf {
+        self.directory.with_file_name("anomalies").join(format!("{}.json", escape(service)))
+    }
+
     /// Writes a model whole.
     pub fn save(&self, model: &Model) -> Result<(), String> {
         let file = self.file(&model.service);

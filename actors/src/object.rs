@@ -2,8 +2,9 @@
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use bpf::other_names::OtherNames;
 use policy::access::{Access, Masks};
 use policy::capability::{Capability, Catalogue, program_paths};
 use policy::compiled::Compiled;
@@ -27,6 +28,8 @@ pub struct Object {
     pub from: Vec<String>,
     /// What cannot be told from outside the kernel.
     pub unknown: Vec<String>,
+    /// How many names the file has; 0: it is no file.
+    pub names: u64,
 }
 
 /// The object of an operation, by its name in the catalogue.
@@ -75,6 +78,32 @@ impl Object {
         self.from.extend(catalogue.names(mask).into_iter().map(|one| format!("{one}.{} {why}", access.name())));
     }
 
+    /// Adds what the kernel says about the other names of the file, or that nobody could ask it.
+    pub fn other_names(&mut self, catalogue: &Catalogue, access: Access, said: Result<Option<OtherNames>, String>) {
+        let said = match said {
+            Ok(said) => said,
+            Err(_) if self.names < 2 => None,
+            Err(why) => {
+                let names = self.names;
+                return self.unknown.push(format!("it has {names} names and needs what any of them needs; {why}"));
+            }
+        };
+        let Some(said) = said else { return };
+        let (by_own, asked) = (self.need.get(access), PathBuf::from(&self.name));
+        for (path, need) in said.names.iter().filter(|(path, _)| *path != asked) {
+            let more = need.get(access) & said.need.get(access) & !by_own;
+            self.add(catalogue, access, more, &format!("by its other name {}", path.display()));
+        }
+        let rest = said.need.get(access) & !self.need.get(access);
+        self.add(catalogue, access, rest, "by a name that it had, or has where it cannot be seen");
+        self.own |= said.own;
+        if !said.certain {
+            let what =
+                "its file system does not tell whether the kernel remembers this file or an earlier one of its number";
+            self.unknown.push(what.to_owned());
+        }
+    }
+
     /// What it needs for what it is, see docs/policy.md.
     fn kinds(&mut self, facts: &Metadata, access: Access, compiled: &Compiled, catalogue: &Catalogue) {
         let kind = |name: &str| {
@@ -87,9 +116,7 @@ impl Object {
         if matches!(access, Access::Read | Access::Write) && is_raw(facts) {
             self.add(catalogue, access, kind("device"), "as a disk or memory");
         }
-        if facts.is_file() && facts.nlink() > 1 {
-            self.unknown.push(format!("it has {} names, and needs what any of them needs", facts.nlink()));
-        }
+        self.names = if facts.is_file() { facts.nlink() } else { 0 };
         if access == Access::Execute && facts.is_file() {
             let more = catalogue.names(kind("written")).join(", ");
             self.unknown.push(format!("if a service wrote it that may not install, it needs {more} as well"));

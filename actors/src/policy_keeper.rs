@@ -28,6 +28,7 @@ type Answer = ResponseActFuture<PolicyKeeper, Result<(), String>>;
 mod explain;
 mod graduation;
 mod leave;
+mod newcomers;
 mod places;
 mod revisions;
 mod simulate;

@@ -1,19 +1,23 @@
 //! Which services there are: found in the kernel at start and as they come. Each gets a learner.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Duration;
 
 use actix::prelude::*;
-use bpf::event::Event;
+use bpf::event::{Act, Event};
 use bpf::kernel::SeenService;
-use policy::baseline;
 use policy::model::Model;
-use policy::selftest;
 
+mod newcomers;
+mod running;
+
+use self::newcomers::has_model;
+use crate::anomalies::Anomalies;
 use crate::clock;
 use crate::directory::Directory;
 use crate::learner::Learner;
-use crate::messages::{Find, Look, Models, Observed, Placed, Services, Show, Supervise, Told};
+use crate::messages::{Find, Look, Models, Observed, Placed, Running, Show, Supervise, Told};
 use crate::model_store::ModelStore;
 use crate::root::{Child, ExitNotice, Start};
 
@@ -27,17 +31,22 @@ pub struct Registry {
     learning_time: Duration,
     /// What the policy keeper was told.
     places: BTreeMap<String, String>,
+    /// Services that came when all others were active.
+    late: BTreeSet<String>,
     _notice: ExitNotice,
 }
 
 impl Registry {
     /// A registry whose learners keep their models in `store`.
     pub fn new(directory: Directory, store: ModelStore, learning_time: Duration, notice: ExitNotice) -> Registry {
-        Registry { directory, store, learning_time, places: BTreeMap::new(), _notice: notice }
+        let (places, late) = (BTreeMap::new(), BTreeSet::new());
+        Registry { directory, store, learning_time, places, late, _notice: notice }
     }
 
     /// Starts it with the models that are on disk.
-    pub fn run(self, models: BTreeMap<String, Model>) {
+    pub fn run(mut self, models: BTreeMap<String, Model>) {
+        let known = models.keys().cloned().chain(self.directory.learners().into_keys());
+        self.late = known.filter(|name| Anomalies::read(self.store.beside(name)).is_newcomer()).collect();
         let directory = self.directory.clone();
         for model in models.into_values() {
             self.employ(model);
@@ -46,10 +55,30 @@ impl Registry {
     }
 
     fn ensure(&self, service: &str) {
-        let has_model = !baseline::is_exempt(service) && service != selftest::SERVICE;
-        if has_model && self.directory.learner(service).is_none() {
+        if has_model(service) && self.directory.learner(service).is_none() {
             self.employ(Model::new(service, clock::now_ms()));
         }
+    }
+
+    /// Tells learners what their services run already. One that is busy learns it when the program starts again.
+    fn tell_what_runs(&self) {
+        for (service, programs) in running::programs(Path::new("/proc")) {
+            if let Some(learner) = self.directory.learner(&service)
+                && let Err(error) = learner.try_send(Running(programs))
+            {
+                tracing::error!("what {service} runs already is not in its model: {error}");
+            }
+        }
+    }
+
+    /// Gives an observation to the learner of its service, if that has one.
+    fn observed(&self, act: Act) -> ResponseFuture<Result<(), String>> {
+        let service = act.service.clone();
+        let Some(learner) = self.directory.learner(&service) else { return Box::pin(async { Ok(()) }) };
+        let observed = learner.send(Observed(Box::new(act)));
+        Box::pin(async move {
+            observed.await.map_err(|error| format!("the learner of {service} does not answer: {error}"))?
+        })
     }
 
     /// Starts a learner, and has Root keep it running.
@@ -89,18 +118,6 @@ impl Registry {
             self.places = now;
         }
     }
-
-    fn look(&mut self, context: &mut Context<Registry>) {
-        let Some(kernel) = self.directory.kernel() else { return };
-        context.spawn(kernel.send(Services).into_actor(self).map(|answer, registry, _| {
-            if let Ok(Ok(services)) = answer {
-                registry.place(&services);
-                // A rule or the baseline gives numbers to services that may never run here.
-                let running = services.iter().filter(|service| service.running);
-                running.for_each(|service| registry.ensure(&service.name));
-            }
-        }));
-    }
 }
 
 impl Actor for Registry {
@@ -108,31 +125,30 @@ impl Actor for Registry {
 
     fn started(&mut self, context: &mut Context<Registry>) {
         context.set_mailbox_capacity(4096);
-        self.look(context);
-        context.run_interval(LOOK, Registry::look);
+        let first = self.look(None).map(|(), registry, _| registry.tell_what_runs());
+        context.wait(first);
+        context.run_interval(LOOK, |registry, context| {
+            let look = registry.look(None);
+            context.wait(look);
+        });
     }
 }
 
 impl Handler<Told> for Registry {
-    type Result = ResponseFuture<Result<(), String>>;
+    type Result = AtomicResponse<Registry, Result<(), String>>;
 
-    fn handle(&mut self, Told(event): Told, context: &mut Context<Registry>) -> Self::Result {
-        match event {
-            Event::ServiceSeen { .. } => self.look(context),
+    fn handle(&mut self, Told(event): Told, _: &mut Context<Registry>) -> Self::Result {
+        AtomicResponse::new(match event {
+            Event::ServiceSeen { .. } => Box::pin(self.look(None).map(|(), _, _| Ok(()))),
             Event::Observation(act) => {
-                self.ensure(&act.service);
-                if let Some(learner) = self.directory.learner(&act.service) {
-                    let service = act.service.clone();
-                    let observed = learner.send(Observed(Box::new(act)));
-                    return Box::pin(async move {
-                        observed.await.map_err(|error| format!("the learner of {service} does not answer: {error}"))
-                    });
-                }
+                let known = self.directory.learner(&act.service).is_some() || !has_model(&act.service);
+                // One that was gone before anybody looked.
+                let looked = if known { Box::pin(fut::ready(())) } else { self.look(Some(act.service.clone())) };
+                Box::pin(looked.then(|(), registry, _| registry.observed(act).into_actor(registry)))
             }
             // Violations go to the audit log directly.
-            Event::Violation(_) => {}
-        }
-        Box::pin(async { Ok(()) })
+            Event::Violation(_) => Box::pin(fut::ready(Ok(()))),
+        })
     }
 }
 
@@ -140,7 +156,8 @@ impl Handler<Look> for Registry {
     type Result = ();
 
     fn handle(&mut self, _: Look, context: &mut Context<Registry>) {
-        self.look(context);
+        let look = self.look(None);
+        context.wait(look);
     }
 }
 

@@ -65,7 +65,7 @@ static __always_inline struct bz_policy *policy_of(__u32 service, __u64 epoch)
 /* What judge() is told beside the object (low byte) and the operation (next byte). */
 #define ACT_OWN (1u << 16)	  /* aimed at Bartizan itself */
 #define ACT_UNRESOLVED (1u << 17) /* the path of the object cannot be told */
-#define ACT_PROGRAM (1u << 18)	  /* only to be observed: which program a learning service runs */
+#define ACT_PROGRAM (1u << 18)	  /* only to be observed: which program a service runs */
 
 #define ACT_SLOT (1u << 19) /* the revision in slot 1 judges */
 
@@ -126,8 +126,10 @@ __noinline int judge(__u64 who, __u64 need, __u64 dentry, __u64 named, __u32 wha
 	act.observation = 1;
 	if (what & ACT_PROGRAM) {
 		act.why = BZ_WHY_PROGRAM;
-		if (policy->flags & BZ_POLICY_LEARNING)
-			tell(&act);
+		/* What was told of a service that was learning is told once more when it no longer is. */
+		if (!(policy->flags & BZ_POLICY_LEARNING))
+			act.verdict = BZ_AUDIT;
+		tell(&act);
 		return 0;
 	}
 	decide(policy, need, access, &decision);

@@ -66,7 +66,7 @@ static __always_inline __u16 rule_of(struct act *act)
 {
 	__u32 slot = act->slot & 1, index = (slot * BZ_SERVICES + act->service) & (2 * BZ_SERVICES - 1);
 	struct bz_policy *policy = bpf_map_lookup_elem(&policies, &index);
-	struct bz_rule_key key = {.access = act->access};
+	struct bz_rule_key key = {.access = act->why == BZ_WHY_PROGRAM ? BZ_ACCESSES : act->access};
 	__u32 *rule;
 	int i;
 
@@ -140,7 +140,7 @@ static __always_inline void fill(struct bz_event *event, struct act *act, __u64 
 	event->object = act->object;
 	event->operation = act->operation;
 	event->marks = 0;
-	event->rule = act->why == BZ_WHY_CAPABILITY ? rule_of(act) : act->rule;
+	event->rule = act->why == BZ_WHY_CAPABILITY || act->why == BZ_WHY_PROGRAM ? rule_of(act) : act->rule;
 	__builtin_memcpy(event->address, act->address, sizeof(event->address));
 	event->dev = dentry ? BPF_CORE_READ(dentry, d_sb, s_dev) : 0;
 	event->magic = dentry ? BPF_CORE_READ(dentry, d_sb, s_magic) : 0;

@@ -142,13 +142,14 @@ struct bz_policy {
 	__u16 last_port;
 };
 
-#define BZ_POLICY_KNOWN (1 << 0)    /* the revision says something about this service */
-#define BZ_POLICY_LEARNING (1 << 1) /* report what is missing as an observation */
-#define BZ_POLICY_EXEMPT (1 << 2)   /* never denied, never recorded */
-#define BZ_POLICY_LOGIN (1 << 3)    /* may hand tasks over to login sessions */
-#define BZ_POLICY_OUTBOUND (1 << 4) /* the outbound table has entries for it */
-#define BZ_POLICY_SELF (1 << 6)	    /* Bartizan itself: no other service may signal or trace it */
-#define BZ_POLICY_OPERATOR (1 << 5) /* may write Bartizan's own files */
+#define BZ_POLICY_KNOWN (1 << 0)     /* the revision says something about this service */
+#define BZ_POLICY_LEARNING (1 << 1)  /* report what is missing as an observation */
+#define BZ_POLICY_EXEMPT (1 << 2)    /* never denied, never recorded */
+#define BZ_POLICY_LOGIN (1 << 3)     /* may hand tasks over to login sessions */
+#define BZ_POLICY_OUTBOUND (1 << 4)  /* the outbound table has entries for it */
+#define BZ_POLICY_SELF (1 << 6)	     /* Bartizan itself: no other service may signal or trace it */
+#define BZ_POLICY_OPERATOR (1 << 5)  /* may write Bartizan's own files */
+#define BZ_POLICY_ANOMALOUS (1 << 7) /* report which programs it starts, as one may be new */
 
 /* What an object means. */
 struct bz_label {
@@ -243,6 +244,8 @@ struct bz_outbound {
 	struct bz_ports ports[BZ_PORTS];
 };
 
+/* `access` BZ_ACCESSES: the rule about programs that an active service never ran, of which no capability
+ * knows. */
 struct bz_rule_key {
 	__u32 service; /* service | slot << 31 */
 	__u16 capability;

@@ -6,8 +6,8 @@ use std::path::Path;
 use libbpf_rs::Program;
 
 use crate::image::OTHERS;
+use crate::inode::Inode;
 use crate::kernel::KernelError;
-use crate::links::Inode;
 use crate::skeleton::bartizan::types;
 use crate::wire::{Plain, bytes, value};
 
@@ -61,9 +61,7 @@ impl Calls {
     /// Adds to what an inode with several names needs.
     pub(crate) fn link(&self, inode: Inode, label: types::bz_label) -> Result<(), KernelError> {
         let key = types::bz_inode_key { dev: inode.device, ino: inode.number };
-        // As `generation_of` in kern/link.bpf.h.
-        let generation = inode.generation.map_or(0, |generation| u64::from(generation) | 1 << 32);
-        let call = types::bz_call_link { key, generation, label };
+        let call = types::bz_call_link { key, generation: inode.generation(), label };
         run("call_link", &self.link, &call).map(drop)
     }
 

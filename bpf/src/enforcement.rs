@@ -1,6 +1,7 @@
 //! The kernel as the rest of Bartizan sees it: the pinned maps and programs behind the trait [`Kernel`].
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use crate::image::{self, Entries, Image, Numbers, Ports, policy, ports};
 use crate::kernel::{Installation, Kernel, KernelError, Map, ReadBack, SeenService};
 use crate::links::{self, Links};
 use crate::load::{Attached, Loaded};
+use crate::other_names::{self, OtherNames};
 use crate::pins::Set;
 use crate::process::Process;
 use crate::skeleton::bartizan::types;
@@ -292,6 +294,13 @@ impl Kernel for Enforcement {
         Ok(Some(named.map_or_else(|| format!("service number {number}"), |(name, _)| name)))
     }
 
+    fn other_names(&mut self, path: &Path, access: Access, known: u64) -> Result<Option<OtherNames>, KernelError> {
+        let Some(installed) = &self.installed else {
+            return Err(KernelError::NotHeld("no revision has been installed since the start".to_owned()));
+        };
+        other_names::look(&self.tables, &installed.paths, path, access, known)
+    }
+
     fn repeats(&mut self) -> Result<Vec<Repeat>, KernelError> {
         let seen: Vec<(u64, types::bz_seen)> = self.tables.all("seen")?;
         let before = std::mem::take(&mut self.repeated);
@@ -333,7 +342,11 @@ impl Kernel for Enforcement {
                     service: names.get(&key.service)?.clone(),
                     access: Access::from_number(key.access)?,
                     capability: u8::try_from(key.capability).ok(),
-                    verdict: if key.verdict == 2 { Verdict::Deny } else { Verdict::Audit },
+                    verdict: match key.verdict {
+                        0 => Verdict::Allow,
+                        1 => Verdict::Audit,
+                        _ => Verdict::Deny,
+                    },
                     count,
                 })
             })

@@ -32,6 +32,7 @@ const LOGIN: u32 = 1 << 3;
 const OUTBOUND: u32 = 1 << 4;
 const SELF: u32 = 1 << 6;
 const OPERATOR: u32 = 1 << 5;
+const ANOMALOUS: u32 = 1 << 7;
 
 /// What writing Bartizan's own needs (`BZ_OWN`).
 const OWN: u64 = u64::MAX;
@@ -105,6 +106,7 @@ fn what_it_may(service: &Service, ports: Option<Ports>) -> types::bz_policy {
         (ports.is_some(), OUTBOUND),
         (service.own, SELF),
         (service.operator, OPERATOR),
+        (service.anomalous, ANOMALOUS),
     ] {
         if set {
             flags |= flag;

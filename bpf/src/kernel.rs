@@ -1,10 +1,13 @@
 //! What the rest of Bartizan may ask of the kernel.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use policy::access::Access;
 use policy::compiled::{Compiled, Service};
 
 use crate::event::{Flood, Repeat};
+use crate::other_names::OtherNames;
 use crate::process::Process;
 
 /// A service that has a number in the kernel.
@@ -124,6 +127,10 @@ pub trait Kernel: Send {
     /// The service that a process is labelled with, by its main thread. `None`: it has no service. One that has ended is an
     /// error.
     fn service_of(&mut self, process: &Process) -> Result<Option<String>, KernelError>;
+
+    /// What a file needs for this access by other names than the one under which it is asked for, which needs `known`. `None`:
+    /// nothing more.
+    fn other_names(&mut self, path: &Path, access: Access, known: u64) -> Result<Option<OtherNames>, KernelError>;
 
     /// Repeats of every kind of act that is still counted. Kinds that were quiet for long are counted for the last time.
     fn repeats(&mut self) -> Result<Vec<Repeat>, KernelError>;

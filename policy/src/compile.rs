@@ -11,7 +11,7 @@ mod trie;
 use std::path::PathBuf;
 
 pub use mounts::file_system;
-pub use services::service;
+pub use services::{anomalous, service};
 
 use crate::capability::Grants;
 use crate::compiled::{

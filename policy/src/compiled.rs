@@ -143,9 +143,15 @@ pub struct Service {
     pub login: bool,
     /// May write Bartizan's own files: named under `operators` in the configuration.
     pub operator: bool,
-    /// Index into [`Compiled::rules`] plus one, per capability and access; absent or zero: the model decided.
+    /// Each program that it starts is told, so that one which it never ran is noticed.
+    pub anomalous: bool,
+    /// Index into [`Compiled::rules`] plus one, per capability and access; absent or zero: the model decided. The entry
+    /// [`ANOMALOUS`] is about programs that it never ran.
     pub rules: BTreeMap<(u8, u8), u16>,
 }
+
+/// Stands in [`Service::rules`] for programs that an active service never ran: no capability and no access has this number.
+pub const ANOMALOUS: (u8, u8) = (64, Access::COUNT as u8);
 
 impl Service {
     /// The index of the rule that decided about these missing capabilities, if one did.

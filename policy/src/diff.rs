@@ -73,6 +73,11 @@ pub fn differences(before: Side<'_>, after: Side<'_>) -> Vec<Difference> {
 fn service(found: &mut Vec<Difference>, name: &str, before: (Side<'_>, &Service), after: (Side<'_>, &Service)) {
     let names: BTreeSet<&str> =
         [before.0, after.0].iter().flat_map(|side| side.policy.catalogue.iter().map(|one| one.name.as_str())).collect();
+    let recorded = |side: (Side<'_>, &Service)| side.1.anomalous;
+    if recorded(before) != recorded(after) {
+        let word = if recorded(after) { "has on record from now on" } else { "has no longer on record" };
+        found.push(Difference { about: name.to_owned(), what: format!("{word} which programs it never ran") });
+    }
     for capability in names {
         let mut changed: Vec<(&'static str, Access)> = Vec::new();
         for access in Access::ALL {

@@ -101,6 +101,9 @@ pub struct Rule {
     pub services: Vec<String>,
     /// What happens to violations; `None`: the rule says nothing about them.
     pub violations: Option<Violations>,
+    /// Whether it is recorded that an active service ran a program that it never ran, or that a service was seen for the first
+    /// time on a host whose services are all active: [`Effect::Alert`] or [`Effect::Disable`]; `None`: the rule says nothing.
+    pub anomalous: Option<Effect>,
     /// Per capability, and per access where one is named.
     pub capabilities: BTreeMap<(u8, Option<Access>), Effect>,
     /// Addresses.

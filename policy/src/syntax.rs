@@ -108,10 +108,11 @@ impl<'a> File<'a> {
 }
 
 /// Keys of a rule, in the order of `docs/policy.md`.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "name",
     "services",
     "violations",
+    "anomalous",
     "capabilities",
     "outbound",
     "programs",
@@ -142,13 +143,15 @@ fn rule(reader: &mut Reader<'_>, raw: &Spanned<DeValue<'_>>) -> Option<(Rule, Op
         accepted
     });
     let violations = table.get("violations").and_then(|value| violations(reader, value));
+    let anomalous = table.get("anomalous").and_then(|value| anomalous(reader, value));
     let capabilities = table.get("capabilities").map(|value| capabilities(reader, value)).unwrap_or_default();
     let outbound = table.get("outbound").and_then(|value| outbound::read(reader, value));
     let programs = table.get("programs").and_then(|value| programs::read(reader, value));
     let facts = facts::read(reader, table);
     // Not before everything has been looked at.
     let (name, place) = name?;
-    Some((Rule { name, services, violations, capabilities, outbound, breaks_hosts, place, facts }, programs))
+    let rule = Rule { name, services, violations, anomalous, capabilities, outbound, breaks_hosts, place, facts };
+    Some((rule, programs))
 }
 
 /// The name and where it stands.
@@ -170,6 +173,16 @@ fn violations(reader: &mut Reader<'_>, value: &Spanned<DeValue<'_>>) -> Option<V
         Some("prevent") => Some(Violations::Prevent),
         _ => {
             reader.refuse(value, "expected \"alert\" or \"prevent\"");
+            None
+        }
+    }
+}
+
+fn anomalous(reader: &mut Reader<'_>, value: &Spanned<DeValue<'_>>) -> Option<Effect> {
+    match value.get_ref().as_str().and_then(Effect::from_name) {
+        found @ Some(Effect::Alert | Effect::Disable) => found,
+        _ => {
+            reader.refuse(value, "expected \"alert\" or \"disable\"");
             None
         }
     }

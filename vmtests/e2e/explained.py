@@ -38,11 +38,13 @@ services = ["e2e-free"]
 programs = { only = ["true", "sh", "dash", "id"] }
 """
 ROOM = pathlib.Path("/srv/e2e-explained")
+NAMED = pathlib.Path("/etc/cron.d/e2e-named")
+HIDDEN = ROOM / "e2e-hidden"  # its second name
 # No program is both written and started: whether a service wrote it, the kernel alone knows.
 FILES = ["/etc/passwd", "/etc/shadow", "/etc/group", "/etc/hosts", "/etc/hostname", "/etc/ssh/sshd_config", "/etc/cron.d/e2e-none",
          "/etc/systemd/system/e2e-none.service", "/var/log/e2e-none", "/etc/sudoers", "/root/.ssh/e2e-none", "/root/.bashrc", "/etc/fstab",
          "/etc/motd", "/usr/share/doc/bartizan/README.md", "/srv/e2e-explained/plain", "/tmp/e2e-none", "/usr/local/bin/e2e-written",
-         "/etc/bartizan/bartizan.toml", "/var/lib/bartizan/e2e-none", "/proc/sys/kernel/core_pattern", "/proc/self/status", "/dev/null"]
+         "/etc/bartizan/bartizan.toml", "/var/lib/bartizan/e2e-none", str(HIDDEN), str(NAMED), str(ROOM / "plain-too"), "/proc/sys/kernel/core_pattern", "/proc/self/status", "/dev/null"]
 PROGRAMS = ["/bin/true", "/bin/sh", "/usr/bin/id", "/usr/bin/nc", "/usr/sbin/useradd", "/usr/bin/ssh", "/usr/bin/dpkg", "/usr/bin/systemctl",
             "/usr/local/bin/e2e-tool", "/usr/bin/env", "/usr/bin/passwd"]
 OPERATIONS = {"chroot": ["chroot", "/"], "kernel_log": ["kernel_log"], "user_namespace": ["user_namespace"], "bpf": ["bpf_map"]}
@@ -55,6 +57,11 @@ def set_up():
     (ROOM / "plain").write_text("nothing\n")
     for name in ("e2e-tool", "e2e-written"):
         shutil.copy("/bin/true", f"/usr/local/bin/{name}")
+    # Names without a meaning, of files that have another: made before anybody asks, and while the programs run.
+    NAMED.write_text("")
+    for source, target in ((NAMED, HIDDEN), (ROOM / "plain", ROOM / "plain-too")):
+        target.unlink(missing_ok=True)
+        os.link(source, target)
     (ROOM / "pointer").unlink(missing_ok=True)
     (ROOM / "bound").mkdir(exist_ok=True)
     os.symlink("/etc/hosts", ROOM / "pointer")
@@ -161,6 +168,28 @@ def explain_tells_people_why_and_what_would_turn_it():
 
 
 @test
+def explain_knows_the_other_names_of_a_file():
+    set_up()
+    found = said("e2e-strict", "write", str(HIDDEN))
+    promise(found["reason"]["verdict"] == "deny" and found["from"] == ["SERVICE_OPERATOR.write by its other name /etc/cron.d/e2e-named"], f"as the kernel: {found}")
+    promise(not found["unknown"], f"nothing is left open: {found}")
+    strict.must_deny("opened", str(HIDDEN), os.O_WRONLY)
+    harmless = said("e2e-strict", "write", str(ROOM / "plain-too"))
+    promise(harmless["reason"]["verdict"] == "allow" and not harmless["unknown"], f"two names that mean nothing: {harmless}")
+    strict.must_allow("opened", str(ROOM / "plain-too"), os.O_WRONLY)
+    # The name that gave the label is gone: the kernel remembers it as long as the file lives.
+    protected, left = pathlib.Path("/etc/cron.d/e2e-gone"), ROOM / "e2e-left"
+    left.unlink(missing_ok=True)
+    protected.write_text("")
+    os.link(protected, left)
+    protected.unlink()
+    found = said("e2e-strict", "write", str(left))
+    promise(found["from"] == ["SERVICE_OPERATOR.write by a name that it had, or has where it cannot be seen"], f"told as it is: {found}")
+    strict.must_deny("opened", str(left), os.O_WRONLY)
+    left.unlink()
+
+
+@test
 def names_of_programs_are_resolved_on_this_host():
     set_up()
     done = run("bartizan", "policy", "resolve", "nc")
@@ -181,6 +210,8 @@ def explaining_leaves_nothing_behind():
     set_up()
     ground.apply(ground.RULES)
     must("umount", str(ROOM / "bound"))
+    HIDDEN.unlink()
+    NAMED.unlink()
     for one in (strict, free, pupil):
         one.stop()
     needs = lambda: said("e2e-pupil", "read", str(ROOM / "bound/sshd_config"))["reason"]["needs"]

@@ -1,42 +1,73 @@
 //! What would become of an act, and why.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use actix::prelude::*;
+use bpf::other_names::OtherNames;
 use policy::access::Access;
 use policy::compile::service;
 use policy::reason::reason;
 
 use super::PolicyKeeper;
 use crate::clock;
-use crate::messages::{Explain, Explanation};
-use crate::object;
+use crate::messages::{Explain, Explanation, NamesOf};
+use crate::object::{self, Object};
+
+type Said = Result<Option<OtherNames>, String>;
 
 impl Handler<Explain> for PolicyKeeper {
-    type Result = Result<Explanation, Vec<String>>;
+    type Result = ResponseActFuture<PolicyKeeper, Result<Explanation, Vec<String>>>;
 
     fn handle(&mut self, asked: Explain, _: &mut Context<PolicyKeeper>) -> Self::Result {
-        self.explain(asked).map_err(|error| vec![error])
+        let object = match self.object(&asked) {
+            Ok(object) => object,
+            Err(error) => return Box::pin(fut::ready(Err(vec![error]))),
+        };
+        let (access, known) = (asked.access, object.need.get(asked.access));
+        let path = (object.names > 0).then(|| PathBuf::from(&object.name));
+        let kernel = self.directory.kernel();
+        let said = async move {
+            match (path, kernel) {
+                (None, _) => Ok(None),
+                (Some(_), None) => Err("enforcement has not started".to_owned()),
+                (Some(path), Some(kernel)) => {
+                    kernel.send(NamesOf { path, access, known }).await.map_err(|error| error.to_string())?
+                }
+            }
+        };
+        Box::pin(
+            said.into_actor(self).map(|said, keeper, _| keeper.explain(asked, object, said).map_err(|one| vec![one])),
+        )
     }
 }
 
 impl PolicyKeeper {
-    fn explain(&mut self, Explain { service: name, access, object }: Explain) -> Result<Explanation, String> {
+    /// What the act is aimed at, as far as names and the file itself say.
+    fn object(&mut self, Explain { access, object, .. }: &Explain) -> Result<Object, String> {
         let paths = match self.paths.take() {
             Some(paths) => paths,
             None => self.compile(&self.policy)?.paths(),
         };
-        let paths = self.paths.insert(paths);
+        let (paths, catalogue) = (self.paths.insert(paths), &self.policy.catalogue);
+        match access {
+            Access::Operate => object::operation(object, paths, catalogue),
+            _ => object::path(Path::new(object), *access, paths, catalogue, self.host.as_ref()),
+        }
+    }
+
+    fn explain(
+        &self,
+        Explain { service: name, access, .. }: Explain,
+        mut object: Object,
+        said: Said,
+    ) -> Result<Explanation, String> {
         let policy = self.policy.holding(&self.host.name(), clock::now_ms());
         let Some(model) = self.services.get(&name) else {
             return Err(format!("there is no service {name}; `bartizan services` lists those that are known"));
         };
         let mut held = service(&policy, model);
         self.permissive.loosen(&name, &mut held);
-        let object = match access {
-            Access::Operate => object::operation(&object, paths, &policy.catalogue)?,
-            _ => object::path(Path::new(&object), access, paths, &policy.catalogue, self.host.as_ref())?,
-        };
+        object.other_names(&policy.catalogue, access, said);
         let mut reason = reason(&policy, &name, &held, &object.need, access);
         if object.own && access == Access::Write && !held.exempt && !self.operators.contains(&name) {
             "deny".clone_into(&mut reason.verdict);

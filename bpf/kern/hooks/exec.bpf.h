@@ -55,7 +55,7 @@ static __always_inline int check_exec(struct linux_binprm *bprm)
 			return 0;
 	}
 	policy = policy_of(service, epoch);
-	if (policy && policy->flags & BZ_POLICY_LEARNING)
+	if (policy && policy->flags & (BZ_POLICY_LEARNING | (GUARD(anomalous) ? BZ_POLICY_ANOMALOUS : 0)))
 		ask_judge(service, BZ_EXECUTE, 0, dentry, epoch, ACT_PROGRAM);
 	return judge_execution(service, file, word, GUARD(executed) ? needed(BZ_KIND_EXECUTED, epoch) : 0,
 			       epoch);

@@ -6,7 +6,7 @@ use super::{Input, ServiceModel};
 use crate::access::Access;
 use crate::baseline;
 use crate::capability::{Capability, Grants};
-use crate::compiled::{Compiled, Service};
+use crate::compiled::{ANOMALOUS, Compiled, Service};
 use crate::decide::Subject;
 use crate::matching::Matching;
 use crate::model::State;
@@ -47,12 +47,7 @@ pub fn service(policy: &Policy, model: &ServiceModel) -> Service {
 
 /// The same, for many services one after the other.
 fn matched(policy: &Policy, matching: &Matching<'_>, model: &ServiceModel) -> Service {
-    let Policy { catalogue, rules, .. } = policy;
-    let about: Vec<About<'_>> = matching
-        .of(&model.name)
-        .into_iter()
-        .filter_map(|(number, reach)| Some(About { number, reach, rule: rules.get(number)? }))
-        .collect();
+    let (catalogue, about) = (&policy.catalogue, about(policy, matching, &model.name));
     let learning = matches!(model.state, State::Learning | State::Manual);
     let mut service = Service {
         subject: Subject { granted: catalogue.masks(&model.granted), learning, ..Subject::default() },
@@ -60,6 +55,7 @@ fn matched(policy: &Policy, matching: &Matching<'_>, model: &ServiceModel) -> Se
         own: baseline::is_bartizan(&model.name),
         login: baseline::opens_sessions(&model.name),
         operator: false,
+        anomalous: false,
         rules: BTreeMap::new(),
     };
     let violations = if learning { None } else { Some(violations(&about)) };
@@ -68,7 +64,30 @@ fn matched(policy: &Policy, matching: &Matching<'_>, model: &ServiceModel) -> Se
             one(&mut service, &about, capability, access, violations);
         }
     }
+    if !learning && !service.exempt {
+        let (recorded, rule) = recorded(&about);
+        service.anomalous = recorded;
+        if let Some(rule) = rule.and_then(|rule| u16::try_from(rule + 1).ok()) {
+            service.rules.insert(ANOMALOUS, rule);
+        }
+    }
     service
+}
+
+/// Whether what a service never did before is recorded, and the rule that says so: the narrower match, and among equals
+/// alert over disable. Without a rule it is.
+pub fn anomalous(policy: &Policy, name: &str) -> (bool, Option<usize>) {
+    recorded(&about(policy, &Matching::new(policy), name))
+}
+
+fn recorded(about: &[About<'_>]) -> (bool, Option<usize>) {
+    best(about, |rule| rule.anomalous)
+        .map_or((true, None), |(effect, number)| (effect != Effect::Disable, Some(number)))
+}
+
+fn about<'a>(policy: &'a Policy, matching: &Matching<'_>, service: &str) -> Vec<About<'a>> {
+    let numbers = matching.of(service).into_iter();
+    numbers.filter_map(|(number, reach)| Some(About { number, reach, rule: policy.rules.get(number)? })).collect()
 }
 
 /// A rule that is about the service in question.

@@ -121,3 +121,20 @@ fn what_holds_for_all_holds_for_services_that_nobody_has_seen() {
     assert!(compiled.services["systemd-journald"].exempt && compiled.services["ssh"].login);
     assert_eq!(compiled.services["ssh"].subject.prevent.get(Access::Connect), 1 << 1);
 }
+
+#[test]
+fn programs_of_active_services_are_told_unless_the_narrowest_rule_says_otherwise() {
+    let text = "[[rule]]\nname = \"all\"\nservices = [\"*\"]\nanomalous = \"alert\"\n\
+                [[rule]]\nname = \"quiet\"\nservices = [\"web\"]\nanomalous = \"disable\"\n";
+    let policy = parse("p", text).unwrap();
+    let held = |policy: &Policy, name: &str, state| {
+        let model = ServiceModel { name: name.to_owned(), state, granted: Grants::new() };
+        let held = service(policy, &model);
+        (held.anomalous, held.rules.get(&ANOMALOUS).copied())
+    };
+    assert_eq!(held(&policy, "db", State::Active), (true, Some(1)));
+    assert_eq!(held(&policy, "web", State::Active), (false, Some(2)));
+    assert_eq!(held(&policy, "db", State::Learning), (false, None));
+    assert_eq!(held(&policy, "systemd-journald", State::Active), (false, None));
+    assert_eq!(held(&Policy::default(), "db", State::Active), (true, None));
+}

@@ -68,6 +68,14 @@ fn each_problem_has_its_place_and_its_text() {
 }
 
 #[test]
+fn what_was_never_seen_is_recorded_or_not_and_never_refused() {
+    let text = |word: &str| format!("[[rule]]\nname = \"a\"\nservices = [\"x\"]\nanomalous = \"{word}\"\n");
+    assert_eq!(parse("p", &text("disable")).unwrap().rules[0].anomalous, Some(Effect::Disable));
+    let found = problems(&text("prevent"));
+    assert_eq!(found, ["p.toml:4:13: expected \"alert\" or \"disable\": `prevent`"]);
+}
+
+#[test]
 fn unknown_keys_and_broken_toml_are_told_with_their_line() {
     let found = problems("[[rule]]\nname = \"a\"\nservices = [\"x\"]\nviolation = \"alert\"\n");
     assert!(found[0].starts_with("p.toml:4:1: unknown key, expected one of name, "), "{found:?}");

@@ -1,0 +1,173 @@
+//! What was told about one service for never having been seen before: each thing once, over restarts too.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use policy::model::Model;
+use serde::{Deserialize, Serialize};
+
+use crate::atomic;
+
+/// Most programs of one service that get a record of their own; the rest are counted.
+const PROGRAMS_MAX: usize = 256;
+
+/// The file's content.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Told {
+    /// The service came when all others were active.
+    newcomer: bool,
+    /// Programs with a record of their own.
+    programs: BTreeSet<String>,
+    /// Programs started beyond those.
+    beyond: u64,
+    /// How many of them a record has told.
+    counted: u64,
+}
+
+/// What a program of an active service is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Novelty {
+    /// Told already.
+    Old,
+    /// Never seen before.
+    New,
+    /// Never seen before, and one more than are told one by one.
+    Beyond,
+}
+
+/// What was told, kept in a file.
+#[derive(Debug)]
+pub struct Anomalies {
+    file: PathBuf,
+    told: Told,
+}
+
+impl Anomalies {
+    /// Reads the file. What one that cannot be read has told is told again.
+    pub fn read(file: PathBuf) -> Anomalies {
+        let told = match fs::read(&file) {
+            Ok(text) => serde_json::from_slice(&text).unwrap_or_else(|error| {
+                tracing::error!("{}: what it has told is told again: {error}", file.display());
+                Told::default()
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Told::default(),
+            Err(error) => {
+                tracing::error!("{}: what it has told is told again: {error}", file.display());
+                Told::default()
+            }
+        };
+        Anomalies { file, told }
+    }
+
+    /// Whether the service came when all others were active.
+    pub fn is_newcomer(&self) -> bool {
+        self.told.newcomer
+    }
+
+    /// What this program is to those that were told.
+    pub fn program(&self, path: &str) -> Novelty {
+        match self.told.programs.contains(path) {
+            true => Novelty::Old,
+            false if self.told.programs.len() < PROGRAMS_MAX => Novelty::New,
+            false => Novelty::Beyond,
+        }
+    }
+
+    /// Keeps that the service was told as a newcomer.
+    pub fn told_newcomer(&mut self) -> Result<(), String> {
+        self.change(|told| told.newcomer = true)
+    }
+
+    /// Keeps that a program was told.
+    pub fn told_program(&mut self, path: &str) -> Result<(), String> {
+        self.change(|told| {
+            told.programs.insert(path.to_owned());
+        })
+    }
+
+    /// Keeps that one more was started.
+    pub fn count_beyond(&mut self) -> Result<(), String> {
+        self.change(|told| told.beyond += 1)
+    }
+
+    /// Programs that were counted and that no record has told yet.
+    pub fn due(&self) -> u64 {
+        self.told.beyond - self.told.counted.min(self.told.beyond)
+    }
+
+    /// Keeps that a record has told so many.
+    pub fn told_beyond(&mut self, count: u64) -> Result<(), String> {
+        self.change(|told| told.counted += count)
+    }
+
+    /// The service learns again: what it runs afterwards and did not run then is new.
+    pub fn forget_programs(&mut self) -> Result<(), String> {
+        if self.told.programs.is_empty() {
+            return Ok(());
+        }
+        self.change(|told| told.programs.clear())
+    }
+
+    /// Changes it on disk, or not at all.
+    fn change(&mut self, change: impl FnOnce(&mut Told)) -> Result<(), String> {
+        let mut told = self.told.clone();
+        change(&mut told);
+        let text = serde_json::to_vec(&told).map_err(|error| error.to_string())?;
+        atomic::write(&self.file, &text).map_err(|error| format!("{}: {error}", self.file.display()))?;
+        self.told = told;
+        Ok(())
+    }
+}
+
+/// Whether a model knows a program: the service started it, or it acted when the service learned something.
+pub fn knows(model: &Model, path: &str) -> bool {
+    let grants = model.granted.values().flat_map(|accesses| accesses.values());
+    model.programs.contains_key(path) || model.programs.values().chain(grants).any(|evidence| evidence.exe == path)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use policy::access::Access;
+
+    use super::*;
+
+    #[test]
+    fn each_program_is_told_once_and_the_rest_are_counted() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("anomalies/web.json");
+        let mut told = Anomalies::read(file.clone());
+        assert_eq!(told.program("/bin/a\nb"), Novelty::New);
+        told.told_program("/bin/a\nb").unwrap();
+        assert_eq!(Anomalies::read(file.clone()).program("/bin/a\nb"), Novelty::Old);
+        for number in 1..PROGRAMS_MAX {
+            told.told_program(&format!("/bin/{number}")).unwrap();
+        }
+        assert_eq!((told.program("/bin/more"), told.program("/bin/1")), (Novelty::Beyond, Novelty::Old));
+        told.count_beyond().unwrap();
+        told.count_beyond().unwrap();
+        let mut told = Anomalies::read(file.clone());
+        assert_eq!(told.due(), 2);
+        told.told_beyond(2).unwrap();
+        told.told_newcomer().unwrap();
+        told.forget_programs().unwrap();
+        let told = Anomalies::read(file.clone());
+        assert_eq!((told.due(), told.program("/bin/1"), told.is_newcomer()), (0, Novelty::New, true));
+        fs::write(&file, "{").unwrap();
+        assert_eq!(Anomalies::read(file).program("/bin/a"), Novelty::New);
+    }
+
+    #[test]
+    fn a_model_knows_what_it_ran_and_what_acted() {
+        let mut model = Model::new("web", 0);
+        model.observe("SHELL", Access::Execute, "/usr/sbin/web", "/usr/bin/dash", 1);
+        model.observe_program("/usr/bin/dash", "/usr/sbin/parent", 1);
+        for known in ["/usr/sbin/web", "/usr/bin/dash", "/usr/sbin/parent"] {
+            assert!(knows(&model, known), "{known}");
+        }
+        assert!(!knows(&model, "/usr/bin/id"));
+    }
+}
