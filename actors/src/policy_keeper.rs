@@ -8,6 +8,7 @@ use policy::compile::{ServiceModel, service};
 use policy::compiled::Compiled;
 use policy::host::HostFacts;
 use policy::lockout;
+use policy::model::State;
 use policy::place::Problem;
 use policy::rule::Policy;
 
@@ -182,12 +183,16 @@ impl Handler<ModelChanged> for PolicyKeeper {
     type Result = AtomicResponse<PolicyKeeper, Result<(), String>>;
 
     fn handle(&mut self, ModelChanged(model): ModelChanged, _: &mut Context<PolicyKeeper>) -> Self::Result {
+        if model.state == State::Archived {
+            let known = self.services.remove(&model.name).is_some();
+            return AtomicResponse::new(if known { self.install() } else { Box::pin(fut::ready(Ok(()))) });
+        }
         let before = self.services.insert(model.name.clone(), model.clone());
         let same_state = before.as_ref().is_some_and(|before| before.state == model.state);
         if before.as_ref() == Some(&model) {
             return AtomicResponse::new(Box::pin(fut::ready(Ok(()))));
         }
-        let fresh = before.is_none() && model.state == policy::model::State::Learning && !self.is_named(&model.name);
+        let fresh = before.is_none() && model.state == State::Learning && !self.is_named(&model.name);
         AtomicResponse::new(if same_state || fresh { self.learn(&model) } else { self.install() })
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use bpf::event::Event;
+use bpf::kernel::SeenService;
 use policy::baseline;
 use policy::model::Model;
 use policy::selftest;
@@ -12,9 +13,13 @@ use policy::selftest;
 use crate::clock;
 use crate::directory::Directory;
 use crate::learner::Learner;
-use crate::messages::{Find, Models, Observed, Services, Show, Supervise, Told};
+use crate::messages::{Find, Models, Observed, Services, Show, Supervise, Told, UnitNow};
 use crate::model_store::ModelStore;
+use crate::record::Kind;
 use crate::root::{Child, ExitNotice, Start};
+use crate::terms::Terms;
+
+mod import;
 
 /// How often the kernel's list is read, in case an announcement was lost.
 const LOOK: Duration = Duration::from_secs(15);
@@ -23,14 +28,14 @@ const LOOK: Duration = Duration::from_secs(15);
 pub struct Registry {
     directory: Directory,
     store: ModelStore,
-    learning_time: Duration,
+    terms: Terms,
     _notice: ExitNotice,
 }
 
 impl Registry {
     /// A registry whose learners keep their models in `store`.
-    pub fn new(directory: Directory, store: ModelStore, learning_time: Duration, notice: ExitNotice) -> Registry {
-        Registry { directory, store, learning_time, _notice: notice }
+    pub fn new(directory: Directory, store: ModelStore, terms: Terms, notice: ExitNotice) -> Registry {
+        Registry { directory, store, terms, _notice: notice }
     }
 
     /// Starts it with the models that are on disk.
@@ -49,6 +54,13 @@ impl Registry {
         }
     }
 
+    /// Tells a learner that its service runs: an archived one is back. One that cannot listen now is told next time.
+    fn is_there(&self, service: &SeenService) {
+        if let Some(learner) = self.directory.learner(&service.name) {
+            let _ = learner.try_send(UnitNow { running: true, earlier: service.started_earlier, units: None });
+        }
+    }
+
     /// Starts a learner, and has Root keep it running.
     fn employ(&self, model: Model) {
         let Some(root) = self.directory.root() else { return };
@@ -59,18 +71,19 @@ impl Registry {
             return;
         }
         let notice = ExitNotice::new(&name, root);
-        Learner::new(model, self.store.clone(), self.directory.clone(), self.learning_time, notice).run();
+        Learner::new(model, self.store.clone(), self.directory.clone(), self.terms.clone(), notice).run();
     }
 
     /// What Root does when a learner is gone: its model is on disk.
     fn rebuild(&self, service: &str) -> Start {
-        let (store, directory, learning_time) = (self.store.clone(), self.directory.clone(), self.learning_time);
+        let (store, directory, terms) = (self.store.clone(), self.directory.clone(), self.terms.clone());
         let service = service.to_owned();
         Box::new(move |notice| {
-            let (models, _) = store.read().map_err(|error| error.to_string())?;
+            let (models, aside) = store.load(clock::now_ms()).map_err(|error| error.to_string())?;
+            aside.iter().for_each(|one| directory.tell(Kind::Lifecycle, Some(&one.service), one.to_string()));
             let known = models.into_iter().find(|model| model.service == service);
             let model = known.unwrap_or_else(|| Model::new(&service, clock::now_ms()));
-            Learner::new(model, store.clone(), directory.clone(), learning_time, notice).run();
+            Learner::new(model, store.clone(), directory.clone(), terms.clone(), notice).run();
             Ok(())
         })
     }
@@ -81,7 +94,10 @@ impl Registry {
             if let Ok(Ok(services)) = answer {
                 // A rule or the baseline gives numbers to services that may never run here.
                 let running = services.iter().filter(|service| service.running);
-                running.for_each(|service| registry.ensure(&service.name));
+                running.for_each(|service| {
+                    registry.ensure(&service.name);
+                    registry.is_there(service);
+                });
             }
         }));
     }
