@@ -249,7 +249,7 @@ impl Progress {
         ] {
             let want = u64::try_from(want.as_millis()).unwrap_or(u64::MAX);
             if have < want {
-                waits_for.push(format!("{} {what}", in_words(want - have)));
+                waits_for.push(format!("{} {what}", in_words((want - have).div_ceil(1000))));
             }
             parts.push(have.min(want).saturating_mul(100).checked_div(want).unwrap_or(100));
         }
@@ -282,18 +282,15 @@ fn wanted(phase: Option<Phase>, steady: Duration) -> String {
     match phase {
         None => "systemd to say whether its unit reloads and has a timer".to_owned(),
         Some(Phase::Start) => "a start".to_owned(),
-        Some(Phase::Steady) => {
-            format!("a steady run of {}", in_words(u64::try_from(steady.as_millis()).unwrap_or(u64::MAX)))
-        }
+        Some(Phase::Steady) => format!("a steady run of {}", in_words(steady.as_secs())),
         Some(Phase::Reload) => "a reload".to_owned(),
         Some(Phase::Restart) => "a restart, as its unit cannot reload".to_owned(),
         Some(Phase::Timer) => "a run started by its timer".to_owned(),
     }
 }
 
-/// `3 h`, `20 min`, `5 s`: rounded up.
-fn in_words(ms: u64) -> String {
-    let seconds = ms.div_ceil(1000);
+/// A number of seconds for people: `3 h`, `20 min`, `5 s`; rounded up.
+pub fn in_words(seconds: u64) -> String {
     match seconds {
         0..=119 => format!("{seconds} s"),
         120..=7199 => format!("{} min", seconds.div_ceil(60)),

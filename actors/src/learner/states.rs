@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use actix::prelude::*;
+use policy::maturity::in_words;
 use policy::model::State;
 
 use super::Learner;
@@ -14,15 +15,15 @@ use crate::record::Kind;
 impl Learner {
     /// Moves to a state, on disk and in the kernel, or stays where it is.
     pub(super) fn enter(&mut self, state: State, why: String) -> ResponseActFuture<Learner, Result<(), String>> {
+        let Some(keeper) = self.directory.keeper() else {
+            return Box::pin(fut::ready(Err("the policy keeper has not started".to_owned())));
+        };
         let mut before = self.model.clone();
         self.model.enter(state, clock::now_ms());
         if let Err(error) = self.save() {
             self.model = before;
             return Box::pin(fut::ready(Err(error)));
         }
-        let Some(keeper) = self.directory.keeper() else {
-            return Box::pin(fut::ready(Err("the policy keeper has not started".to_owned())));
-        };
         let asked = keeper.send(ModelChanged(service_model(&self.model)));
         Box::pin(asked.into_actor(self).map(move |answer, learner, _| {
             let result = answer.map_err(|error| error.to_string()).and_then(|result| result);
@@ -68,8 +69,9 @@ impl Learner {
             let seen: Vec<&str> = maturity.seen.iter().map(|phase| phase.name()).collect();
             let seen = if seen.is_empty() { String::new() } else { format!(" and saw {}", seen.join(", ")) };
             let why = format!(
-                "it has learned for {} s{seen}, and nothing was new for {} s",
-                maturity.learned, maturity.quiet
+                "it has learned for {}{seen}, and nothing was new for {}",
+                in_words(maturity.learned),
+                in_words(maturity.quiet)
             );
             self.go(State::Active, why, context);
         }
@@ -111,7 +113,7 @@ impl Handler<UnitNow> for Learner {
             State::Archived if here && (running || units.is_some()) => self.come_back(context),
             State::Archived => {}
             _ if gone > Duration::ZERO && gone >= self.terms.archive_after => {
-                let why = format!("its unit has been gone for {} s; its model is kept", gone.as_secs());
+                let why = format!("its unit has been gone for {}; its model is kept", in_words(gone.as_secs()));
                 self.go(State::Archived, why, context);
             }
             State::Learning | State::Manual => {

@@ -3,6 +3,7 @@
 use actors::clock::rfc3339;
 use actors::record::escape;
 use policy::evidence::Evidence;
+use policy::maturity::in_words;
 
 use super::tables::waits_for;
 use crate::api::ModelStatus;
@@ -18,10 +19,8 @@ fn lines(model: &ModelStatus) -> Vec<String> {
     let mut lines = vec![
         format!("service   {}", model.service),
         format!("state     {} since {}", model.state, model.since),
-        format!(
-            "maturity  {} %: seen {seen}; learned {} s, quiet {} s",
-            maturity.percent, maturity.learned, maturity.quiet
-        ),
+        format!("maturity  {} %, seen: {seen}", maturity.percent),
+        format!("learned   for {}, nothing new for {}", in_words(maturity.learned), in_words(maturity.quiet)),
         format!("waits for {}", waits_for(maturity)),
     ];
     if let Some(from) = &model.baseline_from {
@@ -79,9 +78,10 @@ mod tests {
         known.observe_program("web-1", "/usr/bin/dash", "/usr/bin/web", 1_000);
         let maturity = Maturity {
             percent: 62,
+            learned: 7200,
+            quiet: 5,
             seen: vec![Phase::Start],
             waits_for: vec!["a reload".to_owned(), "9 h more of learning".to_owned()],
-            ..Maturity::default()
         };
         let (service, state, since) = ("web".to_owned(), "learning".to_owned(), "now".to_owned());
         let (granted, programs) = (known.granted, known.programs);
@@ -90,7 +90,8 @@ mod tests {
         let model = ModelStatus { service, state, since, maturity, baseline_from, baseline, granted, programs };
         let text: Vec<String> = lines(&model).iter().map(|line| escape(line)).collect();
         let has = |expected: &str| assert!(text.iter().any(|line| line.contains(expected)), "{expected}: {text:#?}");
-        has("62 %: seen start");
+        has("62 %, seen: start");
+        has("learned   for 2 h, nothing new for 5 s");
         has("waits for a reload; 9 h more of learning");
         has("known from: pkg");
         has("SHELL.execute: /usr/bin/dash by /usr/bin/\\u{1b}[2J");
