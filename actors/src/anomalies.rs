@@ -125,7 +125,8 @@ impl Anomalies {
 /// Whether a model knows a program: the service started it, or it acted when the service learned something.
 pub fn knows(model: &Model, path: &str) -> bool {
     let grants = model.granted.values().flat_map(|accesses| accesses.values());
-    model.programs.contains_key(path) || model.programs.values().chain(grants).any(|evidence| evidence.exe == path)
+    let mut seen = model.programs.values().chain(grants).flat_map(|evidence| evidence.hosts.values());
+    model.programs.contains_key(path) || seen.any(|sighting| sighting.exe == path)
 }
 
 #[cfg(test)]
@@ -163,8 +164,8 @@ mod tests {
     #[test]
     fn a_model_knows_what_it_ran_and_what_acted() {
         let mut model = Model::new("web", 0);
-        model.observe("SHELL", Access::Execute, "/usr/sbin/web", "/usr/bin/dash", 1);
-        model.observe_program("/usr/bin/dash", "/usr/sbin/parent", 1);
+        model.observe("a", "SHELL", Access::Execute, "/usr/sbin/web", "/usr/bin/dash", 1);
+        model.observe_program("a", "/usr/bin/dash", "/usr/sbin/parent", 1);
         for known in ["/usr/sbin/web", "/usr/bin/dash", "/usr/sbin/parent"] {
             assert!(knows(&model, known), "{known}");
         }

@@ -94,6 +94,12 @@ pub fn service_model(model: &Model) -> ServiceModel {
     ServiceModel { name: model.service.clone(), state: model.state, granted }
 }
 
+/// What the compiler needs of all models: one whose unit is gone has no place in the kernel.
+pub fn service_models(models: &[Model]) -> BTreeMap<String, ServiceModel> {
+    let there = models.iter().filter(|model| model.state != State::Archived);
+    there.map(|model| (model.service.clone(), service_model(model))).collect()
+}
+
 /// Names of the services that may change Bartizan itself (`operators` of the configuration), without `.service`.
 pub type Operators = BTreeSet<String>;
 

@@ -3,10 +3,18 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
+use policy::maturity::Moment;
+
+use crate::deadline;
 
 /// Now, in milliseconds since 1970, UTC.
 pub fn now_ms() -> i64 {
     Timestamp::now().as_millisecond()
+}
+
+/// Now, as a moment of this boot, which setting the time of day leaves alone.
+pub fn moment() -> Moment {
+    Moment { boot: deadline::boot(), at: deadline::since_boot() }
 }
 
 /// RFC 3339 in UTC with milliseconds, e.g. `2026-11-25T18:22:02.120Z`.

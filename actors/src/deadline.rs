@@ -30,12 +30,12 @@ impl Deadline {
 }
 
 /// Identity of the running boot (proc_sys_kernel(5), `random/boot_id`).
-fn boot() -> String {
+pub(crate) fn boot() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 
 /// Milliseconds since the boot, suspension included.
-fn since_boot() -> u64 {
+pub(crate) fn since_boot() -> u64 {
     let now = clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from).unwrap_or_default();
     u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }

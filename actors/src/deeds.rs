@@ -1,22 +1,27 @@
 //! What services are known to have done, for a simulation: the evidence of models, and the audit trail.
 
 use policy::access::Access;
-use policy::model::{Evidence, Model};
+use policy::model::{Evidence, Model, Sighting};
 use policy::simulate::{Aim, Deed};
 
 use crate::clock;
 use crate::record::{Kind, Record};
 
 /// What a model has evidence of since a time (milliseconds since 1970, UTC). Of a grant it keeps what was touched first.
-pub fn of_model(model: &Model, since: i64) -> Vec<Deed> {
+pub fn of_model<'a>(model: &'a Model, since: i64) -> Vec<Deed> {
     let grants = model.granted.iter().flat_map(|(name, accesses)| {
-        accesses.iter().map(move |(access, evidence)| (*access, vec![name.clone()], evidence, evidence.object.as_str()))
+        let seen = move |(access, evidence): (&Access, &'a Evidence)| {
+            let access = *access;
+            evidence.hosts.values().map(move |seen| (access, vec![name.clone()], seen, seen.object.as_str()))
+        };
+        accesses.iter().flat_map(seen)
     });
-    let programs = model.programs.iter();
-    let programs = programs.map(|(path, evidence)| (Access::Execute, Vec::new(), evidence, path.as_str()));
+    let programs = model.programs.iter().flat_map(|(path, evidence)| {
+        evidence.hosts.values().map(|seen| (Access::Execute, Vec::new(), seen, path.as_str()))
+    });
     grants
         .chain(programs)
-        .filter(|(_, _, evidence, _)| evidence.last >= since)
+        .filter(|(_, _, seen, _)| seen.last >= since)
         .map(|(access, capabilities, evidence, object)| Deed {
             service: model.service.clone(),
             access,
@@ -31,7 +36,7 @@ pub fn of_model(model: &Model, since: i64) -> Vec<Deed> {
 }
 
 /// The first time, if that is not too long ago, else the last.
-fn earliest(evidence: &Evidence, since: i64) -> i64 {
+fn earliest(evidence: &Sighting, since: i64) -> i64 {
     if evidence.first >= since { evidence.first } else { evidence.last }
 }
 
@@ -70,9 +75,9 @@ mod tests {
     #[test]
     fn evidence_and_records_become_deeds() {
         let mut model = Model::new("web", 0);
-        model.observe("SHELL", Access::Execute, "/usr/bin/python3", "/usr/bin/dash", 1_000);
-        model.observe("SHELL", Access::Execute, "/usr/bin/python3", "/usr/bin/dash", 9_000);
-        model.observe_program("/usr/bin/dash", "/usr/bin/python3", 1_000);
+        model.observe("a", "SHELL", Access::Execute, "/usr/bin/python3", "/usr/bin/dash", 1_000);
+        model.observe("a", "SHELL", Access::Execute, "/usr/bin/python3", "/usr/bin/dash", 9_000);
+        model.observe_program("a", "/usr/bin/dash", "/usr/bin/python3", 1_000);
         let all = of_model(&model, 0);
         assert_eq!((all.len(), all.first().map(|one| one.count)), (2, Some(2)));
         let late = of_model(&model, 5_000);

@@ -9,21 +9,26 @@ use policy::decide::Verdict;
 use policy::model::{Model, State};
 
 mod anomalous;
+mod join;
+mod states;
 
 use self::anomalous::{Answer, answer};
 use crate::anomalies::Anomalies;
 use crate::assemble::service_model;
 use crate::clock;
 use crate::directory::Directory;
-use crate::messages::{Enter, ModelChanged, Observed, Show};
+use crate::host;
+use crate::messages::{ModelChanged, Observed, Show, ShowMaturity};
 use crate::model_store::ModelStore;
-use crate::record::Kind;
 use crate::root::ExitNotice;
+use crate::terms::Terms;
 
 /// How often a learner looks at the clock and writes evidence that is not new.
 const TICK: Duration = Duration::from_secs(5);
 /// How long a service that may not become active waits before it is asked again.
 const AGAIN: Duration = Duration::from_secs(60);
+/// The time in learning is written each time that this part of it has passed; what was not written is lost with a boot.
+const PARTS: u32 = 96;
 
 /// Keeper of one model.
 pub struct Learner {
@@ -31,24 +36,23 @@ pub struct Learner {
     store: ModelStore,
     anomalies: Anomalies,
     directory: Directory,
-    learning_time: Duration,
+    terms: Terms,
+    /// Name of this host, under which evidence is kept.
+    host: String,
     unsaved: bool,
     /// When it was refused to become active: it is tried again, but not with each tick.
     refused: Option<Instant>,
+    /// How much of the learning is on disk: the rest is lost with the boot.
+    counted: Duration,
     _notice: ExitNotice,
 }
 
 impl Learner {
-    /// A learner of this model. It graduates after `learning_time`.
-    pub fn new(
-        model: Model,
-        store: ModelStore,
-        directory: Directory,
-        learning_time: Duration,
-        notice: ExitNotice,
-    ) -> Learner {
-        let anomalies = Anomalies::read(store.beside(&model.service));
-        Learner { model, store, anomalies, directory, learning_time, unsaved: false, refused: None, _notice: notice }
+    /// A learner of this model. It graduates by these terms.
+    pub fn new(model: Model, store: ModelStore, directory: Directory, terms: Terms, notice: ExitNotice) -> Learner {
+        let (anomalies, counted) = (Anomalies::read(store.beside(&model.service)), model.progress.learned());
+        let (host, unsaved, refused) = (host::name(), false, None);
+        Learner { model, store, anomalies, directory, terms, host, unsaved, refused, counted, _notice: notice }
     }
 
     /// Starts it and enters its address.
@@ -57,9 +61,13 @@ impl Learner {
         directory.set_learner(&service, self.start());
     }
 
+    fn learns(&self) -> bool {
+        matches!(self.model.state, State::Learning | State::Manual)
+    }
+
     fn save(&mut self) -> Result<(), String> {
         self.store.save(&self.model)?;
-        self.unsaved = false;
+        (self.unsaved, self.counted) = (false, self.model.progress.learned());
         Ok(())
     }
 
@@ -80,55 +88,15 @@ impl Learner {
     }
 
     fn tick(&mut self, context: &mut Context<Learner>) {
-        if self.unsaved {
+        self.model.progress.advance(&clock::moment());
+        let uncounted = self.model.progress.learned().saturating_sub(self.counted);
+        if self.unsaved || (self.learns() && uncounted > self.terms.graduation.learning / PARTS) {
             self.save_or_tell();
         }
         self.tell_the_rest(context);
-        let learned = Duration::from_millis(u64::try_from(clock::now_ms() - self.model.since).unwrap_or(0));
-        let waits = self.refused.is_some_and(|at| at.elapsed() < AGAIN);
-        if self.model.state == State::Learning && learned >= self.learning_time && !waits {
-            let entered = self.enter(State::Active);
-            context.wait(entered.map(|result, learner, _| {
-                if let Err(error) = result {
-                    learner.refused = Some(Instant::now());
-                    tracing::error!("{} is ready and cannot become active: {error}", learner.model.service);
-                }
-            }));
+        if self.refused.is_none_or(|at| at.elapsed() >= AGAIN) {
+            self.graduate(context);
         }
-    }
-
-    /// Moves to a state, on disk and in the kernel, or stays where it is.
-    fn enter(&mut self, state: State) -> ResponseActFuture<Learner, Result<(), String>> {
-        let before = (self.model.state, self.model.since);
-        self.model.enter(state, clock::now_ms());
-        if let Err(error) = self.save() {
-            (self.model.state, self.model.since) = before;
-            return Box::pin(fut::ready(Err(error)));
-        }
-        let Some(keeper) = self.directory.keeper() else {
-            return Box::pin(fut::ready(Err("the policy keeper has not started".to_owned())));
-        };
-        let asked = keeper.send(ModelChanged(service_model(&self.model)));
-        Box::pin(asked.into_actor(self).map(move |answer, learner, _| {
-            let result = answer.map_err(|error| error.to_string()).and_then(|result| result);
-            let service = learner.model.service.clone();
-            match &result {
-                Ok(()) => {
-                    let message = format!("Service {service} is {}", state.name());
-                    learner.directory.tell(Kind::Lifecycle, Some(&service), message);
-                    if matches!(state, State::Learning | State::Manual)
-                        && let Err(error) = learner.anomalies.forget_programs()
-                    {
-                        tracing::error!("{error}");
-                    }
-                }
-                Err(_) => {
-                    (learner.model.state, learner.model.since) = before;
-                    learner.save_or_tell();
-                }
-            }
-            result
-        }))
     }
 }
 
@@ -146,10 +114,13 @@ impl Actor for Learner {
 impl Handler<Observed> for Learner {
     type Result = Answer;
 
-    fn handle(&mut self, Observed(act): Observed, _: &mut Context<Learner>) -> Self::Result {
+    fn handle(&mut self, Observed(act): Observed, context: &mut Context<Learner>) -> Self::Result {
+        if self.model.state == State::Archived {
+            self.come_back(context);
+        }
         // What the kernel told of a learning service that has graduated meanwhile was started while it learned.
         let learned = act.why == Why::Program && act.verdict == Verdict::Allow;
-        if !matches!(self.model.state, State::Learning | State::Manual) && !learned {
+        if !self.learns() && !learned {
             // Any other late observation teaches nothing.
             return if act.why == Why::Program { self.anomalous(*act) } else { answer(Ok(())) };
         }
@@ -161,16 +132,17 @@ impl Handler<Observed> for Learner {
         let mut granted = false;
         let mut fresh = false;
         match act.why {
-            Why::Program => fresh = self.model.observe_program(object, &act.exe, now),
+            Why::Program => fresh = self.model.observe_program(&self.host, object, &act.exe, now),
             Why::Capability => {
                 let names = self.directory.capabilities(act.capabilities);
                 for name in names.into_iter().filter(|name| !is_programs(name)) {
-                    granted |= self.model.observe(&name, act.access, &act.exe, object, now);
+                    granted |= self.model.observe(&self.host, &name, act.access, &act.exe, object, now);
                 }
             }
             _ => {}
         }
         if granted || fresh {
+            self.model.progress.novelty();
             self.save_or_tell();
         } else {
             self.unsaved = true;
@@ -182,18 +154,19 @@ impl Handler<Observed> for Learner {
     }
 }
 
-impl Handler<Enter> for Learner {
-    type Result = AtomicResponse<Learner, Result<(), String>>;
-
-    fn handle(&mut self, Enter(state): Enter, _: &mut Context<Learner>) -> Self::Result {
-        AtomicResponse::new(self.enter(state))
-    }
-}
-
 impl Handler<Show> for Learner {
     type Result = MessageResult<Show>;
 
     fn handle(&mut self, _: Show, _: &mut Context<Learner>) -> Self::Result {
         MessageResult(self.model.clone())
+    }
+}
+
+impl Handler<ShowMaturity> for Learner {
+    type Result = MessageResult<ShowMaturity>;
+
+    fn handle(&mut self, _: ShowMaturity, _: &mut Context<Learner>) -> Self::Result {
+        self.model.progress.advance(&clock::moment());
+        MessageResult(self.model.progress.maturity(self.model.state, &self.terms.graduation))
     }
 }

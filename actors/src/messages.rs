@@ -14,7 +14,10 @@ use policy::access::Access;
 use policy::compile::ServiceModel;
 use policy::compiled::{Compiled, Service};
 use policy::diff::Difference;
-use policy::model::Model;
+use policy::export::Export;
+use policy::knowledge::Knowledge;
+use policy::maturity::{Maturity, Unit};
+use policy::model::{Model, State};
 use policy::reason::Reason;
 use policy::simulate::{Deed, Refused as WouldRefuse};
 use serde::{Deserialize, Serialize};
@@ -150,7 +153,56 @@ pub struct Running(pub BTreeSet<String>);
 /// To a [`crate::learner::Learner`]: change the state. Answers when the kernel holds the change.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), String>")]
-pub struct Enter(pub policy::model::State);
+pub struct Enter {
+    /// The state.
+    pub state: State,
+    /// Who asked.
+    pub by: String,
+}
+
+/// To a [`crate::learner::Learner`]: its state.
+#[derive(Debug, Message)]
+#[rtype(result = "State")]
+pub struct ShowState;
+
+/// To a [`crate::learner::Learner`]: how far it has come.
+#[derive(Debug, Message)]
+#[rtype(result = "Maturity")]
+pub struct ShowMaturity;
+
+/// To a [`crate::learner::Learner`]: what the kernel and systemd say about its units.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct UnitNow {
+    /// Whether the service has a cgroup.
+    pub running: bool,
+    /// Whether it ran before the programs were loaded.
+    pub earlier: bool,
+    /// Its units; nothing where systemd was not asked or did not answer.
+    pub units: Option<Vec<Unit>>,
+}
+
+/// To a [`crate::learner::Learner`]: what other hosts know of the service. Answers with what was new, when the kernel
+/// holds it.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Vec<String>, String>")]
+pub struct Join {
+    /// What they know.
+    pub known: Box<Knowledge>,
+    /// Who asked.
+    pub by: String,
+}
+
+/// To [`crate::registry::Registry`]: what other hosts know, whole or not at all. Answers with what was new in words, or
+/// with one line per problem.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Vec<String>, Vec<String>>")]
+pub struct Import {
+    /// What they know.
+    pub export: Box<Export>,
+    /// Who asked.
+    pub by: String,
+}
 
 /// To a [`crate::learner::Learner`]: the model as it is now.
 #[derive(Debug, Message)]

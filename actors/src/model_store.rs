@@ -1,8 +1,9 @@
 //! Models on disk: one file per service.
 
+use std::fmt;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use policy::model::{Model, ModelError};
 
@@ -27,10 +28,22 @@ pub struct SetAside {
     pub why: String,
 }
 
+impl fmt::Display for SetAside {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SetAside { service, now, why } = self;
+        write!(out, "The model of {service} was set aside as {} and learning starts again: {why}", now.display())
+    }
+}
+
 impl ModelStore {
     /// A store in this directory, which need not exist yet.
     pub fn new(directory: PathBuf) -> ModelStore {
         ModelStore { directory }
+    }
+
+    /// Where they are.
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     fn file(&self, service: &str) -> PathBuf {
@@ -68,8 +81,10 @@ impl ModelStore {
                 continue;
             }
             let service = path.file_stem().map(|stem| unescape(&stem.to_string_lossy())).unwrap_or_default();
+            let host = crate::host::name();
             let read = fs::read(&path).map_err(|error| error.to_string());
-            let model = read.and_then(|content| Model::decode(&content).map_err(|error: ModelError| error.to_string()));
+            let model =
+                read.and_then(|content| Model::decode(&content, &host).map_err(|error: ModelError| error.to_string()));
             match model {
                 Ok(model) if model.service == service => models.push(model),
                 Ok(model) => broken.push(Broken { why: format!("it is of {}", model.service), service, path }),

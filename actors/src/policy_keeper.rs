@@ -9,6 +9,7 @@ use policy::compile::{ServiceModel, service};
 use policy::compiled::Compiled;
 use policy::host::HostFacts;
 use policy::lockout;
+use policy::model::State;
 use policy::place::Problem;
 use policy::rule::Policy;
 
@@ -224,6 +225,11 @@ impl Handler<ModelChanged> for PolicyKeeper {
     type Result = AtomicResponse<PolicyKeeper, Result<(), String>>;
 
     fn handle(&mut self, ModelChanged(model): ModelChanged, context: &mut Context<PolicyKeeper>) -> Self::Result {
+        if model.state == State::Archived {
+            self.held_back.remove(&model.name);
+            let known = self.services.remove(&model.name).is_some();
+            return AtomicResponse::new(if known { self.install() } else { Box::pin(fut::ready(Ok(()))) });
+        }
         let before = match self.take(&model) {
             Ok(before) => before,
             Err(why) => return AtomicResponse::new(Box::pin(fut::ready(Err(why)))),
@@ -232,8 +238,8 @@ impl Handler<ModelChanged> for PolicyKeeper {
         if before.as_ref() == Some(&model) {
             return AtomicResponse::new(Box::pin(fut::ready(Ok(()))));
         }
-        let fresh = before.is_none() && model.state == policy::model::State::Learning && !self.is_named(&model.name);
-        if before.is_none() && model.state == policy::model::State::Learning && !fresh {
+        let fresh = before.is_none() && model.state == State::Learning && !self.is_named(&model.name);
+        if before.is_none() && model.state == State::Learning && !fresh {
             self.soon(context);
             return AtomicResponse::new(Box::pin(fut::ready(Ok(()))));
         }

@@ -9,6 +9,7 @@ use bpf::event::{Act, Event};
 use bpf::kernel::SeenService;
 use policy::model::Model;
 
+mod import;
 mod newcomers;
 mod running;
 
@@ -17,9 +18,11 @@ use crate::anomalies::Anomalies;
 use crate::clock;
 use crate::directory::Directory;
 use crate::learner::Learner;
-use crate::messages::{Find, Look, Models, Observed, Placed, Running, Show, Supervise, Told};
+use crate::messages::{Find, Look, Models, Observed, Placed, Running, Show, Supervise, Told, UnitNow};
 use crate::model_store::ModelStore;
+use crate::record::Kind;
 use crate::root::{Child, ExitNotice, Start};
+use crate::terms::Terms;
 
 /// How often the kernel's list is read, in case an announcement was lost.
 const LOOK: Duration = Duration::from_secs(15);
@@ -28,7 +31,7 @@ const LOOK: Duration = Duration::from_secs(15);
 pub struct Registry {
     directory: Directory,
     store: ModelStore,
-    learning_time: Duration,
+    terms: Terms,
     /// What the policy keeper was told.
     places: BTreeMap<String, String>,
     /// Services that came when all others were active.
@@ -38,9 +41,9 @@ pub struct Registry {
 
 impl Registry {
     /// A registry whose learners keep their models in `store`.
-    pub fn new(directory: Directory, store: ModelStore, learning_time: Duration, notice: ExitNotice) -> Registry {
+    pub fn new(directory: Directory, store: ModelStore, terms: Terms, notice: ExitNotice) -> Registry {
         let (places, late) = (BTreeMap::new(), BTreeSet::new());
-        Registry { directory, store, learning_time, places, late, _notice: notice }
+        Registry { directory, store, terms, places, late, _notice: notice }
     }
 
     /// Starts it with the models that are on disk.
@@ -81,6 +84,13 @@ impl Registry {
         })
     }
 
+    /// Tells a learner that its service runs: an archived one is back. One that cannot listen now is told next time.
+    fn is_there(&self, service: &SeenService) {
+        if let Some(learner) = self.directory.learner(&service.name) {
+            let _ = learner.try_send(UnitNow { running: true, earlier: service.started_earlier, units: None });
+        }
+    }
+
     /// Starts a learner, and has Root keep it running.
     fn employ(&self, model: Model) {
         let Some(root) = self.directory.root() else { return };
@@ -91,18 +101,19 @@ impl Registry {
             return;
         }
         let notice = ExitNotice::new(&name, root);
-        Learner::new(model, self.store.clone(), self.directory.clone(), self.learning_time, notice).run();
+        Learner::new(model, self.store.clone(), self.directory.clone(), self.terms.clone(), notice).run();
     }
 
     /// What Root does when a learner is gone: its model is on disk.
     fn rebuild(&self, service: &str) -> Start {
-        let (store, directory, learning_time) = (self.store.clone(), self.directory.clone(), self.learning_time);
+        let (store, directory, terms) = (self.store.clone(), self.directory.clone(), self.terms.clone());
         let service = service.to_owned();
         Box::new(move |notice| {
-            let (models, _) = store.read().map_err(|error| error.to_string())?;
+            let (models, aside) = store.load(clock::now_ms()).map_err(|error| error.to_string())?;
+            aside.iter().for_each(|one| directory.tell(Kind::Lifecycle, Some(&one.service), one.to_string()));
             let known = models.into_iter().find(|model| model.service == service);
             let model = known.unwrap_or_else(|| Model::new(&service, clock::now_ms()));
-            Learner::new(model, store.clone(), directory.clone(), learning_time, notice).run();
+            Learner::new(model, store.clone(), directory.clone(), terms.clone(), notice).run();
             Ok(())
         })
     }

@@ -117,8 +117,8 @@ pub trait Kernel: Send {
     /// A number that is this load's own: counts that the kernel keeps go on as long as it stays the same.
     fn load(&mut self) -> Result<u64, KernelError>;
 
-    /// Changes one service of the active revision in place. Only for grants that a *learning* service gained: they
-    /// never widen what is refused, and a half-seen change does no harm there.
+    /// Changes one service of the active revision in place. Only for grants that a service gained, by learning or by an
+    /// import: they never widen what is refused, and a half-seen change does no harm there.
     fn learn(&mut self, name: &str, service: &Service) -> Result<(), KernelError>;
 
     /// Every service that has a number in the kernel.

@@ -1,18 +1,20 @@
 //! What a service is known to do, and the file that keeps it.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::access::Access;
-use crate::capability::{CAPABILITIES_MAX, Grants};
+use crate::capability::Grants;
+use crate::knowledge::{Granted, Knowledge, PROGRAMS_MAX, Programs};
+use crate::maturity::Progress;
 
-/// Version of the file format that this build writes and reads.
-pub const FORMAT: u32 = 1;
+pub use crate::evidence::{Evidence, Sighting};
+
+mod format_one;
+
+/// Version of the file format that this build writes; it reads format 1 as well.
+pub const FORMAT: u32 = 2;
 const MAGIC: &[u8; 4] = b"BZMD";
-/// Most programs that one model names; what comes later is counted in the kernel's own bounds but not kept.
-const PROGRAMS_MAX: usize = 1024;
 
 /// Where a service stands, see design section 9.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -41,21 +43,6 @@ impl State {
     }
 }
 
-/// Why a grant is there. Times are milliseconds since 1970, UTC.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Evidence {
-    /// First time.
-    pub first: i64,
-    /// Last time.
-    pub last: i64,
-    /// How many observations; the kernel tells each kind of act once.
-    pub count: u64,
-    /// Program that needed it first.
-    pub exe: String,
-    /// What it touched first.
-    pub object: String,
-}
-
 /// A service's model.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Model {
@@ -65,10 +52,16 @@ pub struct Model {
     pub state: State,
     /// Entry into the state, milliseconds since 1970, UTC.
     pub since: i64,
-    /// Grants by name of the capability, so that files outlive a change of bits.
-    pub granted: BTreeMap<String, BTreeMap<Access, Evidence>>,
-    /// Programs that it ran, by path.
-    pub programs: BTreeMap<String, Evidence>,
+    /// Where an archived one stands again when its unit is back.
+    #[serde(default)]
+    pub returns_to: Option<State>,
+    /// What it needed.
+    pub granted: Granted,
+    /// Programs that it ran.
+    pub programs: Programs,
+    /// What it has gone through while learning.
+    #[serde(default)]
+    pub progress: Progress,
 }
 
 /// Why a model file cannot be used.
@@ -99,26 +92,35 @@ impl Model {
         Model { service: service.to_owned(), since: now, ..Model::default() }
     }
 
-    /// Adds an observation. Whether it gave a new grant.
-    pub fn observe(&mut self, capability: &str, access: Access, exe: &str, object: &str, now: i64) -> bool {
+    /// Adds what this host observed. Whether it gave a new grant.
+    pub fn observe(&mut self, host: &str, capability: &str, access: Access, exe: &str, object: &str, now: i64) -> bool {
         let accesses = self.granted.entry(capability.to_owned()).or_default();
         let known = accesses.contains_key(&access);
-        touch(accesses.entry(access).or_default(), exe, object, now);
+        accesses.entry(access).or_default().observe(host, exe, object, now);
         !known
     }
 
-    /// Adds a program that the service ran. Whether it is a new one.
-    pub fn observe_program(&mut self, path: &str, exe: &str, now: i64) -> bool {
+    /// Adds a program that the service ran on this host. Whether it is a new one.
+    pub fn observe_program(&mut self, host: &str, path: &str, exe: &str, now: i64) -> bool {
         let known = self.programs.contains_key(path);
         if !known && self.programs.len() >= PROGRAMS_MAX {
             return false;
         }
-        touch(self.programs.entry(path.to_owned()).or_default(), exe, path, now);
+        self.programs.entry(path.to_owned()).or_default().observe(host, exe, path, now);
         !known
     }
 
-    /// Moves to another state.
+    /// Moves to another state. Learning counts anew, unless it only goes on.
     pub fn enter(&mut self, state: State, now: i64) {
+        let goes_on = match self.state {
+            State::Learning => state == State::Manual,
+            State::Manual | State::Archived => true,
+            State::Active => false,
+        };
+        if matches!(state, State::Learning | State::Manual) && !goes_on {
+            self.progress = Progress::anew();
+        }
+        self.returns_to = (state == State::Archived).then_some(self.state);
         self.state = state;
         self.since = now;
     }
@@ -129,22 +131,17 @@ impl Model {
         names.map(|(name, accesses)| (name.clone(), accesses.keys().copied().collect())).collect()
     }
 
-    /// Joins what another model of the same service knows: commutative, associative and idempotent. Of more than a
-    /// model may hold, the first by name are kept, as any other choice would depend on the order of joining.
-    pub fn merge(&mut self, other: &Model) {
-        for (name, accesses) in &other.granted {
-            let mine = self.granted.entry(name.clone()).or_default();
-            for (access, evidence) in accesses {
-                join(mine.entry(*access).or_insert_with(|| evidence.clone()), evidence);
-            }
-        }
-        for (path, evidence) in &other.programs {
-            join(self.programs.entry(path.clone()).or_insert_with(|| evidence.clone()), evidence);
-        }
-        keep_first(&mut self.granted, CAPABILITIES_MAX);
-        keep_first(&mut self.programs, PROGRAMS_MAX);
-        (self.state, self.since) = (self.state, self.since).max((other.state, other.since));
-        self.service = self.service.clone().max(other.service.clone());
+    /// What it knows, without where it stands.
+    pub fn knowledge(&self) -> Knowledge {
+        Knowledge { granted: self.granted.clone(), programs: self.programs.clone() }
+    }
+
+    /// Joins what is known elsewhere. Where the service stands is not changed by it.
+    pub fn join(&mut self, other: &Knowledge) {
+        let (granted, programs) = (std::mem::take(&mut self.granted), std::mem::take(&mut self.programs));
+        let mut known = Knowledge { granted, programs };
+        known.join(other);
+        (self.granted, self.programs) = (known.granted, known.programs);
     }
 
     /// The file: `BZMD`, the format (little endian), the SHA-256 of the rest, and the model as MessagePack.
@@ -157,48 +154,29 @@ impl Model {
         Ok(file)
     }
 
-    /// Reads a file whole, or says why not.
-    pub fn decode(file: &[u8]) -> Result<Model, ModelError> {
+    /// Reads a file whole, or says why not. What an older format does not say is ascribed to this host.
+    pub fn decode(file: &[u8], host: &str) -> Result<Model, ModelError> {
         let (magic, rest) = file.split_first_chunk::<4>().ok_or(ModelError::NoModel)?;
         let (format, rest) = rest.split_first_chunk::<4>().ok_or(ModelError::NoModel)?;
         let (sum, content) = rest.split_first_chunk::<32>().ok_or(ModelError::NoModel)?;
         if magic != MAGIC {
             return Err(ModelError::NoModel);
         }
-        match u32::from_le_bytes(*format) {
-            FORMAT => {}
-            other if other > FORMAT => return Err(ModelError::Newer(other)),
-            _ => return Err(ModelError::NoModel),
+        let format = u32::from_le_bytes(*format);
+        if format > FORMAT {
+            return Err(ModelError::Newer(format));
+        }
+        if format == 0 {
+            return Err(ModelError::NoModel);
         }
         if Sha256::digest(content).as_slice() != sum {
             return Err(ModelError::Checksum);
         }
+        if format == 1 {
+            return Ok(rmp_serde::from_slice::<format_one::Old>(content)?.migrate(host));
+        }
         Ok(rmp_serde::from_slice(content)?)
     }
-}
-
-fn touch(evidence: &mut Evidence, exe: &str, object: &str, now: i64) {
-    if evidence.count == 0 {
-        evidence.first = now;
-        exe.clone_into(&mut evidence.exe);
-        object.clone_into(&mut evidence.object);
-    }
-    evidence.last = evidence.last.max(now);
-    evidence.count += 1;
-}
-
-fn keep_first<T>(map: &mut BTreeMap<String, T>, most: usize) {
-    while map.len() > most {
-        map.pop_last();
-    }
-}
-
-/// The join of two pieces of evidence. The count is the larger one: adding would count the same act twice.
-fn join(mine: &mut Evidence, other: &Evidence) {
-    let first = (&mine.first, &mine.exe, &mine.object).min((&other.first, &other.exe, &other.object));
-    let (first, exe, object) = (*first.0, first.1.clone(), first.2.clone());
-    let (last, count) = (mine.last.max(other.last), mine.count.max(other.count));
-    *mine = Evidence { first, last, count, exe, object };
 }
 
 #[cfg(test)]

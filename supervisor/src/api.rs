@@ -1,6 +1,7 @@
 //! The REST API on a Unix socket. Peer credentials and the caller's task label decide what it may do.
 
 mod caller;
+mod models;
 mod refusal;
 mod revisions;
 mod routes;
@@ -19,6 +20,7 @@ use actix_web::{App, HttpServer, web};
 use actors::assemble::Operators;
 use actors::directory::Directory;
 use nix::unistd::{Group, chown};
+use policy::maturity::Maturity;
 use serde::{Deserialize, Serialize};
 
 use crate::paths::SOCKET;
@@ -165,6 +167,9 @@ pub struct Status {
     /// Services that are not made active since they would be refused what people need to get in, and why.
     #[serde(default)]
     pub held_back: std::collections::BTreeMap<String, String>,
+    /// Services whose models do not count yet, how far they have come and what they wait for.
+    #[serde(default)]
+    pub learning: std::collections::BTreeMap<String, Maturity>,
 }
 
 impl Status {
@@ -181,6 +186,7 @@ impl Status {
             started_earlier: Vec::new(),
             permissive: std::collections::BTreeMap::new(),
             held_back: std::collections::BTreeMap::new(),
+            learning: std::collections::BTreeMap::new(),
         }
     }
 }
@@ -247,6 +253,36 @@ pub struct ServiceStatus {
     pub granted: std::collections::BTreeMap<String, Vec<policy::access::Access>>,
     /// RFC 3339, entry into the state.
     pub since: String,
+    /// How far it has come, and what it waits for.
+    pub maturity: Maturity,
+}
+
+/// `show --json`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ModelStatus {
+    /// Name, without `.service`.
+    pub service: String,
+    /// `learning`, `active`, `manual` or `archived`.
+    pub state: String,
+    /// RFC 3339, entry into the state.
+    pub since: String,
+    /// How far it has come, and what it waits for.
+    pub maturity: Maturity,
+    /// Where its baseline is known from, if it has one: `traced`, `pkg` or `doc`.
+    pub baseline_from: Option<String>,
+    /// What its baseline grants.
+    pub baseline: policy::capability::Grants,
+    /// What it needed, with what each host saw.
+    pub granted: policy::knowledge::Granted,
+    /// What it ran, with what each host saw.
+    pub programs: policy::knowledge::Programs,
+}
+
+/// Answer to an import of models.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Imported {
+    /// What was new, in words.
+    pub gained: Vec<String>,
 }
 
 /// Binds the socket and returns the server, which the caller runs.

@@ -4,6 +4,8 @@ mod audits;
 mod check;
 mod client;
 mod explain;
+mod model_table;
+mod models;
 pub mod policy_files;
 mod resolve;
 mod revisions;
@@ -16,7 +18,7 @@ use clap::{Parser, Subcommand};
 use hyper::Method;
 
 pub(crate) use crate::api::Status;
-use crate::api::{Attestation, ServiceStatus};
+use crate::api::{Attestation, ModelStatus, ServiceStatus};
 use crate::{CANNOT, FINDING, GOOD, doctor, paths, selftest};
 pub(crate) use client::Trouble;
 use client::{Answer, ask};
@@ -64,11 +66,22 @@ enum Command {
         /// The service
         service: String,
     },
+    /// Let a service learn, on top of what it knows
+    Learn {
+        /// The service
+        service: String,
+        /// Until `bartizan activate`: it does not become active by itself
+        #[arg(long)]
+        manual: bool,
+    },
     /// Let a service learn again, on top of what it knows
     Relearn {
         /// The service
         service: String,
     },
+    /// What models know, from host to host
+    #[command(subcommand)]
+    Model(models::ModelCommand),
     /// Rules
     #[command(subcommand)]
     Policy(revisions::PolicyCommand),
@@ -162,6 +175,9 @@ pub fn run(arguments: &Arguments) -> u8 {
         Command::Services { json } => services(*json),
         Command::Show { service, json } => show(service, *json),
         Command::Activate { service } => enter(service, "activate"),
+        Command::Learn { service, manual: true } => enter(service, "manual"),
+        Command::Learn { service, manual: false } => enter(service, "learn"),
+        Command::Model(command) => command.run(),
         Command::Relearn { service } => enter(service, "relearn"),
         Command::Policy(command) => command.run(),
         Command::Explain { service, access, object, json } => explain::explain(service, access, object, *json),
@@ -243,11 +259,11 @@ fn services(json: bool) -> Result<u8, Trouble> {
 }
 
 fn show(service: &str, json: bool) -> Result<u8, Trouble> {
-    let (model, text): (policy::model::Model, String) = get(&format!("/v1/services/{}", client::encode(service)))?;
+    let (model, text): (ModelStatus, String) = get(&format!("/v1/services/{}", client::encode(service)))?;
     if json {
         println!("{text}")
     } else {
-        tables::model(&model)
+        model_table::print(&model)
     }
     Ok(GOOD)
 }

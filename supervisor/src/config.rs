@@ -1,10 +1,13 @@
 //! `bartizan.toml`: every key is documented in docs/configuration.md.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
 use actors::assemble::Operators;
+use actors::terms::Terms;
 use jiff::SignedDuration;
+use policy::maturity::{Graduation, Phase};
 use policy::place::Place;
 use serde::Deserialize;
 use toml::Spanned;
@@ -12,8 +15,8 @@ use toml::Spanned;
 /// The daemon's configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// How long a service learns before its model counts.
-    pub learning_time: Duration,
+    /// How services learn, and when their models count.
+    pub terms: Terms,
     /// What the journal gets: `error`, `warn`, `info` or `debug`.
     pub log_level: log::LevelFilter,
     /// Services that may upgrade Bartizan, write its files and use the API for writing.
@@ -23,7 +26,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Config {
         Config {
-            learning_time: Duration::from_secs(24 * 3600),
+            terms: learning(Duration::from_secs(24 * 3600)),
             log_level: log::LevelFilter::Info,
             operators: Operators::new(),
         }
@@ -34,6 +37,10 @@ impl Default for Config {
 #[serde(deny_unknown_fields)]
 struct Raw {
     learning_time: Option<Spanned<String>>,
+    quiet_time: Option<Spanned<String>>,
+    steady_time: Option<Spanned<String>>,
+    phases: Option<Vec<Spanned<String>>>,
+    archive_after: Option<Spanned<String>>,
     log_level: Option<Spanned<String>>,
     #[serde(default)]
     operators: Vec<Spanned<String>>,
@@ -57,9 +64,29 @@ fn parse(file: &str, text: &str) -> Result<Config, String> {
         format!("{}: expected {expected}: `{}`", Place::at(file, text, at.span().start), at.get_ref().escape_debug())
     };
     let mut config = Config::default();
+    let told = |word: &Spanned<String>| {
+        time(word.get_ref()).ok_or_else(|| wrong(word, "a time such as \"24h\", \"7d\" or \"30m\""))
+    };
     if let Some(word) = &raw.learning_time {
-        let expected = || wrong(word, "a time such as \"24h\", \"7d\" or \"30m\"");
-        config.learning_time = time(word.get_ref()).ok_or_else(expected)?;
+        config.terms = learning(told(word)?);
+    }
+    let graduation = &mut config.terms.graduation;
+    for (word, time) in [
+        (&raw.quiet_time, &mut graduation.quiet),
+        (&raw.steady_time, &mut graduation.steady),
+        (&raw.archive_after, &mut config.terms.archive_after),
+    ] {
+        if let Some(word) = word {
+            *time = told(word)?;
+        }
+    }
+    if let Some(words) = &raw.phases {
+        graduation.phases = BTreeSet::new();
+        for word in words {
+            let phase = Phase::ASKED.into_iter().find(|phase| phase.name() == word.get_ref());
+            let expected = || wrong(word, "start, steady, reload or timer");
+            graduation.phases.insert(phase.ok_or_else(expected)?);
+        }
     }
     if let Some(word) = &raw.log_level {
         config.log_level = word.get_ref().parse().map_err(|_| wrong(word, "error, warn, info or debug"))?;
@@ -69,6 +96,13 @@ fn parse(file: &str, text: &str) -> Result<Config, String> {
         config.operators.insert(service(name.get_ref()).ok_or_else(expected)?);
     }
     Ok(config)
+}
+
+/// What goes with a time of learning, where nothing else is said.
+fn learning(time: Duration) -> Terms {
+    let phases = Phase::ASKED.into_iter().collect();
+    let graduation = Graduation { learning: time, quiet: time / 4, steady: time / 24, phases };
+    Terms { graduation, archive_after: Duration::from_secs(7 * 24 * 3600) }
 }
 
 /// A service as the kernel knows it: without `.service`, all instances of a template as one.
@@ -99,14 +133,29 @@ mod tests {
     }
 
     #[test]
+    fn times_of_learning_go_together_unless_they_are_given() {
+        let seconds = Duration::from_secs;
+        let day = parse("c", "").unwrap_or_default().terms;
+        assert_eq!((day.graduation.quiet, day.graduation.steady), (seconds(6 * 3600), seconds(3600)));
+        let hour = parse("c", "learning_time = \"1h\"\nsteady_time = \"1m\"\nphases = []").unwrap_or_default().terms;
+        let Graduation { learning, quiet, steady, phases } = hour.graduation;
+        assert_eq!((learning, quiet, steady, phases.len()), (seconds(3600), seconds(900), seconds(60), 0));
+        let two = parse("c", "phases = [\"timer\", \"start\"]\narchive_after = \"1d\"").unwrap_or_default().terms;
+        assert_eq!(two.graduation.phases, [Phase::Start, Phase::Timer].into());
+        assert_eq!(two.archive_after, seconds(86_400));
+    }
+
+    #[test]
     fn every_key_is_documented() {
         let documentation = include_str!("../../docs/configuration.md");
-        for key in ["learning_time", "log_level", "operators"] {
+        let keys = ["learning_time", "quiet_time", "steady_time", "phases", "archive_after", "log_level", "operators"];
+        for key in keys {
             assert!(documentation.contains(&format!("`{key}`")), "docs/configuration.md does not name {key}");
         }
         // The list above is whole: the parser knows no other key, as its own message shows.
         let message = parse("x", "nonsense = 1").err().unwrap_or_default();
-        assert!(message.ends_with("expected one of `learning_time`, `log_level`, `operators`"), "{message}");
+        let whole = keys.map(|key| format!("`{key}`")).join(", ");
+        assert!(message.ends_with(&format!("expected one of {whole}")), "{message}");
     }
 
     #[test]
@@ -123,5 +172,9 @@ mod tests {
             assert_eq!(time(text), Some(Duration::from_secs(seconds)), "{text}");
         }
         assert_eq!(time("-5s"), None);
+        let found = parse("c.toml", "phases = [\"start\", \"restart\"]").err().unwrap_or_default();
+        assert!(found.starts_with("c.toml:1:20: expected start, steady, reload or timer"), "{found}");
+        let found = parse("c.toml", "quiet_time = \"never\"").err().unwrap_or_default();
+        assert!(found.starts_with("c.toml:1:14: expected a time"), "{found}");
     }
 }

@@ -1,7 +1,6 @@
 //! `bartizand --early`: the active revision in force before network services start. It leaves everything pinned for
 //! the daemon and ends; whatever goes wrong, the boot goes on.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use actors::assemble;
@@ -12,7 +11,6 @@ use actors::placement::Placement;
 use actors::revision_store::RevisionStore;
 use actors::rule_names::RuleNames;
 use bpf::kernel::Kernel as _;
-use policy::compile::ServiceModel;
 
 use crate::config::Config;
 use crate::paths::{GENERATIONS, MODELS, REVISIONS, SLICES};
@@ -33,10 +31,9 @@ pub fn run(config: &Config) -> Result<String, String> {
         // The daemon sets it aside and puts it on record.
         tracing::error!("{}: the model of {} cannot be used: {}", one.path.display(), one.service, one.why);
     }
-    let services: BTreeMap<String, ServiceModel> =
-        models.iter().map(|model| (model.service.clone(), assemble::service_model(model))).collect();
     policy.slices = Placement::read(PathBuf::from(SLICES)).slices().clone();
-    let compiled = assemble::revision(&policy, &services, &config.operators, &ThisHost, now_ms())?;
+    let compiled =
+        assemble::revision(&policy, &assemble::service_models(&models), &config.operators, &ThisHost, now_ms())?;
     let mut opened = bpf::enforcement::open().map_err(|error| error.to_string())?;
     if opened.adopted && !passed_over.is_empty() {
         return Ok("what the kernel holds stays in force as it is".to_owned());

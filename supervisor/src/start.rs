@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use actix::{Actor as _, Addr, Arbiter};
 use actors::assemble::{self, Operators};
@@ -10,6 +9,7 @@ use actors::audit_log::AuditLog;
 use actors::clock::now_ms;
 use actors::directory::Directory;
 use actors::host::ThisHost;
+use actors::import_journal::ImportJournal;
 use actors::kernel_link::KernelLink;
 use actors::messages::{Apply, Recompile, Supervise};
 use actors::model_store::ModelStore;
@@ -20,6 +20,8 @@ use actors::record::Kind;
 use actors::registry::Registry;
 use actors::revision_store::RevisionStore;
 use actors::root::{Child, Root, Start};
+use actors::terms::Terms;
+use actors::unit_watch::UnitWatch;
 use bpf::enforcement::{Opened, open};
 use bpf::kernel::{Kernel as _, KernelError};
 use policy::model::Model;
@@ -66,10 +68,12 @@ pub async fn start(config: &Config, enforce: bool) -> Result<Directory, StartErr
     let store = ModelStore::new(PathBuf::from(MODELS));
     let (models, aside) = store.load(now_ms()).map_err(|error| format!("{MODELS}: {error}"))?;
     for broken in &aside {
-        let now = broken.now.display();
-        let message =
-            format!("The model of {} was set aside as {now} and learning starts again: {}", broken.service, broken.why);
-        directory.tell(Kind::Lifecycle, Some(&broken.service), message);
+        directory.tell(Kind::Lifecycle, Some(&broken.service), broken.to_string());
+    }
+    let mut models: BTreeMap<String, Model> = models.into_iter().map(|model| (model.service.clone(), model)).collect();
+    match ImportJournal::new(store.directory()).finish(&store, &mut models) {
+        Ok(done) => done.into_iter().for_each(|done| directory.tell(Kind::Lifecycle, None, done)),
+        Err(error) => tracing::error!("an import of models that was cut short cannot be finished: {error}"),
     }
     if let Some(opened) = opened {
         supervise(&root, "kernel link", kernel(directory.clone(), opened)).await?;
@@ -80,10 +84,10 @@ pub async fn start(config: &Config, enforce: bool) -> Result<Directory, StartErr
         first_install(&directory, adopted).await?;
         crate::mounts::watch(directory.clone(), mounts).map_err(|error| format!("/proc/1/mountinfo: {error}"))?;
     }
-    let models: BTreeMap<String, Model> = models.into_iter().map(|model| (model.service.clone(), model)).collect();
-    supervise(&root, "registry", registry(directory.clone(), store, config.learning_time, models)).await?;
+    supervise(&root, "registry", registry(directory.clone(), store, config.terms.clone(), models)).await?;
     if enforce {
         crate::slices::watch(directory.clone()).map_err(|error| format!("slices cannot be watched: {error}"))?;
+        supervise(&root, "unit watch", unit_watch(directory.clone(), config.terms.clone())).await?;
     }
     directory.tell(Kind::Lifecycle, None, started(enforce, adopted));
     Ok(directory)
@@ -148,7 +152,7 @@ fn keeper(directory: Directory, operators: Operators, adopted: bool) -> Start {
         let policy = assemble::policy(&revision.files, &revision.bits)
             .map_err(|problems| problems.first().map(ToString::to_string).unwrap_or_default())?;
         let (models, _) = ModelStore::new(PathBuf::from(MODELS)).read().map_err(|error| error.to_string())?;
-        let services = models.iter().map(|model| (model.service.clone(), assemble::service_model(model))).collect();
+        let services = assemble::service_models(&models);
         let beginning = Beginning {
             revision,
             policy,
@@ -164,17 +168,19 @@ fn keeper(directory: Directory, operators: Operators, adopted: bool) -> Start {
     })
 }
 
-fn registry(
-    directory: Directory,
-    store: ModelStore,
-    learning_time: Duration,
-    models: BTreeMap<String, Model>,
-) -> Start {
+fn registry(directory: Directory, store: ModelStore, terms: Terms, models: BTreeMap<String, Model>) -> Start {
     let mut first = Some(models);
     Box::new(move |notice| {
-        let registry = Registry::new(directory.clone(), store.clone(), learning_time, notice);
+        let registry = Registry::new(directory.clone(), store.clone(), terms.clone(), notice);
         // Learners that outlived the registry are still in the directory.
         registry.run(first.take().unwrap_or_default());
+        Ok(())
+    })
+}
+
+fn unit_watch(directory: Directory, terms: Terms) -> Start {
+    Box::new(move |notice| {
+        UnitWatch::new(directory.clone(), &terms, notice).start();
         Ok(())
     })
 }

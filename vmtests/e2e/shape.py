@@ -98,7 +98,7 @@ def audits_of_one_service_and_following():
 def services_and_status_in_json():
     rules_hold()
     for one in json.loads(must("bartizan", "services", "--json")):
-        promise(set(one) == {"name", "state", "granted", "since"}, f"the fields of a service: {one}")
+        promise(set(one) == {"name", "state", "granted", "since", "maturity"}, f"the fields of a service: {one}")
         promise(one["state"] in ("learning", "active", "manual", "archived") and RFC3339.match(one["since"]), f"{one}")
         promise(all(set(accesses) <= ACCESSES and accesses for accesses in one["granted"].values()), f"{one}")
     status = stage.status()

@@ -24,7 +24,7 @@ impl Handler<Running> for Learner {
         if matches!(self.model.state, State::Learning | State::Manual) {
             let now = clock::now_ms();
             for program in programs.iter().filter(|program| !knows(&self.model, program)).collect::<Vec<_>>() {
-                self.unsaved |= self.model.observe_program(program, "", now);
+                self.unsaved |= self.model.observe_program(&self.host, program, "", now);
             }
         }
     }

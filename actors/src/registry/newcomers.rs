@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use actix::prelude::*;
+use bpf::kernel::SeenService;
 use policy::baseline;
 use policy::selftest;
 
@@ -31,10 +32,11 @@ impl Registry {
         });
         let told = seen.then(|seen, registry, _| {
             // A rule or the baseline gives numbers to services that may never run here.
-            let running = seen.into_iter().filter(|service| service.running).map(|service| service.name);
-            registry.told(running.chain(also).collect()).into_actor(registry)
+            let running: Vec<SeenService> = seen.into_iter().filter(|service| service.running).collect();
+            let names = running.iter().map(|service| service.name.clone()).chain(also).collect();
+            registry.told(names).into_actor(registry).map(|(fresh, told), _, _| (running, fresh, told))
         });
-        Box::pin(told.map(|(fresh, told), registry, _| {
+        Box::pin(told.map(|(running, fresh, told), registry, _| {
             for (service, _) in told {
                 if let Err(error) = Anomalies::read(registry.store.beside(&service)).told_newcomer() {
                     tracing::error!("{error}");
@@ -42,6 +44,7 @@ impl Registry {
                 registry.late.insert(service);
             }
             fresh.iter().for_each(|service| registry.ensure(service));
+            running.iter().for_each(|service| registry.is_there(service));
         }))
     }
 

@@ -2,59 +2,46 @@
 
 use super::*;
 use crate::capability::Catalogue;
+use crate::evidence::Sighting;
 use proptest::prelude::*;
 
-fn evidence() -> impl Strategy<Value = Evidence> {
-    (0i64..9, 0i64..9, 1u64..5, "[ab]", "[xy]").prop_map(|(first, more, count, exe, object)| Evidence {
-        first,
-        last: first + more,
-        count,
-        exe,
-        object,
-    })
+/// What Bartizan before format 2 wrote: web, active since 4 s, with SHELL.execute seen twice and one program.
+const FORMAT_ONE: &str = "425a4d44010000008f559a32ae4ada376e5326f861ad1ed4a4ac9b801490f28090d8142482e82e6385a773657276696365\
+    a3776562a57374617465a6616374697665a573696e6365cd0fa0a76772616e74656481a55348454c4c81a76578656375746585a56669727374\
+    cd07d0a46c617374cd0bb8a5636f756e7402a3657865b02f7573722f62696e2f707974686f6e33a66f626a656374ad2f7573722f62696e2f64\
+    617368a870726f6772616d7381ad2f7573722f62696e2f6461736885a56669727374cd07d0a46c617374cd07d0a5636f756e7401a3657865b0\
+    2f7573722f62696e2f707974686f6e33a66f626a656374ad2f7573722f62696e2f64617368";
+
+fn bytes(hex: &str) -> Vec<u8> {
+    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
 }
 
 fn model() -> impl Strategy<Value = Model> {
-    let access = prop_oneof![Just(Access::Read), Just(Access::Write), Just(Access::Execute)];
-    let grants = prop::collection::btree_map("[A-C]", prop::collection::btree_map(access, evidence(), 0..3), 0..3);
-    let programs = prop::collection::btree_map("/[a-c]", evidence(), 0..3);
-    let state = prop_oneof![Just(State::Learning), Just(State::Active), Just(State::Archived)];
-    (grants, programs, state, 0i64..5).prop_map(|(granted, programs, state, since)| Model {
-        service: "s".to_owned(),
-        state,
-        since,
-        granted,
-        programs,
+    (crate::export::tests::knowledge(), 0i64..5, any::<bool>()).prop_map(|(known, since, archived)| {
+        let mut model = Model::new("s", since);
+        model.join(&known);
+        if archived {
+            model.state = State::Archived;
+            model.returns_to = Some(State::Active);
+        }
+        model
     })
-}
-
-fn merged(a: &Model, b: &Model) -> Model {
-    let mut joined = a.clone();
-    joined.merge(b);
-    joined
 }
 
 proptest! {
     #[test]
-    fn merge_is_a_join(a in model(), b in model(), c in model()) {
-        prop_assert_eq!(merged(&a, &b), merged(&b, &a));
-        prop_assert_eq!(merged(&merged(&a, &b), &c), merged(&a, &merged(&b, &c)));
-        prop_assert_eq!(merged(&a, &a), a);
-    }
-
-    #[test]
     fn a_file_gives_its_model_back(a in model()) {
-        prop_assert_eq!(Model::decode(&a.encode().unwrap()).unwrap(), a);
+        prop_assert_eq!(Model::decode(&a.encode().unwrap(), "h").unwrap(), a);
     }
 
     #[test]
     fn no_file_cut_or_changed_is_read(a in model(), at in any::<prop::sample::Index>(), bit in 0u8..8) {
         let file = a.encode().unwrap();
         let at = at.index(file.len());
-        prop_assert!(Model::decode(&file[..at]).is_err());
+        prop_assert!(Model::decode(&file[..at], "h").is_err());
         let mut changed = file;
         changed[at] ^= 1 << bit;
-        prop_assert!(Model::decode(&changed).is_err());
+        prop_assert!(Model::decode(&changed, "h").is_err());
     }
 }
 
@@ -62,39 +49,74 @@ proptest! {
 fn a_newer_format_is_refused_by_name() {
     let mut file = Model::new("s", 0).encode().unwrap();
     file[4] = 9;
-    let refused = Model::decode(&file).unwrap_err().to_string();
+    let refused = Model::decode(&file, "h").unwrap_err().to_string();
     assert!(refused.contains("format 9"), "{refused}");
+}
+
+#[test]
+fn format_1_is_migrated() {
+    let model = Model::decode(&bytes(FORMAT_ONE), "web-1").unwrap();
+    assert_eq!((model.service.as_str(), model.state, model.since), ("web", State::Active, 4_000));
+    let seen = |count, last| Sighting {
+        first: 2_000,
+        last,
+        count,
+        exe: "/usr/bin/python3".to_owned(),
+        object: "/usr/bin/dash".to_owned(),
+    };
+    assert_eq!(model.granted["SHELL"][&Access::Execute].hosts, [("web-1".to_owned(), seen(2, 3_000))].into());
+    assert_eq!(model.programs["/usr/bin/dash"].hosts, [("web-1".to_owned(), seen(1, 2_000))].into());
+    assert_eq!(Model::decode(&model.encode().unwrap(), "other").unwrap(), model, "and written in this format");
+    let mut changed = bytes(FORMAT_ONE);
+    *changed.last_mut().unwrap() ^= 1;
+    assert!(matches!(Model::decode(&changed, "web-1"), Err(ModelError::Checksum)));
 }
 
 #[test]
 fn observations_become_grants_once() {
     let mut model = Model::new("web", 5);
-    assert!(model.observe("SHELL", Access::Execute, "/usr/bin/python3", "/usr/bin/dash", 10));
-    assert!(!model.observe("SHELL", Access::Execute, "/usr/bin/python3", "/usr/bin/bash", 20));
-    assert!(model.observe("SHELL", Access::Write, "/usr/bin/vi", "/etc/profile", 30));
+    assert!(model.observe("h", "SHELL", Access::Execute, "/usr/bin/python3", "/usr/bin/dash", 10));
+    assert!(!model.observe("h", "SHELL", Access::Execute, "/usr/bin/python3", "/usr/bin/bash", 20));
+    assert!(model.observe("h", "SHELL", Access::Write, "/usr/bin/vi", "/etc/profile", 30));
     let masks = Catalogue::builtin().masks(&model.grants());
     assert_eq!((masks.get(Access::Execute), masks.get(Access::Write), masks.get(Access::Read)), (256, 256, 0));
     let evidence = &model.granted["SHELL"][&Access::Execute];
-    assert_eq!((evidence.first, evidence.last, evidence.count), (10, 20, 2));
-    assert_eq!(evidence.object, "/usr/bin/dash");
+    assert_eq!(evidence.earliest().map(|(host, seen)| (host, seen.first)), Some(("h", 10)));
+    assert_eq!((evidence.last(), evidence.count()), (20, 2));
+    assert_eq!(evidence.hosts["h"].object, "/usr/bin/dash");
 }
 
 #[test]
-fn a_merge_is_bounded_and_still_a_join() {
-    let filled = |offset: usize, step: usize| {
+fn programs_are_bounded() {
+    let mut model = Model::new("s", 0);
+    for number in 0..PROGRAMS_MAX {
+        assert!(model.observe_program("h", &format!("/{number}"), "/x", 1));
+    }
+    assert!(!model.observe_program("h", "/one-more", "/x", 1));
+    assert!(!model.observe_program("h", "/0", "/x", 2), "a known one is no new one");
+    assert_eq!((model.programs.len(), model.programs["/0"].count()), (PROGRAMS_MAX, 2));
+}
+
+#[test]
+fn learning_goes_on_or_counts_anew() {
+    let learned = |from: State, to: State| {
         let mut model = Model::new("s", 0);
-        for number in 0..PROGRAMS_MAX {
-            assert!(model.observe_program(&format!("/{:05}", offset + number * step), "/x", 1));
-        }
-        assert!(!model.observe_program("/one-more", "/x", 1));
-        for number in 0..40 {
-            model.observe(&format!("C{:03}", number * step), Access::Read, "/x", "/y", 1);
-        }
-        model
+        model.state = from;
+        let moment = |at| crate::maturity::Moment { boot: "b".to_owned(), at };
+        model.progress.advance(&moment(0));
+        model.progress.advance(&moment(5_000));
+        model.enter(to, 9);
+        (model.progress.learned().as_secs(), model.returns_to)
     };
-    let (a, b, c) = (filled(0, 2), filled(1, 2), filled(700, 3));
-    let all = merged(&merged(&a, &b), &c);
-    assert_eq!((all.programs.len(), all.granted.len()), (PROGRAMS_MAX, CAPABILITIES_MAX));
-    assert_eq!(all, merged(&a, &merged(&b, &c)));
-    assert_eq!(all, merged(&c, &merged(&b, &a)));
+    for (from, to) in
+        [(State::Learning, State::Manual), (State::Manual, State::Learning), (State::Archived, State::Learning)]
+    {
+        assert_eq!(learned(from, to), (5, None), "{from:?} to {to:?} goes on");
+    }
+    for (from, to) in
+        [(State::Learning, State::Learning), (State::Active, State::Learning), (State::Active, State::Manual)]
+    {
+        assert_eq!(learned(from, to), (0, None), "{from:?} to {to:?} begins anew");
+    }
+    assert_eq!(learned(State::Active, State::Archived).1, Some(State::Active));
 }

@@ -25,6 +25,16 @@ impl Refusal {
         Refusal { status: StatusCode::UNPROCESSABLE_ENTITY, problems }
     }
 
+    /// There is no such thing.
+    pub(super) fn missing(problem: String) -> Refusal {
+        Refusal { status: StatusCode::NOT_FOUND, problems: vec![problem] }
+    }
+
+    /// It was tried and failed.
+    pub(super) fn failed(problems: Vec<String>) -> Refusal {
+        Refusal { status: StatusCode::INTERNAL_SERVER_ERROR, problems }
+    }
+
     /// An actor does not answer.
     pub(super) fn unavailable(what: &str) -> Refusal {
         let problem = format!("{what} does not answer; see the journal");

@@ -1,18 +1,15 @@
 //! What can be asked, and what answers.
 
-use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
+use actix_web::{HttpResponse, ResponseError as _, web};
 use actors::clock;
 use actors::directory::Directory;
-use actors::messages::{
-    Attest, Audits, Enter, Find, Held, Models, ReadBackNow, RevisionNumber, Services, Show, ShowHeldBack, ShowLeave,
-};
+use actors::messages::{Attest, Audits, Held, ReadBackNow, RevisionNumber, Services, ShowHeldBack, ShowLeave};
 use bpf::kernel::Hook;
-use policy::model::{Model, State};
 use serde::Deserialize;
 
 use super::{
-    Attestation, Failure, HookStatus, MapStatus, ServiceStatus, Status, caller, refusal::Refusal, revisions,
-    running_kernel, switching,
+    Attestation, Failure, HookStatus, MapStatus, Status, caller, models, refusal::Refusal, revisions, running_kernel,
+    switching,
 };
 
 /// Most records in one answer.
@@ -22,10 +19,7 @@ pub(super) fn all(config: &mut web::ServiceConfig) {
     config
         .route("/v1/status", web::get().to(status))
         .route("/v1/attest", web::get().to(attest))
-        .route("/v1/services", web::get().to(services))
-        .route("/v1/services/{name}", web::get().to(show))
-        .route("/v1/services/{name}/activate", web::post().to(activate))
-        .route("/v1/services/{name}/relearn", web::post().to(relearn))
+        .configure(models::all)
         .route("/v1/audits", web::get().to(audits))
         .configure(revisions::all)
         .route("/v1/off", web::post().to(switching::off))
@@ -129,76 +123,8 @@ async fn status(directory: Shared) -> HttpResponse {
             Some(keeper) => keeper.send(ShowLeave).await.unwrap_or_default(),
             None => std::collections::BTreeMap::new(),
         },
+        learning: models::learning(&directory).await,
     })
-}
-
-async fn services(directory: Shared) -> HttpResponse {
-    let Some(registry) = directory.registry() else { return unavailable("the registry") };
-    match registry.send(Models).await {
-        Ok(models) => HttpResponse::Ok().json(models.iter().map(summary).collect::<Vec<_>>()),
-        Err(_) => unavailable("the registry"),
-    }
-}
-
-fn summary(model: &Model) -> ServiceStatus {
-    ServiceStatus {
-        name: model.service.clone(),
-        state: model.state.name().to_owned(),
-        granted: model
-            .granted
-            .iter()
-            .map(|(capability, accesses)| (capability.clone(), accesses.keys().copied().collect()))
-            .collect(),
-        since: clock::rfc3339(model.since),
-    }
-}
-
-async fn learner(directory: &Directory, name: &str) -> Result<actix::Addr<actors::learner::Learner>, HttpResponse> {
-    let Some(registry) = directory.registry() else { return Err(unavailable("the registry")) };
-    let plain = name.strip_suffix(".service").unwrap_or(name);
-    match registry.send(Find(plain.to_owned())).await {
-        Ok(Some(learner)) => Ok(learner),
-        Ok(None) => Err(failed(
-            actix_web::http::StatusCode::NOT_FOUND,
-            vec![format!("there is no service {plain}; `bartizan services` lists those that are known")],
-        )),
-        Err(_) => Err(unavailable("the registry")),
-    }
-}
-
-async fn show(directory: Shared, name: web::Path<String>) -> HttpResponse {
-    let learner = match learner(&directory, &name).await {
-        Ok(learner) => learner,
-        Err(answer) => return answer,
-    };
-    match learner.send(Show).await {
-        Ok(model) => HttpResponse::Ok().json(model),
-        Err(_) => unavailable("the learner"),
-    }
-}
-
-async fn activate(request: HttpRequest, directory: Shared, name: web::Path<String>) -> HttpResponse {
-    enter(&request, &directory, &name, State::Active).await
-}
-
-async fn relearn(request: HttpRequest, directory: Shared, name: web::Path<String>) -> HttpResponse {
-    enter(&request, &directory, &name, State::Learning).await
-}
-
-async fn enter(request: &HttpRequest, directory: &Directory, name: &str, state: State) -> HttpResponse {
-    let what = if state == State::Active { "activate" } else { "relearn" };
-    if let Err(why) = caller::may_write(request, directory, what).await {
-        return failed(actix_web::http::StatusCode::FORBIDDEN, vec![why]);
-    }
-    let learner = match learner(directory, name).await {
-        Ok(learner) => learner,
-        Err(answer) => return answer,
-    };
-    match learner.send(Enter(state)).await {
-        Ok(Ok(())) => HttpResponse::NoContent().finish(),
-        Ok(Err(error)) => failed(actix_web::http::StatusCode::INTERNAL_SERVER_ERROR, vec![error]),
-        Err(_) => unavailable("the learner"),
-    }
 }
 
 #[derive(Deserialize)]

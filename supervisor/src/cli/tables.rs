@@ -1,8 +1,7 @@
 //! Answers for people.
 
-use actors::clock::rfc3339;
 use actors::record::escape;
-use policy::model::Model;
+use policy::maturity::Maturity;
 
 use crate::api::{Attestation, ServiceStatus, Status};
 
@@ -31,6 +30,9 @@ pub(super) fn status(status: &Status) {
     for (service, why) in &status.held_back {
         println!("held back    {}", escape(&format!("{service} learns on, as it would be locked out: {why}")));
     }
+    for (service, maturity) in &status.learning {
+        println!("learning     {service}: {} %, waits for {}", maturity.percent, waits_for(maturity));
+    }
     if !status.started_earlier.is_empty() {
         println!("earlier      started before enforcement: {}", status.started_earlier.join(", "));
     }
@@ -54,34 +56,16 @@ pub(super) fn attestation(attestation: &Attestation) {
 }
 
 pub(super) fn services(services: &[ServiceStatus]) {
-    println!("{:<28} {:<9} {:<25} GRANTED", "SERVICE", "STATE", "SINCE");
+    println!("{:<28} {:<9} {:>6} {:<25} GRANTED", "SERVICE", "STATE", "MATURE", "SINCE");
     for service in services {
         let granted: Vec<&str> = service.granted.keys().map(String::as_str).collect();
-        println!("{:<28} {:<9} {:<25} {}", service.name, service.state, service.since, granted.join(" "));
+        let mature = format!("{} %", service.maturity.percent);
+        let granted = granted.join(" ");
+        println!("{:<28} {:<9} {mature:>6} {:<25} {granted}", service.name, service.state, service.since);
     }
 }
 
-pub(super) fn model(model: &Model) {
-    println!("service  {}", model.service);
-    println!("state    {} since {}", model.state.name(), rfc3339(model.since));
-    if let Some(known_from) = policy::baseline::known_from(&model.service) {
-        println!("baseline {known_from}");
-    }
-    println!("grants");
-    for (capability, accesses) in &model.granted {
-        for (access, evidence) in accesses {
-            println!(
-                "  {capability}.{} — {} by {}, first {}, last {}",
-                access.name(),
-                evidence.object.escape_debug(),
-                evidence.exe.escape_debug(),
-                rfc3339(evidence.first),
-                rfc3339(evidence.last)
-            );
-        }
-    }
-    println!("programs");
-    for path in model.programs.keys() {
-        println!("  {}", path.escape_debug());
-    }
+/// What a service waits for, in one line.
+pub(super) fn waits_for(maturity: &Maturity) -> String {
+    if maturity.waits_for.is_empty() { "nothing".to_owned() } else { maturity.waits_for.join("; ") }
 }

@@ -1,0 +1,134 @@
+//! Where a service stands: every change is on disk, in the kernel and on record, or not made.
+
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+use policy::maturity::in_words;
+use policy::model::State;
+
+use super::Learner;
+use crate::assemble::service_model;
+use crate::clock;
+use crate::messages::{Enter, ModelChanged, ShowState, UnitNow};
+use crate::record::Kind;
+
+impl Learner {
+    /// Moves to a state, on disk and in the kernel, or stays where it is.
+    pub(super) fn enter(&mut self, state: State, why: String) -> ResponseActFuture<Learner, Result<(), String>> {
+        let Some(keeper) = self.directory.keeper() else {
+            return Box::pin(fut::ready(Err("the policy keeper has not started".to_owned())));
+        };
+        let mut before = self.model.clone();
+        self.model.enter(state, clock::now_ms());
+        if let Err(error) = self.save() {
+            self.model = before;
+            return Box::pin(fut::ready(Err(error)));
+        }
+        let asked = keeper.send(ModelChanged(service_model(&self.model)));
+        Box::pin(asked.into_actor(self).map(move |answer, learner, _| {
+            let result = answer.map_err(|error| error.to_string()).and_then(|result| result);
+            let service = learner.model.service.clone();
+            match &result {
+                Ok(()) => {
+                    let message = format!("Service {service} is {}: {why}", state.name());
+                    learner.directory.tell(Kind::Lifecycle, Some(&service), message);
+                    if learner.learns()
+                        && let Err(error) = learner.anomalies.forget_programs()
+                    {
+                        tracing::error!("{error}");
+                    }
+                }
+                Err(_) => {
+                    // What it has learned meanwhile stays.
+                    before.join(&learner.model.knowledge());
+                    learner.model = before;
+                    learner.save_or_tell();
+                }
+            }
+            result
+        }))
+    }
+
+    /// The same without anybody who waits for the answer.
+    pub(super) fn go(&mut self, state: State, why: String, context: &mut Context<Learner>) {
+        let entered = self.enter(state, why);
+        context.wait(entered.map(move |result, learner, _| {
+            if let Err(error) = result {
+                learner.refused = Some(Instant::now());
+                let service = &learner.model.service;
+                tracing::error!("{service} ought to be {} and cannot: {error}", state.name());
+            }
+        }));
+    }
+
+    /// An archived service is back: it stands where it stood.
+    pub(super) fn come_back(&mut self, context: &mut Context<Learner>) {
+        let state = self.model.returns_to.unwrap_or_default();
+        self.go(state, "its unit is there, and it stands where it stood before it was archived".to_owned(), context);
+    }
+
+    /// What kept a learning service from being active is there.
+    pub(super) fn graduate(&mut self, context: &mut Context<Learner>) {
+        let graduation = &self.terms.graduation;
+        let maturity = self.model.progress.maturity(self.model.state, graduation);
+        if self.model.state == State::Learning && maturity.waits_for.is_empty() {
+            let seen: Vec<&str> = maturity.seen.iter().map(|phase| phase.name()).collect();
+            let seen = if seen.is_empty() { String::new() } else { format!(" and saw {}", seen.join(", ")) };
+            let why = format!(
+                "it has learned for {}{seen}, and nothing was new for {}",
+                in_words(maturity.learned),
+                in_words(maturity.quiet)
+            );
+            self.go(State::Active, why, context);
+        }
+    }
+}
+
+impl Handler<Enter> for Learner {
+    type Result = AtomicResponse<Learner, Result<(), String>>;
+
+    fn handle(&mut self, Enter { state, by }: Enter, _: &mut Context<Learner>) -> Self::Result {
+        if self.model.state == State::Archived {
+            let back = self.model.returns_to.unwrap_or_default().name();
+            let why = format!("its unit is gone, and its model is archived: it is {back} again when the unit is back");
+            return AtomicResponse::new(Box::pin(fut::ready(Err(why))));
+        }
+        AtomicResponse::new(self.enter(state, format!("by {by}")))
+    }
+}
+
+impl Handler<ShowState> for Learner {
+    type Result = MessageResult<ShowState>;
+
+    fn handle(&mut self, _: ShowState, _: &mut Context<Learner>) -> Self::Result {
+        MessageResult(self.model.state)
+    }
+}
+
+impl Handler<UnitNow> for Learner {
+    type Result = ();
+
+    fn handle(&mut self, UnitNow { running, earlier, units }: UnitNow, context: &mut Context<Learner>) {
+        let now = clock::moment();
+        let progress = &mut self.model.progress;
+        progress.advance(&now);
+        let here = running || units.as_ref().is_none_or(|units| units.iter().any(|unit| unit.loaded));
+        let gone = progress.gone(here);
+        match self.model.state {
+            // Without an answer of systemd only a service that runs is known to be there.
+            State::Archived if here && (running || units.is_some()) => self.come_back(context),
+            State::Archived => {}
+            _ if gone > Duration::ZERO && gone >= self.terms.archive_after => {
+                let why = format!("its unit has been gone for {}; its model is kept", in_words(gone.as_secs()));
+                self.go(State::Archived, why, context);
+            }
+            State::Learning | State::Manual => {
+                let steady = self.terms.graduation.steady;
+                if units.is_some_and(|units| progress.look(&units, earlier, steady, &now)) {
+                    self.save_or_tell();
+                }
+            }
+            State::Active => {}
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! The actors around models, with a kernel that only keeps what it is told: states, imports, and what is on record.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+use actix::{Actor as _, Addr, System};
+use actors::audit_log::AuditLog;
+use actors::directory::Directory;
+use actors::kernel_link::KernelLink;
+use actors::learner::Learner;
+use actors::messages::{Audits, Enter, Import, Join, Show, ShowMaturity, UnitNow};
+use actors::model_store::ModelStore;
+use actors::permissive::Permissive;
+use actors::policy_keeper::{Beginning, PolicyKeeper};
+use actors::registry::Registry;
+use actors::revision_store::{Revision, RevisionStore};
+use actors::placement::Placement;
+use actors::root::{ExitNotice, Root};
+use actors::terms::Terms;
+use bpf::event::{Flood, Repeat};
+use bpf::kernel::{Installation, Kernel, KernelError, Map, ReadBack, SeenService};
+use bpf::other_names::OtherNames;
+use bpf::process::Process;
+use policy::access::Access;
+use policy::compiled::{Compiled, Service};
+use policy::export::Export;
+use policy::host::BareHost;
+use policy::maturity::{Graduation, Unit};
+use policy::model::{Model, State};
+use policy::rule::Policy;
+
+/// What the kernel holds, by service.
+type Held = Arc<Mutex<BTreeMap<String, Service>>>;
+
+struct Fake(Held);
+
+impl Kernel for Fake {
+    fn install(&mut self, compiled: &Compiled) -> Result<Installation, KernelError> {
+        *self.0.lock().unwrap() = compiled.services.clone();
+        Ok(Installation { generation: 2, ..Installation::default() })
+    }
+    fn next_generation(&mut self) -> Result<u64, KernelError> {
+        Ok(2)
+    }
+    fn load(&mut self) -> Result<u64, KernelError> {
+        Ok(1)
+    }
+    fn learn(&mut self, name: &str, service: &Service) -> Result<(), KernelError> {
+        self.0.lock().unwrap().insert(name.to_owned(), service.clone());
+        Ok(())
+    }
+    fn services(&mut self) -> Result<Vec<SeenService>, KernelError> {
+        Ok(Vec::new())
+    }
+    fn service_of(&mut self, _: &Process) -> Result<Option<String>, KernelError> {
+        Ok(None)
+    }
+    fn other_names(&mut self, _: &Path, _: Access, _: u64) -> Result<Option<OtherNames>, KernelError> {
+        Ok(None)
+    }
+    fn repeats(&mut self) -> Result<Vec<Repeat>, KernelError> {
+        Ok(Vec::new())
+    }
+    fn floods(&mut self) -> Result<Vec<Flood>, KernelError> {
+        Ok(Vec::new())
+    }
+    fn loss(&mut self) -> Result<BTreeMap<String, u64>, KernelError> {
+        Ok(BTreeMap::new())
+    }
+    fn read_back(&mut self) -> Result<ReadBack, KernelError> {
+        Ok(ReadBack::default())
+    }
+    fn detach(&mut self) -> Result<(), KernelError> {
+        Ok(())
+    }
+    fn maps(&mut self) -> Result<Vec<Map>, KernelError> {
+        Ok(Vec::new())
+    }
+}
+
+struct Host {
+    directory: Directory,
+    held: Held,
+    models: ModelStore,
+}
+
+impl Host {
+    /// All actors, with one active service, `web`, that may run a shell.
+    async fn start(at: &Path, terms: Terms) -> Host {
+        let directory = Directory::default();
+        let root = Root::default().start();
+        directory.set_root(root.clone());
+        let notice = |name: &str| ExitNotice::new(name, root.clone());
+        AuditLog::open(&at.join("audit"), &at.join("rules"), 1, directory.clone(), notice("audit")).unwrap().run();
+        let held = Held::default();
+        let (_, events) = mpsc::channel();
+        let link = KernelLink::new(Box::new(Fake(Arc::clone(&held))), events, directory.clone(), notice("kernel"));
+        directory.set_kernel(link.start());
+        let beginning = Beginning {
+            revision: Revision::default(),
+            policy: Policy::default(),
+            services: BTreeMap::new(),
+            operators: Default::default(),
+            broken: None,
+            permissive: Permissive::read(at.join("permissive")),
+            placement: Placement::read(at.join("slices")),
+        };
+        let store = RevisionStore::new(at.join("revisions"));
+        let keeper = PolicyKeeper::new(directory.clone(), store, Box::new(BareHost), beginning, notice("keeper"));
+        directory.set_keeper(keeper.start());
+        let models = ModelStore::new(at.join("models"));
+        let mut web = Model::new("web", 7);
+        web.observe("here", "SHELL", Access::Execute, "/usr/bin/web", "/usr/bin/dash", 5);
+        web.state = State::Active;
+        let registry = Registry::new(directory.clone(), models.clone(), terms, notice("registry"));
+        registry.run(BTreeMap::from([("web".to_owned(), web)]));
+        Host { directory, held, models }
+    }
+
+    fn learner(&self) -> Addr<Learner> {
+        self.directory.learner("web").unwrap()
+    }
+
+    async fn shown(&self, service: &str) -> Model {
+        self.directory.learner(service).unwrap().send(Show).await.unwrap()
+    }
+
+    async fn import(&self, text: &str) -> Result<Vec<String>, Vec<String>> {
+        let export = Box::new(Export::parse(text).map_err(|error| vec![error])?);
+        self.directory.registry().unwrap().send(Import { export, by: "a test".to_owned() }).await.unwrap()
+    }
+
+    async fn units(&self, loaded: bool) {
+        let unit = Unit { name: "web.service".to_owned(), loaded, ..Unit::default() };
+        self.learner().send(UnitNow { running: false, earlier: false, units: Some(vec![unit]) }).await.unwrap();
+    }
+
+    async fn told(&self) -> Vec<String> {
+        let asked = Audits { after: 0, service: None, limit: 100 };
+        let records = self.directory.audit().unwrap().send(asked).await.unwrap().unwrap();
+        records.into_iter().map(|record| record.message).collect()
+    }
+
+    fn held(&self, service: &str) -> Option<Service> {
+        self.held.lock().unwrap().get(service).cloned()
+    }
+}
+
+fn terms(archive_after: Duration) -> Terms {
+    let day = Duration::from_secs(86_400);
+    let graduation = Graduation { learning: day, quiet: day, steady: day, phases: Default::default() };
+    Terms { graduation, archive_after }
+}
+
+const EXPORT: &str = r#"{ "bartizan_models": 2, "models": {
+  "web": { "granted": { "NET": { "execute": { "there": {
+    "first": "2026-01-01T00:00:00Z", "last": "2026-01-02T00:00:00Z", "count": 2, "exe": "/usr/bin/x", "object": "/usr/bin/nc" } } } } },
+  "stranger": { "granted": {} } } }"#;
+
+#[test]
+fn an_import_is_in_the_kernel_on_disk_and_on_record() {
+    let at = tempfile::tempdir().unwrap();
+    System::new().block_on(async {
+        let host = Host::start(at.path(), terms(Duration::MAX)).await;
+        assert_eq!(host.import(EXPORT).await.unwrap(), ["web gains NET.execute (there: /usr/bin/nc by /usr/bin/x)"]);
+        let web = host.shown("web").await;
+        assert_eq!((web.state, web.since, web.granted.len()), (State::Active, 7, 2), "where it stands is not imported");
+        let granted = host.held("web").unwrap().subject.granted.get(Access::Execute);
+        assert_eq!(policy::capability::names_of(granted, &Default::default()).len(), 2, "SHELL and NET");
+        let stranger = host.shown("stranger").await;
+        assert_eq!((stranger.state, stranger.returns_to), (State::Archived, Some(State::Learning)));
+        assert!(host.held("stranger").is_none(), "it has no place in the kernel");
+        let (on_disk, broken) = host.models.read().unwrap();
+        assert_eq!((on_disk.len(), broken.len()), (2, 0));
+        assert!(!at.path().join("models/import.json").exists());
+        assert_eq!(host.import(EXPORT).await.unwrap(), [""; 0], "twice is once");
+        let told = host.told().await;
+        let gained = "The model of web gains by import, by a test: NET.execute (there: /usr/bin/nc by /usr/bin/x)";
+        assert_eq!(told.iter().filter(|one| one.as_str() == gained).count(), 1, "{told:?}");
+    });
+}
+
+#[test]
+fn an_import_that_is_wrong_changes_nothing() {
+    let at = tempfile::tempdir().unwrap();
+    System::new().block_on(async {
+        let host = Host::start(at.path(), terms(Duration::MAX)).await;
+        let before = host.shown("web").await;
+        let exempt = EXPORT.replace("stranger", "systemd-journald");
+        assert!(host.import(&exempt).await.unwrap_err()[0].contains("systemd-journald"));
+        std::fs::create_dir_all(at.path().join("models/import.json")).unwrap();
+        assert!(host.import(EXPORT).await.unwrap_err()[0].contains("an earlier import"));
+        std::fs::remove_dir(at.path().join("models/import.json")).unwrap();
+        // The journal cannot be written: a directory is in the way of the file beside it.
+        std::fs::create_dir(at.path().join("models/import.json.new")).unwrap();
+        assert!(host.import(EXPORT).await.unwrap_err()[0].starts_with("nothing was imported"));
+        let mut full = before.knowledge();
+        for number in 0..policy::knowledge::PROGRAMS_MAX {
+            full.programs.insert(format!("/{number}"), before.granted["SHELL"][&Access::Execute].clone());
+        }
+        host.learner().send(Join { known: Box::new(full), by: "a test".to_owned() }).await.unwrap().unwrap();
+        let before = host.shown("web").await;
+        let more = EXPORT.replace(r#""web": {"#, r#""web": { "programs": { "/more": { "there": {
+            "first": "2026-01-01T00:00:00Z", "last": "2026-01-02T00:00:00Z", "count": 2, "exe": "/x", "object": "/y" } } },"#);
+        assert!(host.import(&more).await.unwrap_err()[0].contains("1025 programs"));
+        assert_eq!(host.shown("web").await.knowledge(), before.knowledge());
+        assert!(host.directory.learner("stranger").is_none());
+    });
+}
+
+#[test]
+fn a_service_is_archived_with_its_unit_and_comes_back_as_it_was() {
+    let at = tempfile::tempdir().unwrap();
+    System::new().block_on(async {
+        let host = Host::start(at.path(), terms(Duration::from_millis(1))).await;
+        host.units(true).await;
+        assert_eq!(host.shown("web").await.state, State::Active);
+        actix::clock::sleep(Duration::from_millis(20)).await;
+        host.units(false).await;
+        let archived = host.shown("web").await;
+        assert_eq!((archived.state, archived.returns_to), (State::Archived, Some(State::Active)));
+        assert_eq!(archived.granted.len(), 1, "its model is kept");
+        assert!(host.held("web").is_none());
+        let refused = host.learner().send(Enter { state: State::Learning, by: "a test".to_owned() }).await.unwrap();
+        assert!(refused.unwrap_err().contains("archived"));
+        host.units(true).await;
+        assert_eq!(host.shown("web").await.state, State::Active);
+        assert!(!host.held("web").unwrap().subject.learning);
+        let told: Vec<String> =
+            host.told().await.iter().filter_map(|one| Some(one.split_once(':')?.0.to_owned())).collect();
+        assert_eq!(told, ["Service web is archived", "Service web is active"], "both are on record");
+    });
+}
+
+#[test]
+fn operators_move_services_and_that_is_on_record() {
+    let at = tempfile::tempdir().unwrap();
+    System::new().block_on(async {
+        let host = Host::start(at.path(), terms(Duration::MAX)).await;
+        for (state, learns) in [(State::Manual, true), (State::Active, false), (State::Learning, true)] {
+            host.learner().send(Enter { state, by: "a test".to_owned() }).await.unwrap().unwrap();
+            assert_eq!(host.shown("web").await.state, state);
+            assert_eq!(host.held("web").unwrap().subject.learning, learns);
+            let told = host.told().await;
+            assert_eq!(told.last().unwrap(), &format!("Service web is {}: by a test", state.name()));
+        }
+        let maturity = host.learner().send(ShowMaturity).await.unwrap();
+        assert_eq!(maturity.waits_for, ["24 h more of learning", "24 h more without anything new"]);
+        assert_eq!(host.shown("web").await.granted.len(), 1, "what was known is kept");
+    });
+}

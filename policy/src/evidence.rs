@@ -1,0 +1,105 @@
+//! Why a grant is there: what each host saw of it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Most hosts of which one grant keeps what they saw.
+pub const HOSTS_MAX: usize = 64;
+
+/// What one host saw. Times are milliseconds since 1970, UTC; texts for people have them as RFC 3339.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sighting {
+    /// First time.
+    #[serde(with = "time")]
+    pub first: i64,
+    /// Last time.
+    #[serde(with = "time")]
+    pub last: i64,
+    /// How many observations; the kernel tells each kind of act once.
+    pub count: u64,
+    /// Program that needed it first.
+    pub exe: String,
+    /// What it touched first.
+    pub object: String,
+}
+
+impl Sighting {
+    /// The join of what the same host said at two times. The count is the larger one: adding would count an act twice.
+    fn join(&mut self, other: &Sighting) {
+        let first = |one: &Sighting| (one.first, one.exe.clone(), one.object.clone());
+        (self.first, self.exe, self.object) = first(self).min(first(other));
+        self.last = self.last.max(other.last);
+        self.count = self.count.max(other.count);
+    }
+}
+
+/// What hosts saw, by name of the host.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Evidence {
+    /// Never empty in a model.
+    pub hosts: BTreeMap<String, Sighting>,
+}
+
+impl Evidence {
+    /// Adds what a host saw just now.
+    pub fn observe(&mut self, host: &str, exe: &str, object: &str, now: i64) {
+        if let Some(seen) = self.hosts.get_mut(host) {
+            seen.last = seen.last.max(now);
+            seen.count = seen.count.saturating_add(1);
+            return;
+        }
+        let seen = Sighting { first: now, last: now, count: 1, exe: exe.to_owned(), object: object.to_owned() };
+        self.hosts.insert(host.to_owned(), seen);
+    }
+
+    /// Joins what is known elsewhere: commutative, associative and idempotent.
+    pub fn join(&mut self, other: &Evidence) {
+        for (host, seen) in &other.hosts {
+            self.hosts.entry(host.clone()).or_insert_with(|| seen.clone()).join(seen);
+        }
+    }
+
+    /// The host that saw it first, and what it saw.
+    pub fn earliest(&self) -> Option<(&str, &Sighting)> {
+        self.hosts
+            .iter()
+            .min_by_key(|(host, seen)| (seen.first, host.as_str()))
+            .map(|(host, seen)| (host.as_str(), seen))
+    }
+
+    /// Last time on any host.
+    pub fn last(&self) -> i64 {
+        self.hosts.values().map(|seen| seen.last).max().unwrap_or_default()
+    }
+
+    /// Observations on all hosts.
+    pub fn count(&self) -> u64 {
+        self.hosts.values().fold(0, |sum, seen| sum.saturating_add(seen.count))
+    }
+}
+
+/// Times: numbers for programs, RFC 3339 where people read them.
+mod time {
+    use jiff::Timestamp;
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _, ser::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(ms: &i64, out: S) -> Result<S::Ok, S::Error> {
+        if !out.is_human_readable() {
+            return out.serialize_i64(*ms);
+        }
+        let time = Timestamp::from_millisecond(*ms).map_err(S::Error::custom)?;
+        out.serialize_str(&format!("{time:.3}"))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<i64, D::Error> {
+        if !input.is_human_readable() {
+            return i64::deserialize(input);
+        }
+        let text = String::deserialize(input)?;
+        let expected = || D::Error::custom(format!("expected a time such as 2026-11-25T18:22:02.120Z: {text:?}"));
+        text.parse::<Timestamp>().map(Timestamp::as_millisecond).map_err(|_| expected())
+    }
+}

@@ -1,0 +1,135 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+
+const STEADY: Duration = Duration::from_secs(10);
+
+fn graduation(phases: &[Phase]) -> Graduation {
+    let seconds = Duration::from_secs;
+    Graduation { learning: seconds(100), quiet: seconds(20), steady: STEADY, phases: phases.iter().copied().collect() }
+}
+
+fn at(boot: &str, seconds: u64) -> Moment {
+    Moment { boot: boot.to_owned(), at: seconds * 1000 }
+}
+
+fn unit(invocation: &str) -> Unit {
+    let invocation = Some(invocation.to_owned());
+    Unit { name: "web.service".to_owned(), loaded: true, invocation, ..Unit::default() }
+}
+
+fn waits(progress: &Progress, phases: &[Phase]) -> Vec<String> {
+    progress.maturity(State::Learning, &graduation(phases)).waits_for
+}
+
+#[test]
+fn time_alone_counts_by_boots_and_only_what_they_saw() {
+    let mut progress = Progress::default();
+    for now in [at("a", 1000), at("a", 1060), at("b", 5), at("b", 44)] {
+        progress.advance(&now);
+    }
+    assert_eq!(progress.learned(), Duration::from_secs(99), "60 s and 39 s; what lies between boots is not known");
+    assert_eq!(waits(&progress, &[]), ["1 s more of learning"]);
+    progress.novelty();
+    progress.advance(&at("b", 45));
+    assert_eq!(waits(&progress, &[]), ["19 s more without anything new"]);
+    progress.advance(&at("b", 30));
+    assert_eq!(progress.learned(), Duration::from_secs(100), "a clock that goes back takes nothing away");
+    progress.advance(&at("b", 49));
+    let maturity = progress.maturity(State::Learning, &graduation(&[]));
+    assert_eq!((maturity.percent, maturity.waits_for.is_empty(), maturity.quiet), (100, true, 20));
+}
+
+#[test]
+fn a_service_that_reloads_needs_its_reload() {
+    let all = Phase::ASKED;
+    let mut progress = Progress::default();
+    progress.advance(&at("a", 0));
+    progress.advance(&at("a", 200));
+    assert_eq!(waits(&progress, &all).len(), 3, "start, steady, and what systemd knows: {:?}", waits(&progress, &all));
+    let first = Unit { reloads: true, timed: true, up: Some(STEADY), ..unit("one") };
+    assert!(progress.look(std::slice::from_ref(&first), false, STEADY, &at("a", 200)));
+    assert_eq!(waits(&progress, &all), ["a reload", "a run started by its timer"]);
+    let by_timer = Unit { by_timer: true, ..first.clone() };
+    let second = Unit { invocation: Some("two".to_owned()), ..by_timer };
+    assert!(progress.look(std::slice::from_ref(&second), false, STEADY, &at("a", 201)));
+    assert_eq!(waits(&progress, &all), ["a reload"], "a restart is no reload where there is one");
+    assert!(!progress.look(std::slice::from_ref(&second), false, STEADY, &at("a", 202)));
+    let reloaded = Unit { reload: Some("r".to_owned()), ..second };
+    assert!(progress.look(&[reloaded], false, STEADY, &at("a", 203)));
+    assert!(waits(&progress, &all).is_empty());
+}
+
+#[test]
+fn one_that_cannot_reload_waits_for_a_restart() {
+    let mut progress = Progress::default();
+    progress.advance(&at("a", 0));
+    progress.advance(&at("a", 200));
+    let finished = Unit { finished: true, ..unit("one") };
+    progress.look(std::slice::from_ref(&finished), false, STEADY, &at("a", 200));
+    assert_eq!(waits(&progress, &Phase::ASKED), ["a restart, as its unit cannot reload"]);
+    let again = Unit { invocation: Some("two".to_owned()), ..finished };
+    progress.look(&[again], false, STEADY, &at("a", 201));
+    assert!(waits(&progress, &Phase::ASKED).is_empty());
+}
+
+#[test]
+fn what_began_before_the_learning_does_not_count() {
+    let old = Unit { reloads: true, reload: Some("old".to_owned()), finished: true, ..unit("one") };
+    for (mut progress, earlier) in [(Progress::default(), true), (Progress::anew(), false)] {
+        assert!(!progress.look(std::slice::from_ref(&old), earlier, STEADY, &at("a", 1)), "{earlier}");
+        assert!(!progress.look(std::slice::from_ref(&old), earlier, STEADY, &at("a", 2)), "{earlier}");
+        let reloaded = Unit { reload: Some("new".to_owned()), ..old.clone() };
+        progress.look(&[reloaded], earlier, STEADY, &at("a", 3));
+        assert_eq!(progress.phases, [Phase::Reload].into(), "a reload that was seen counts whenever it was started");
+        progress.look(&[unit("two")], earlier, STEADY, &at("a", 4));
+        assert_eq!(progress.phases, [Phase::Start, Phase::Reload, Phase::Restart].into());
+    }
+    let mut progress = Progress::default();
+    progress.look(&[unit("one")], true, STEADY, &at("a", 1));
+    progress.look(&[unit("two")], true, STEADY, &at("b", 1));
+    assert!(progress.phases.is_empty(), "in the next boot it was started before the programs, too");
+}
+
+#[test]
+fn a_steady_run_is_one_while_learning() {
+    let long = Unit { up: Some(Duration::from_secs(9999)), ..unit("one") };
+    let mut progress = Progress::anew();
+    progress.advance(&at("a", 0));
+    assert!(!progress.look(std::slice::from_ref(&long), true, STEADY, &at("a", 0)), "it learns since a moment ago");
+    progress.advance(&at("a", 10));
+    assert!(progress.look(&[long], true, STEADY, &at("a", 10)));
+}
+
+#[test]
+fn a_unit_that_is_gone_is_told_and_counted() {
+    let mut progress = Progress::default();
+    progress.advance(&at("a", 0));
+    progress.advance(&at("a", 200));
+    assert!(!progress.look(&[Unit::default()], false, STEADY, &at("a", 200)));
+    assert_eq!(progress.gone(false), Duration::from_secs(200));
+    assert_eq!(progress.gone(true), Duration::ZERO);
+    let archived = progress.maturity(State::Archived, &graduation(&Phase::ASKED));
+    assert_eq!(archived.waits_for, ["its unit, which is gone"]);
+    let manual = progress.maturity(State::Manual, &graduation(&[]));
+    assert!(manual.waits_for.concat().contains("bartizan activate"), "{manual:?}");
+}
+
+#[test]
+fn instances_are_bounded() {
+    let many: Vec<Unit> = (0..200).map(|number| Unit { name: format!("x@{number}.service"), ..unit("one") }).collect();
+    let mut progress = Progress::default();
+    progress.look(&many, false, STEADY, &at("a", 1));
+    assert_eq!(progress.units.len(), UNITS_MAX);
+    progress.look(&many[..1], false, STEADY, &at("a", 2));
+    assert_eq!(progress.units.len(), 1, "those that are gone are forgotten");
+}
+
+#[test]
+fn times_are_told_in_fitting_units() {
+    for (seconds, words) in
+        [(5, "5 s"), (119, "119 s"), (121, "3 min"), (7200, "2 h"), (86_400, "24 h"), (172_801, "3 d")]
+    {
+        assert_eq!(in_words(seconds), words);
+    }
+}

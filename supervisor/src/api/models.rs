@@ -1,0 +1,162 @@
+//! Models: shown, moved from state to state, exported, imported.
+
+use std::collections::BTreeMap;
+
+use actix::Addr;
+use actix_web::{HttpRequest, HttpResponse, web};
+use actors::clock;
+use actors::directory::Directory;
+use actors::learner::Learner;
+use actors::messages::{Enter, Find, Import, Models, Show, ShowMaturity, ShowState};
+use policy::baseline;
+use policy::export::Export;
+use policy::maturity::Maturity;
+use policy::model::{Model, State};
+use serde::Deserialize;
+
+use super::refusal::Refusal;
+use super::{Imported, ModelStatus, ServiceStatus, caller};
+
+/// Largest import; more comes in several, as joining twice does no harm.
+const IMPORT_MAX: usize = 16 << 20;
+const REGISTRY: &str = "the registry";
+const LEARNER: &str = "the learner";
+
+type Shared = web::Data<Directory>;
+type Outcome = Result<HttpResponse, Refusal>;
+
+pub(super) fn all(config: &mut web::ServiceConfig) {
+    let import = web::resource("/v1/models/import").app_data(web::PayloadConfig::new(IMPORT_MAX));
+    config
+        .route("/v1/services", web::get().to(services))
+        .route("/v1/services/{name}", web::get().to(show))
+        .route("/v1/services/{name}/activate", web::post().to(activate))
+        .route("/v1/services/{name}/learn", web::post().to(learn))
+        .route("/v1/services/{name}/manual", web::post().to(manual))
+        .route("/v1/services/{name}/relearn", web::post().to(relearn))
+        .route("/v1/models", web::get().to(export))
+        .service(import.route(web::post().to(import_models)));
+}
+
+async fn models(directory: &Directory) -> Result<Vec<Model>, Refusal> {
+    let registry = directory.registry().ok_or_else(|| Refusal::unavailable(REGISTRY))?;
+    registry.send(Models).await.map_err(|_| Refusal::unavailable(REGISTRY))
+}
+
+fn plain(name: &str) -> &str {
+    name.strip_suffix(".service").unwrap_or(name)
+}
+
+async fn learner(directory: &Directory, name: &str) -> Result<Addr<Learner>, Refusal> {
+    let registry = directory.registry().ok_or_else(|| Refusal::unavailable(REGISTRY))?;
+    let name = plain(name);
+    let found = registry.send(Find(name.to_owned())).await.map_err(|_| Refusal::unavailable(REGISTRY))?;
+    let unknown = || format!("there is no service {name}; `bartizan services` lists those that are known");
+    found.ok_or_else(|| Refusal::missing(unknown()))
+}
+
+/// Services whose models do not count yet.
+pub(super) async fn learning(directory: &Directory) -> BTreeMap<String, Maturity> {
+    let mut found = BTreeMap::new();
+    for (name, learner) in directory.learners() {
+        if let Ok(State::Learning | State::Manual) = learner.send(ShowState).await
+            && let Ok(maturity) = learner.send(ShowMaturity).await
+        {
+            found.insert(name, maturity);
+        }
+    }
+    found
+}
+
+async fn services(directory: Shared) -> Outcome {
+    let learners = directory.learners();
+    let mut all = Vec::new();
+    for model in models(&directory).await? {
+        let maturity = match learners.get(&model.service) {
+            Some(learner) => learner.send(ShowMaturity).await.unwrap_or_default(),
+            None => Maturity::default(),
+        };
+        all.push(ServiceStatus {
+            maturity,
+            state: model.state.name().to_owned(),
+            granted: model
+                .grants()
+                .into_iter()
+                .map(|(name, accesses)| (name, accesses.into_iter().collect()))
+                .collect(),
+            since: clock::rfc3339(model.since),
+            name: model.service,
+        });
+    }
+    Ok(HttpResponse::Ok().json(all))
+}
+
+async fn show(directory: Shared, name: web::Path<String>) -> Outcome {
+    let learner = learner(&directory, &name).await?;
+    let model = learner.send(Show).await.map_err(|_| Refusal::unavailable(LEARNER))?;
+    let maturity = learner.send(ShowMaturity).await.map_err(|_| Refusal::unavailable(LEARNER))?;
+    Ok(HttpResponse::Ok().json(ModelStatus {
+        state: model.state.name().to_owned(),
+        since: clock::rfc3339(model.since),
+        maturity,
+        baseline_from: baseline::known_from(&model.service).map(|known_from| known_from.to_string()),
+        baseline: baseline::grants(&model.service),
+        service: model.service,
+        granted: model.granted,
+        programs: model.programs,
+    }))
+}
+
+async fn activate(request: HttpRequest, directory: Shared, name: web::Path<String>) -> Outcome {
+    enter(&request, &directory, &name, "activate", State::Active).await
+}
+
+async fn learn(request: HttpRequest, directory: Shared, name: web::Path<String>) -> Outcome {
+    enter(&request, &directory, &name, "learn", State::Learning).await
+}
+
+async fn manual(request: HttpRequest, directory: Shared, name: web::Path<String>) -> Outcome {
+    enter(&request, &directory, &name, "learn --manual", State::Manual).await
+}
+
+async fn relearn(request: HttpRequest, directory: Shared, name: web::Path<String>) -> Outcome {
+    enter(&request, &directory, &name, "relearn", State::Learning).await
+}
+
+async fn enter(request: &HttpRequest, directory: &Directory, name: &str, what: &'static str, state: State) -> Outcome {
+    let by = caller::may_write(request, directory, what).await.map_err(Refusal::forbidden)?;
+    let learner = learner(directory, name).await?;
+    match learner.send(Enter { state, by }).await {
+        Ok(Ok(())) => Ok(HttpResponse::NoContent().finish()),
+        Ok(Err(error)) => Err(Refusal::failed(vec![error])),
+        Err(_) => Err(Refusal::unavailable(LEARNER)),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExportQuery {
+    /// Every service where nothing is given.
+    service: Option<String>,
+}
+
+async fn export(directory: Shared, query: web::Query<ExportQuery>) -> Outcome {
+    let models = match &query.service {
+        None => models(&directory).await?,
+        Some(name) => {
+            vec![learner(&directory, name).await?.send(Show).await.map_err(|_| Refusal::unavailable(LEARNER))?]
+        }
+    };
+    let text = Export::of(&models).text().map_err(|error| Refusal::failed(vec![error]))?;
+    Ok(HttpResponse::Ok().content_type("application/json").body(text))
+}
+
+async fn import_models(request: HttpRequest, directory: Shared, body: web::Bytes) -> Outcome {
+    let by = caller::may_write(&request, &directory, "model import").await.map_err(Refusal::forbidden)?;
+    let text = std::str::from_utf8(&body).map_err(|error| Refusal::wrong(vec![format!("it is no text: {error}")]))?;
+    let export = Box::new(Export::parse(text).map_err(|error| Refusal::wrong(vec![error]))?);
+    let registry = directory.registry().ok_or_else(|| Refusal::unavailable(REGISTRY))?;
+    let imported = registry.send(Import { export, by }).await.map_err(|_| Refusal::unavailable(REGISTRY))?;
+    let gained = imported.map_err(Refusal::wrong)?;
+    Ok(HttpResponse::Ok().json(Imported { gained }))
+}
