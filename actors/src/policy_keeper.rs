@@ -12,6 +12,7 @@ use policy::lockout;
 use policy::model::State;
 use policy::place::Problem;
 use policy::rule::Policy;
+use tokio::sync::oneshot;
 
 use crate::assemble::{self, Operators};
 use crate::clock;
@@ -55,6 +56,8 @@ pub struct PolicyKeeper {
     held_back: BTreeMap<String, String>,
     /// Whether it will be compiled anew in a moment.
     due: bool,
+    /// Who waits for that.
+    waiting: Vec<oneshot::Sender<Result<(), String>>>,
     /// What paths mean now, once somebody has asked for it.
     paths: Option<Compiled>,
     /// When the rules were last compiled, milliseconds since 1970, UTC.
@@ -106,6 +109,7 @@ impl PolicyKeeper {
             placement,
             held_back: BTreeMap::new(),
             due: false,
+            waiting: Vec::new(),
             paths: None,
             compiled: clock::now_ms(),
             _notice: notice,
@@ -193,6 +197,28 @@ impl PolicyKeeper {
         }
     }
 
+    /// Has the kernel hold a model of which rules or its state say something new, with those that come at the same time.
+    fn with_others(
+        &mut self,
+        before: Option<ServiceModel>,
+        model: ServiceModel,
+        context: &mut Context<PolicyKeeper>,
+    ) -> Answer {
+        let (told, held) = oneshot::channel();
+        self.waiting.push(told);
+        self.soon(context);
+        Box::pin(held.into_actor(self).map(move |held, keeper, _| {
+            let held = held.unwrap_or_else(|_| Err("the policy keeper was started anew meanwhile".to_owned()));
+            // What the kernel does not hold shall not come by itself later.
+            if let (Err(_), Some(before)) = (&held, before)
+                && keeper.services.get(&model.name) == Some(&model)
+            {
+                keeper.services.insert(model.name, before);
+            }
+            held
+        }))
+    }
+
     /// Compiles anew in a moment: for services that come together, once.
     fn soon(&mut self, context: &mut Context<PolicyKeeper>) {
         if !std::mem::replace(&mut self.due, true) {
@@ -222,28 +248,25 @@ impl Actor for PolicyKeeper {
 }
 
 impl Handler<ModelChanged> for PolicyKeeper {
-    type Result = AtomicResponse<PolicyKeeper, Result<(), String>>;
+    // Not atomic: others that come meanwhile are compiled with it.
+    type Result = Answer;
 
     fn handle(&mut self, ModelChanged(model): ModelChanged, context: &mut Context<PolicyKeeper>) -> Self::Result {
         if model.state == State::Archived {
             self.held_back.remove(&model.name);
             let known = self.services.remove(&model.name).is_some();
-            return AtomicResponse::new(if known { self.install() } else { Box::pin(fut::ready(Ok(()))) });
+            return if known { self.install() } else { Box::pin(fut::ready(Ok(()))) };
         }
         let before = match self.take(&model) {
             Ok(before) => before,
-            Err(why) => return AtomicResponse::new(Box::pin(fut::ready(Err(why)))),
+            Err(why) => return Box::pin(fut::ready(Err(why))),
         };
         let same_state = before.as_ref().is_some_and(|before| before.state == model.state);
         if before.as_ref() == Some(&model) {
-            return AtomicResponse::new(Box::pin(fut::ready(Ok(()))));
+            return Box::pin(fut::ready(Ok(())));
         }
         let fresh = before.is_none() && model.state == State::Learning && !self.is_named(&model.name);
-        if before.is_none() && model.state == State::Learning && !fresh {
-            self.soon(context);
-            return AtomicResponse::new(Box::pin(fut::ready(Ok(()))));
-        }
-        AtomicResponse::new(if same_state || fresh { self.learn(&model) } else { self.install() })
+        if same_state || fresh { self.learn(&model) } else { self.with_others(before, model, context) }
     }
 }
 
@@ -252,7 +275,10 @@ impl Handler<Recompile> for PolicyKeeper {
 
     fn handle(&mut self, _: Recompile, _: &mut Context<PolicyKeeper>) -> Self::Result {
         (self.paths, self.due) = (None, false);
-        AtomicResponse::new(Box::pin(self.install().map(|result, keeper, _| {
+        let waiting = std::mem::take(&mut self.waiting);
+        AtomicResponse::new(Box::pin(self.install().map(move |result, keeper, _| {
+            // Whoever has stopped waiting needs no answer.
+            waiting.into_iter().for_each(|one| drop(one.send(result.clone())));
             if let Err(error) = &result {
                 keeper.directory.tell(
                     Kind::Lifecycle,

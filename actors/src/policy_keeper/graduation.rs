@@ -18,8 +18,8 @@ impl PolicyKeeper {
     pub(super) fn take(&mut self, model: &ServiceModel) -> Result<Option<ServiceModel>, String> {
         let before = self.services.insert(model.name.clone(), model.clone());
         let was_active = before.as_ref().is_some_and(|before| before.state == State::Active);
+        // What it learns meanwhile does not say yet that it may become active.
         if model.state != State::Active || was_active {
-            self.held_back.remove(&model.name);
             return Ok(before);
         }
         let Some(why) = self.locked_out_by(&model.name) else {
