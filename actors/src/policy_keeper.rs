@@ -54,8 +54,8 @@ pub struct PolicyKeeper {
     placement: Placement,
     /// Services that are not made active, and why.
     held_back: BTreeMap<String, String>,
-    /// Whether it will be compiled anew in a moment.
-    due: bool,
+    /// That it will be compiled anew in a moment.
+    due: Option<SpawnHandle>,
     /// Who waits for that.
     waiting: Vec<oneshot::Sender<Result<(), String>>>,
     /// What paths mean now, once somebody has asked for it.
@@ -108,7 +108,7 @@ impl PolicyKeeper {
             permissive,
             placement,
             held_back: BTreeMap::new(),
-            due: false,
+            due: None,
             waiting: Vec::new(),
             paths: None,
             compiled: clock::now_ms(),
@@ -221,8 +221,8 @@ impl PolicyKeeper {
 
     /// Compiles anew in a moment: for services that come together, once.
     fn soon(&mut self, context: &mut Context<PolicyKeeper>) {
-        if !std::mem::replace(&mut self.due, true) {
-            context.notify_later(Recompile, TOGETHER);
+        if self.due.is_none() {
+            self.due = Some(context.notify_later(Recompile, TOGETHER));
         }
     }
 
@@ -273,8 +273,10 @@ impl Handler<ModelChanged> for PolicyKeeper {
 impl Handler<Recompile> for PolicyKeeper {
     type Result = AtomicResponse<PolicyKeeper, Result<(), String>>;
 
-    fn handle(&mut self, _: Recompile, _: &mut Context<PolicyKeeper>) -> Self::Result {
-        (self.paths, self.due) = (None, false);
+    fn handle(&mut self, _: Recompile, context: &mut Context<PolicyKeeper>) -> Self::Result {
+        self.paths = None;
+        // Asked for by somebody else, it does for those as well.
+        self.due.take().map(|due| context.cancel_future(due));
         let waiting = std::mem::take(&mut self.waiting);
         AtomicResponse::new(Box::pin(self.install().map(move |result, keeper, _| {
             // Whoever has stopped waiting needs no answer.
@@ -290,3 +292,7 @@ impl Handler<Recompile> for PolicyKeeper {
         })))
     }
 }
+
+#[cfg(test)]
+#[path = "policy_keeper/tests.rs"]
+mod tests;

@@ -46,6 +46,11 @@ def applied(what):
     return written, entries
 
 
+def resident():
+    pid = must("systemctl", "show", "-p", "MainPID", "--value", "bartizand").strip()
+    return int(re.search(r"VmRSS:\s+(\d+) kB", pathlib.Path(f"/proc/{pid}/status").read_text()).group(1))
+
+
 @apart
 def a_large_policy_is_installed_and_only_what_differs_is_written():
     wait_for("Bartizan enforces", stage.enforcing)
@@ -69,6 +74,7 @@ def a_large_policy_is_installed_and_only_what_differs_is_written():
         # The service's masks, and the name of the rule that decides.
         promise(written == 2, f"two entries differ: {written}")
         promise(stage.enforcing(), "the kernel holds it")
+        print(f"the daemon, built without optimisation, has {resident():,} kB resident", flush=True)
         listed()
     finally:
         FILE.unlink()

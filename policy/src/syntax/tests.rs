@@ -323,3 +323,24 @@ fn programs_of_a_rule_are_a_capability_that_only_it_speaks_about() {
     let found = problems(&many);
     assert!(found.len() == 1 && found[0].starts_with("p.toml:198:8: expected at most 64 capabilities"), "{found:?}");
 }
+
+#[test]
+fn slices_are_named_whole_and_no_unit_is_a_template_of_nothing() {
+    let read = |service: &str| parse("p", &format!("[[rule]]\nname = \"r\"\nservices = [\"{service}\"]\n"));
+    for (written, meant) in [("-.slice", "-.slice"), ("a-b\\\\x2dc.slice", "a-b\\x2dc.slice"), ("x@1.service", "x@")] {
+        assert_eq!(read(written).unwrap().rules[0].services, [meant], "{written}");
+    }
+    for (written, part) in [
+        ("system-*.slice", "expected a slice by its whole name"),
+        ("-a.slice", "expected a slice by its whole name"),
+        ("a.slice.service", "expected a slice by its whole name"),
+        ("@x", "expected the name of a service"),
+        ("@*", "expected the name of a service"),
+    ] {
+        let problems = read(written).unwrap_err();
+        assert!(
+            problems.len() == 1 && problems[0].to_string().starts_with(&format!("p:3:13: {part}")),
+            "{written}: {problems:?}"
+        );
+    }
+}
