@@ -141,8 +141,8 @@ class Proofs(unittest.TestCase):
         wanted = set()
         for path in (HERE.parent / "policy" / "catalogue").glob("*.toml"):
             entry = tomllib.loads(path.read_text())
-            accesses = {"execute": entry.get("executables"), "connect": entry.get("sockets"), **entry.get("files", {})}
-            wanted |= {(entry["name"], access) for access, patterns in accesses.items() if patterns}
+            words = {"executables": "execute", "sockets": "connect", "read": "read", "write": "write"}
+            wanted |= {(entry["name"], words[key]) for group in entry["entries"] for key in words if group.get(key)}
         lines = (HERE / "e2e" / "proofs.tsv").read_text().splitlines()
         rows = {tuple(line.split("\t")[:2]) for line in lines if not line.startswith("#")}
         self.assertEqual(wanted, {row for row in rows if row[1] != "rename"})

@@ -20,8 +20,8 @@ CHANGED = {"watch_fs": "ext4", "trust": "file"}
 
 def capability():
     """What USERS_ADMIN names: programs, and paths for reading and writing."""
-    data = tomllib.loads(CATALOGUE.read_text())
-    return data["executables"], data["files"]["read"], data["files"]["write"]
+    entries = tomllib.loads(CATALOGUE.read_text())["entries"]
+    return tuple([name for one in entries for name in one.get(key, [])] for key in ("executables", "read", "write"))
 
 
 def installed():
