@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
 use bpf::event::{Flood, Repeat};
 use bpf::kernel::{Installation, Kernel, KernelError, Map, ReadBack, SeenService};
+use bpf::other_names::OtherNames;
 use bpf::process::Process;
 use policy::access::Access;
 use policy::capability::{Catalogue, Grants};
@@ -64,6 +66,10 @@ impl Kernel for Remembering {
     }
 
     fn service_of(&mut self, _: &Process) -> Result<Option<String>, KernelError> {
+        Ok(None)
+    }
+
+    fn other_names(&mut self, _: &Path, _: Access, _: u64) -> Result<Option<OtherNames>, KernelError> {
         Ok(None)
     }
 
