@@ -54,11 +54,14 @@ static __always_inline int check_exec(struct linux_binprm *bprm)
 		if (!service)
 			return 0;
 	}
+	if (judge_execution(service, file, word, GUARD(executed) ? needed(BZ_KIND_EXECUTED, epoch) : 0,
+			    epoch))
+		return -EPERM;
+	/* What is refused was not started. */
 	policy = policy_of(service, epoch);
 	if (policy && policy->flags & (BZ_POLICY_LEARNING | (GUARD(anomalous) ? BZ_POLICY_ANOMALOUS : 0)))
 		ask_judge(service, BZ_EXECUTE, 0, dentry, epoch, ACT_PROGRAM);
-	return judge_execution(service, file, word, GUARD(executed) ? needed(BZ_KIND_EXECUTED, epoch) : 0,
-			       epoch);
+	return 0;
 }
 
 /* Starting a program gave privilege: its file is set-user-id or set-group-id to another, or has capabilities.
