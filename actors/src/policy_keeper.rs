@@ -209,14 +209,20 @@ impl PolicyKeeper {
         self.soon(context);
         Box::pin(held.into_actor(self).map(move |held, keeper, _| {
             let held = held.unwrap_or_else(|_| Err("the policy keeper was started anew meanwhile".to_owned()));
-            // What the kernel does not hold shall not come by itself later.
-            if let (Err(_), Some(before)) = (&held, before)
-                && keeper.services.get(&model.name) == Some(&model)
-            {
-                keeper.services.insert(model.name, before);
-            }
+            keeper.undo_unless(&held, before, &model);
             held
         }))
+    }
+
+    /// What the kernel does not hold shall not come by itself later, and is not taken for held when it is asked for again.
+    fn undo_unless(&mut self, held: &Result<(), String>, before: Option<ServiceModel>, model: &ServiceModel) {
+        if held.is_ok() || self.services.get(&model.name) != Some(model) {
+            return;
+        }
+        match before {
+            Some(before) => self.services.insert(model.name.clone(), before),
+            None => self.services.remove(&model.name),
+        };
     }
 
     /// Compiles anew in a moment: for services that come together, once.
@@ -254,8 +260,13 @@ impl Handler<ModelChanged> for PolicyKeeper {
     fn handle(&mut self, ModelChanged(model): ModelChanged, context: &mut Context<PolicyKeeper>) -> Self::Result {
         if model.state == State::Archived {
             self.held_back.remove(&model.name);
-            let known = self.services.remove(&model.name).is_some();
-            return if known { self.install() } else { Box::pin(fut::ready(Ok(()))) };
+            let Some(before) = self.services.remove(&model.name) else { return Box::pin(fut::ready(Ok(()))) };
+            return Box::pin(self.install().map(move |held, keeper, _| {
+                if held.is_err() {
+                    keeper.services.entry(before.name.clone()).or_insert(before);
+                }
+                held
+            }));
         }
         let before = match self.take(&model) {
             Ok(before) => before,
@@ -266,7 +277,13 @@ impl Handler<ModelChanged> for PolicyKeeper {
             return Box::pin(fut::ready(Ok(())));
         }
         let fresh = before.is_none() && model.state == State::Learning && !self.is_named(&model.name);
-        if same_state || fresh { self.learn(&model) } else { self.with_others(before, model, context) }
+        if !same_state && !fresh {
+            return self.with_others(before, model, context);
+        }
+        Box::pin(self.learn(&model).map(move |held, keeper, _| {
+            keeper.undo_unless(&held, before, &model);
+            held
+        }))
     }
 }
 

@@ -60,7 +60,7 @@ def told(one):
     """The record of the act; the counts of the kernel come within a second, so it may have to be looked for again."""
     _, records = refused()
     return firsts(message(one), records) or wait_for(
-        f"an audit record `{message(one)}`", lambda: firsts(message(one), audits()), 5)
+        f"an audit record `{message(one)}`", lambda: firsts(message(one), audits()), 20)
 
 
 def check(one):

@@ -162,9 +162,9 @@ def newborn(seconds):
             if not str(exe).startswith("/usr/lib/systemd/systemd"):
                 continue
             answer = perform(["seize", pid])
-            # Once it executes what it was prepared for, it is the service's own, and may be seized.
-            seized = answer == 0
-            if answer != "ESRCH" and not (seized and perform(["exe", pid]) != exe):
+            # Only what is still being prepared says anything: once it executes, it is the service's own, and may be seized, and
+            # what is about to end is refused by the kernel itself.
+            if answer != "ESRCH" and perform(["exe", pid]) == exe:
                 return [exe, answer]
     return None
 

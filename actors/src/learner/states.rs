@@ -13,39 +13,37 @@ use crate::messages::{Enter, ModelChanged, ShowState, UnitNow};
 use crate::record::Kind;
 
 impl Learner {
-    /// Moves to a state, on disk and in the kernel, or stays where it is.
+    /// Moves to a state, in the kernel and on disk, or stays where it is. The kernel comes first: what it does not take, as
+    /// somebody would be locked out, must not be found on disk by the next boot.
     pub(super) fn enter(&mut self, state: State, why: String) -> ResponseActFuture<Learner, Result<(), String>> {
         let Some(keeper) = self.directory.keeper() else {
             return Box::pin(fut::ready(Err("the policy keeper has not started".to_owned())));
         };
-        let mut before = self.model.clone();
-        self.model.enter(state, clock::now_ms());
-        if let Err(error) = self.save() {
-            self.model = before;
-            return Box::pin(fut::ready(Err(error)));
-        }
-        let asked = keeper.send(ModelChanged(service_model(&self.model)));
+        let mut wanted = self.model.clone();
+        wanted.enter(state, clock::now_ms());
+        let asked = keeper.send(ModelChanged(service_model(&wanted)));
         Box::pin(asked.into_actor(self).map(move |answer, learner, _| {
-            let result = answer.map_err(|error| error.to_string()).and_then(|result| result);
-            let service = learner.model.service.clone();
-            match &result {
-                Ok(()) => {
-                    let message = format!("Service {service} is {}: {why}", state.name());
-                    learner.directory.tell(Kind::Lifecycle, Some(&service), message);
-                    if learner.learns()
-                        && let Err(error) = learner.anomalies.forget_programs()
-                    {
-                        tracing::error!("{error}");
-                    }
-                }
-                Err(_) => {
-                    // What it has learned meanwhile stays.
-                    before.join(&learner.model.knowledge());
-                    learner.model = before;
-                    learner.save_or_tell();
-                }
+            answer.map_err(|error| error.to_string()).and_then(|result| result)?;
+            let before = std::mem::replace(&mut learner.model, wanted);
+            // What it has learned meanwhile stays.
+            learner.model.join(&before.knowledge());
+            if let Err(error) = learner.save() {
+                learner.model = before;
+                learner.publish();
+                return Err(error);
             }
-            result
+            let service = learner.model.service.clone();
+            learner.directory.tell(
+                Kind::Lifecycle,
+                Some(&service),
+                format!("Service {service} is {}: {why}", state.name()),
+            );
+            if learner.learns()
+                && let Err(error) = learner.anomalies.forget_programs()
+            {
+                tracing::error!("{error}");
+            }
+            Ok(())
         }))
     }
 

@@ -38,7 +38,7 @@ impl PolicyKeeper {
     }
 
     /// What an active service would be refused that it must not be.
-    fn locked_out_by(&self, name: &str) -> Option<String> {
+    pub(super) fn locked_out_by(&self, name: &str) -> Option<String> {
         if !lockout::protects(name) {
             return None;
         }

@@ -160,6 +160,11 @@ fn what_the_kernel_does_not_take_does_not_come_by_itself_later() {
         kernel.fails.store(false, Ordering::SeqCst);
         changed(&keeper, "web-2", State::Active).await.unwrap();
         assert!(kernel.last("web-1").subject.learning && !kernel.last("web-2").subject.learning);
+        // Nor is it taken for held when it is asked for again, though nobody knew the service before.
+        kernel.fails.store(true, Ordering::SeqCst);
+        for _ in 0..2 {
+            assert!(changed(&keeper, "web-3", State::Active).await.is_err());
+        }
     });
 }
 
@@ -182,6 +187,24 @@ fn a_service_that_would_lock_people_out_does_not_become_active() {
         let all: Grants = names.map(|capability| (capability, Access::ALL.into())).collect();
         keeper.send(model(name, State::Active, all)).await.unwrap().unwrap();
         assert!(held_back().await.is_empty() && !kernel.last(name).subject.learning);
+    });
+}
+
+#[test]
+fn a_slice_in_which_a_service_would_lock_people_out_does_not_count() {
+    let rules = "[[rule]]\nname = \"r\"\nservices = [\"system-web.slice\"]\nviolations = \"prevent\"\n";
+    with(rules, |keeper, kernel| async move {
+        for name in ["NetworkManager", "app"] {
+            changed(&keeper, name, State::Active).await.unwrap();
+        }
+        let seen = ["NetworkManager", "app"].map(|name| (name.to_owned(), "system-web".to_owned()));
+        let before = kernel.count();
+        keeper.send(Placed(seen.into())).await.unwrap();
+        while kernel.count() == before {
+            actix::clock::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(!kernel.last("app").subject.prevent.is_empty());
+        assert!(kernel.last("NetworkManager").subject.prevent.is_empty());
     });
 }
 
