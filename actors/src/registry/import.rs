@@ -8,6 +8,7 @@ use policy::selftest;
 
 use super::Registry;
 use crate::directory::Directory;
+use crate::host;
 use crate::import_journal::{ImportJournal, unseen};
 use crate::messages::{Import, Join, NotImported, Show};
 use crate::record::Kind;
@@ -45,16 +46,21 @@ async fn check(directory: Directory, journal: ImportJournal, export: Box<Export>
         return Err(failed(line));
     }
     let mut problems: Vec<String> = export.problem().into_iter().collect();
+    let here = host::name();
     for (service, known) in &export.models {
         if baseline::is_exempt(service) || service == selftest::SERVICE {
             problems.push(format!("{service} has no model: it is never denied anything, or never learns"));
         }
         if let Some(learner) = directory.learner(service) {
             let model = learner.send(Show).await;
-            let mut model: Model = model.map_err(|error| failed(format!("nothing was imported: the learner of {service}: {error}")))?;
-            model.join(known);
-            let problem = model.knowledge().problem();
+            let model: Model =
+                model.map_err(|error| failed(format!("nothing was imported: the learner of {service}: {error}")))?;
+            let mut joined = model.knowledge();
+            joined.join(known);
+            let problem = joined.problem_on(&here);
             problems.extend(problem.map(|problem| format!("the model of {service} with what is imported: {problem}")));
+        } else if let Some(problem) = known.problem_on(&here) {
+            problems.push(format!("the model of {service}: {problem}"));
         }
     }
     if problems.is_empty() { Ok(export) } else { Err(NotImported::Wrong(problems)) }
