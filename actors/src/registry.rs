@@ -13,7 +13,7 @@ mod import;
 mod newcomers;
 mod running;
 
-use self::newcomers::has_model;
+use self::newcomers::{Waiting, has_model};
 use crate::anomalies::Anomalies;
 use crate::clock;
 use crate::directory::Directory;
@@ -36,6 +36,8 @@ pub struct Registry {
     places: BTreeMap<String, String>,
     /// Services that came when all others were active.
     late: BTreeSet<String>,
+    /// Services that get a learner as soon as it is on record that they are new.
+    waiting: Waiting,
     _notice: ExitNotice,
 }
 
@@ -43,7 +45,7 @@ impl Registry {
     /// A registry whose learners keep their models in `store`.
     pub fn new(directory: Directory, store: ModelStore, terms: Terms, notice: ExitNotice) -> Registry {
         let (places, late) = (BTreeMap::new(), BTreeSet::new());
-        Registry { directory, store, terms, places, late, _notice: notice }
+        Registry { directory, store, terms, places, late, waiting: Waiting::default(), _notice: notice }
     }
 
     /// Starts it with the models that are on disk.
@@ -77,7 +79,10 @@ impl Registry {
     /// Gives an observation to the learner of its service, if that has one.
     fn observed(&self, act: Act) -> ResponseFuture<Result<(), String>> {
         let service = act.service.clone();
-        let Some(learner) = self.directory.learner(&service) else { return Box::pin(async { Ok(()) }) };
+        let Some(learner) = self.directory.learner(&service) else {
+            let waits = self.waiting.has(&service).then(|| format!("{service} has no learner yet"));
+            return Box::pin(async { waits.map_or(Ok(()), Err) });
+        };
         let observed = learner.send(Observed(Box::new(act)));
         Box::pin(async move {
             observed.await.map_err(|error| format!("the learner of {service} does not answer: {error}"))?
