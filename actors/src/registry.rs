@@ -18,7 +18,7 @@ use crate::anomalies::Anomalies;
 use crate::clock;
 use crate::directory::Directory;
 use crate::learner::Learner;
-use crate::messages::{Find, Look, Models, Observed, Placed, Running, Show, Supervise, Told, UnitNow};
+use crate::messages::{Find, Look, Models, Observed, Placed, Running, ServiceOf, Show, Supervise, Told, UnitNow};
 use crate::model_store::ModelStore;
 use crate::record::Kind;
 use crate::root::{Child, ExitNotice, Start};
@@ -66,12 +66,17 @@ impl Registry {
     }
 
     /// Tells learners what their services run already. One that is busy learns it when the program starts again.
-    fn tell_what_runs(&self) {
-        for (service, programs) in running::programs(Path::new("/proc")) {
-            if let Some(learner) = self.directory.learner(&service)
-                && let Err(error) = learner.try_send(Running(programs))
-            {
-                tracing::error!("what {service} runs already is not in its model: {error}");
+    fn tell_what_runs(&self) -> impl Future<Output = ()> + use<> {
+        let directory = self.directory.clone();
+        async move {
+            let Some(kernel) = directory.kernel() else { return };
+            let service_of = async |process| kernel.send(ServiceOf(process)).await.ok()?.ok()?;
+            for (service, programs) in running::programs(Path::new("/proc"), service_of).await {
+                if let Some(learner) = directory.learner(&service)
+                    && let Err(error) = learner.try_send(Running(programs))
+                {
+                    tracing::error!("what {service} runs already is not in its model: {error}");
+                }
             }
         }
     }
@@ -141,7 +146,7 @@ impl Actor for Registry {
 
     fn started(&mut self, context: &mut Context<Registry>) {
         context.set_mailbox_capacity(4096);
-        let first = self.look(None).map(|(), registry, _| registry.tell_what_runs());
+        let first = self.look(None).then(|(), registry, _| registry.tell_what_runs().into_actor(registry));
         context.wait(first);
         context.run_interval(LOOK, |registry, context| {
             let look = registry.look(None);
