@@ -7,11 +7,14 @@ use std::path::PathBuf;
 
 use policy::model::Model;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::atomic;
 
 /// Most programs of one service that get a record of their own; the rest are counted.
 const PROGRAMS_MAX: usize = 256;
+/// Longest path that is kept as it is, in bytes; of a longer one the digest is kept.
+const PATH_MAX: usize = 512;
 
 /// The file's content.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +46,8 @@ pub enum Novelty {
 pub struct Anomalies {
     file: PathBuf,
     told: Told,
+    /// Programs beyond those that are told one by one, not on disk yet.
+    uncounted: u64,
 }
 
 impl Anomalies {
@@ -59,7 +64,7 @@ impl Anomalies {
                 Told::default()
             }
         };
-        Anomalies { file, told }
+        Anomalies { file, told, uncounted: 0 }
     }
 
     /// Whether the service came when all others were active.
@@ -69,7 +74,7 @@ impl Anomalies {
 
     /// What this program is to those that were told.
     pub fn program(&self, path: &str) -> Novelty {
-        match self.told.programs.contains(path) {
+        match self.told.programs.contains(&kept(path)) {
             true => Novelty::Old,
             false if self.told.programs.len() < PROGRAMS_MAX => Novelty::New,
             false => Novelty::Beyond,
@@ -84,16 +89,27 @@ impl Anomalies {
     /// Keeps that a program was told.
     pub fn told_program(&mut self, path: &str) -> Result<(), String> {
         self.change(|told| {
-            told.programs.insert(path.to_owned());
+            told.programs.insert(kept(path));
         })
     }
 
-    /// Keeps that one more was started.
-    pub fn count_beyond(&mut self) -> Result<(), String> {
-        self.change(|told| told.beyond += 1)
+    /// One more was started. It is counted in memory, as a service may start any number of programs and events wait while a file
+    /// is written: a crash loses what came since [`Anomalies::keep_count`].
+    pub fn count_beyond(&mut self) {
+        self.uncounted = self.uncounted.saturating_add(1);
     }
 
-    /// Programs that were counted and that no record has told yet.
+    /// Keeps how many were started.
+    pub fn keep_count(&mut self) -> Result<(), String> {
+        let more = self.uncounted;
+        if more > 0 {
+            self.change(|told| told.beyond = told.beyond.saturating_add(more))?;
+        }
+        self.uncounted = 0;
+        Ok(())
+    }
+
+    /// Programs whose count is kept and that no record has told yet.
     pub fn due(&self) -> u64 {
         self.told.beyond - self.told.counted.min(self.told.beyond)
     }
@@ -122,6 +138,15 @@ impl Anomalies {
     }
 }
 
+/// What is kept of a path.
+fn kept(path: &str) -> String {
+    if path.len() <= PATH_MAX {
+        return path.to_owned();
+    }
+    // No path has no slash in front.
+    Sha256::digest(path).iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+}
+
 /// Whether a model knows a program: the service started it, or it acted when the service learned something.
 pub fn knows(model: &Model, path: &str) -> bool {
     let grants = model.granted.values().flat_map(|accesses| accesses.values());
@@ -148,8 +173,10 @@ mod tests {
             told.told_program(&format!("/bin/{number}")).unwrap();
         }
         assert_eq!((told.program("/bin/more"), told.program("/bin/1")), (Novelty::Beyond, Novelty::Old));
-        told.count_beyond().unwrap();
-        told.count_beyond().unwrap();
+        told.count_beyond();
+        told.count_beyond();
+        assert_eq!((told.due(), Anomalies::read(file.clone()).due()), (0, 0), "no file is written for each");
+        told.keep_count().unwrap();
         let mut told = Anomalies::read(file.clone());
         assert_eq!(told.due(), 2);
         told.told_beyond(2).unwrap();
@@ -159,6 +186,30 @@ mod tests {
         assert_eq!((told.due(), told.program("/bin/1"), told.is_newcomer()), (0, Novelty::New, true));
         fs::write(&file, "{").unwrap();
         assert_eq!(Anomalies::read(file).program("/bin/a"), Novelty::New);
+    }
+
+    #[test]
+    fn what_is_kept_of_long_paths_is_short() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("web.json");
+        let long = |last: &str| format!("/{}{last}", "d".repeat(4000));
+        let mut told = Anomalies::read(file.clone());
+        told.told_program(&long("a")).unwrap();
+        assert!(fs::metadata(&file).unwrap().len() < 200);
+        let told = Anomalies::read(file);
+        assert_eq!((told.program(&long("a")), told.program(&long("b"))), (Novelty::Old, Novelty::New));
+    }
+
+    #[test]
+    fn a_count_that_cannot_be_written_is_not_lost() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("anomalies"), "in the way").unwrap();
+        let mut told = Anomalies::read(directory.path().join("anomalies/web.json"));
+        told.count_beyond();
+        told.keep_count().unwrap_err();
+        fs::remove_file(directory.path().join("anomalies")).unwrap();
+        told.keep_count().unwrap();
+        assert_eq!(told.due(), 1);
     }
 
     #[test]

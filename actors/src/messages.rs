@@ -193,15 +193,23 @@ pub struct Join {
     pub by: String,
 }
 
-/// To [`crate::registry::Registry`]: what other hosts know, whole or not at all. Answers with what was new in words, or
-/// with one line per problem.
+/// To [`crate::registry::Registry`]: what other hosts know, whole or not at all. Answers with what was new in words.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<Vec<String>, Vec<String>>")]
+#[rtype(result = "Result<Vec<String>, NotImported>")]
 pub struct Import {
     /// What they know.
     pub export: Box<Export>,
     /// Who asked.
     pub by: String,
+}
+
+/// Why an [`Import`] has no good answer; one line per problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotImported {
+    /// The export does not fit this host. Nothing has changed.
+    Wrong(Vec<String>),
+    /// Nothing is wrong with the export; the last line says whether it counts.
+    Failed(Vec<String>),
 }
 
 /// To a [`crate::learner::Learner`]: the model as it is now.

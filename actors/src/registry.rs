@@ -13,12 +13,12 @@ mod import;
 mod newcomers;
 mod running;
 
-use self::newcomers::has_model;
+use self::newcomers::{Waiting, has_model};
 use crate::anomalies::Anomalies;
 use crate::clock;
 use crate::directory::Directory;
 use crate::learner::Learner;
-use crate::messages::{Find, Look, Models, Observed, Placed, Running, Show, Supervise, Told, UnitNow};
+use crate::messages::{Find, Look, Models, Observed, Placed, Running, ServiceOf, Show, Supervise, Told, UnitNow};
 use crate::model_store::ModelStore;
 use crate::record::Kind;
 use crate::root::{Child, ExitNotice, Start};
@@ -36,6 +36,8 @@ pub struct Registry {
     places: BTreeMap<String, String>,
     /// Services that came when all others were active.
     late: BTreeSet<String>,
+    /// Services that get a learner as soon as it is on record that they are new.
+    waiting: Waiting,
     _notice: ExitNotice,
 }
 
@@ -43,7 +45,7 @@ impl Registry {
     /// A registry whose learners keep their models in `store`.
     pub fn new(directory: Directory, store: ModelStore, terms: Terms, notice: ExitNotice) -> Registry {
         let (places, late) = (BTreeMap::new(), BTreeSet::new());
-        Registry { directory, store, terms, places, late, _notice: notice }
+        Registry { directory, store, terms, places, late, waiting: Waiting::default(), _notice: notice }
     }
 
     /// Starts it with the models that are on disk.
@@ -64,12 +66,17 @@ impl Registry {
     }
 
     /// Tells learners what their services run already. One that is busy learns it when the program starts again.
-    fn tell_what_runs(&self) {
-        for (service, programs) in running::programs(Path::new("/proc")) {
-            if let Some(learner) = self.directory.learner(&service)
-                && let Err(error) = learner.try_send(Running(programs))
-            {
-                tracing::error!("what {service} runs already is not in its model: {error}");
+    fn tell_what_runs(&self) -> impl Future<Output = ()> + use<> {
+        let directory = self.directory.clone();
+        async move {
+            let Some(kernel) = directory.kernel() else { return };
+            let service_of = async |process| kernel.send(ServiceOf(process)).await.ok()?.ok()?;
+            for (service, programs) in running::programs(Path::new("/proc"), service_of).await {
+                if let Some(learner) = directory.learner(&service)
+                    && let Err(error) = learner.try_send(Running(programs))
+                {
+                    tracing::error!("what {service} runs already is not in its model: {error}");
+                }
             }
         }
     }
@@ -77,7 +84,10 @@ impl Registry {
     /// Gives an observation to the learner of its service, if that has one.
     fn observed(&self, act: Act) -> ResponseFuture<Result<(), String>> {
         let service = act.service.clone();
-        let Some(learner) = self.directory.learner(&service) else { return Box::pin(async { Ok(()) }) };
+        let Some(learner) = self.directory.learner(&service) else {
+            let waits = self.waiting.has(&service).then(|| format!("{service} has no learner yet"));
+            return Box::pin(async { waits.map_or(Ok(()), Err) });
+        };
         let observed = learner.send(Observed(Box::new(act)));
         Box::pin(async move {
             observed.await.map_err(|error| format!("the learner of {service} does not answer: {error}"))?
@@ -136,7 +146,7 @@ impl Actor for Registry {
 
     fn started(&mut self, context: &mut Context<Registry>) {
         context.set_mailbox_capacity(4096);
-        let first = self.look(None).map(|(), registry, _| registry.tell_what_runs());
+        let first = self.look(None).then(|(), registry, _| registry.tell_what_runs().into_actor(registry));
         context.wait(first);
         context.run_interval(LOOK, |registry, context| {
             let look = registry.look(None);

@@ -11,7 +11,7 @@ use actors::audit_log::AuditLog;
 use actors::directory::Directory;
 use actors::kernel_link::KernelLink;
 use actors::learner::Learner;
-use actors::messages::{Audits, Enter, Import, Join, Show, ShowMaturity, UnitNow};
+use actors::messages::{Audits, Enter, Import, Join, NotImported, Show, ShowMaturity, UnitNow};
 use actors::model_store::ModelStore;
 use actors::permissive::Permissive;
 use actors::placement::Placement;
@@ -128,8 +128,8 @@ impl Host {
         self.directory.learner(service).unwrap().send(Show).await.unwrap()
     }
 
-    async fn import(&self, text: &str) -> Result<Vec<String>, Vec<String>> {
-        let export = Box::new(Export::parse(text).map_err(|error| vec![error])?);
+    async fn import(&self, text: &str) -> Result<Vec<String>, NotImported> {
+        let export = Box::new(Export::parse(text).unwrap());
         self.directory.registry().unwrap().send(Import { export, by: "a test".to_owned() }).await.unwrap()
     }
 
@@ -147,6 +147,16 @@ impl Host {
     fn held(&self, service: &str) -> Option<Service> {
         self.held.lock().unwrap().get(service).cloned()
     }
+}
+
+fn wrong(imported: Result<Vec<String>, NotImported>) -> String {
+    let Err(NotImported::Wrong(mut problems)) = imported else { panic!("the export does not fit: {imported:?}") };
+    problems.remove(0)
+}
+
+fn failed(imported: Result<Vec<String>, NotImported>) -> String {
+    let Err(NotImported::Failed(mut problems)) = imported else { panic!("the export is good: {imported:?}") };
+    problems.remove(0)
 }
 
 fn terms(archive_after: Duration) -> Terms {
@@ -190,13 +200,13 @@ fn an_import_that_is_wrong_changes_nothing() {
         let host = Host::start(at.path(), terms(Duration::MAX)).await;
         let before = host.shown("web").await;
         let exempt = EXPORT.replace("stranger", "systemd-journald");
-        assert!(host.import(&exempt).await.unwrap_err()[0].contains("systemd-journald"));
+        assert!(wrong(host.import(&exempt).await).contains("systemd-journald"));
         std::fs::create_dir_all(at.path().join("models/import.json")).unwrap();
-        assert!(host.import(EXPORT).await.unwrap_err()[0].contains("an earlier import"));
+        assert!(failed(host.import(EXPORT).await).contains("an earlier import"));
         std::fs::remove_dir(at.path().join("models/import.json")).unwrap();
         // The journal cannot be written: a directory is in the way of the file beside it.
         std::fs::create_dir(at.path().join("models/import.json.new")).unwrap();
-        assert!(host.import(EXPORT).await.unwrap_err()[0].starts_with("nothing was imported"));
+        assert!(failed(host.import(EXPORT).await).starts_with("nothing was imported"));
         let mut full = before.knowledge();
         for number in 0..policy::knowledge::PROGRAMS_MAX {
             full.programs.insert(format!("/{number}"), before.granted["SHELL"][&Access::Execute].clone());
@@ -205,7 +215,7 @@ fn an_import_that_is_wrong_changes_nothing() {
         let before = host.shown("web").await;
         let more = EXPORT.replace(r#""web": {"#, r#""web": { "programs": { "/more": { "there": {
             "first": "2026-01-01T00:00:00Z", "last": "2026-01-02T00:00:00Z", "count": 2, "exe": "/x", "object": "/y" } } },"#);
-        assert!(host.import(&more).await.unwrap_err()[0].contains("1025 programs"));
+        assert!(wrong(host.import(&more).await).contains("1025 programs"));
         assert_eq!(host.shown("web").await.knowledge(), before.knowledge());
         assert!(host.directory.learner("stranger").is_none());
     });

@@ -26,9 +26,19 @@ impl Process {
         let asked =
             unsafe { libc::getsockopt(socket, libc::SOL_SOCKET, SO_PEERPIDFD, (&raw mut raw).cast(), &raw mut len) };
         if asked != 0 {
-            // SAFETY: pidfd_open takes two integers and touches no memory of ours.
-            raw = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) } as libc::c_int;
+            return Process::open(pid);
         }
+        if raw < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the kernel has just returned this descriptor, and nobody else knows it.
+        Ok(Process { pid, descriptor: unsafe { OwnedFd::from_raw_fd(raw) } })
+    }
+
+    /// The process that has this number now.
+    pub fn open(pid: u32) -> io::Result<Process> {
+        // SAFETY: pidfd_open takes two integers and touches no memory of ours.
+        let raw = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) } as libc::c_int;
         if raw < 0 {
             return Err(io::Error::last_os_error());
         }
@@ -64,16 +74,9 @@ mod tests {
         let (here, _there) = UnixStream::pair().unwrap();
         assert!(!Process::of_peer(&here, std::process::id()).unwrap().has_ended(), "a pair's peer is this process");
         let mut child = std::process::Command::new("true").spawn().unwrap();
-        let held = Process { pid: child.id(), descriptor: opened(child.id()) };
+        let held = Process::open(child.id()).unwrap();
         child.wait().unwrap();
         assert!(held.has_ended());
-    }
-
-    fn opened(pid: u32) -> OwnedFd {
-        // SAFETY: as in of_peer.
-        let raw = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) } as libc::c_int;
-        assert!(raw >= 0);
-        // SAFETY: as in of_peer.
-        unsafe { OwnedFd::from_raw_fd(raw) }
+        assert!(Process::open(child.id()).is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! The cgroup tree as it is when the programs are attached: what `kern/unit.bpf.h` sees from then on, for what came
 //! before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,11 @@ pub(crate) fn hierarchy(mountinfo: &str) -> Option<PathBuf> {
         .find(|mount| mount.kind == "cgroup2" && mount.root == Path::new("/"))
         .map(|mount| mount.point)
 }
+
+/// Most slices that are gone through, and most entries in them: any root process can make directories there. Services beyond
+/// have no slice, and those whose slice is known from before keep it.
+const SLICES_MAX: usize = 4096;
+const ENTRIES_MAX: usize = 1 << 16;
 
 /// What a cgroup means by its own name: a service without its suffix (templates keep the `@`), or a login session.
 fn unit_of_name(name: &str) -> (Option<&str>, bool) {
@@ -42,15 +47,24 @@ pub(crate) fn slices(units: &BTreeMap<u64, u32>) -> BTreeMap<u32, String> {
     hierarchy(&mountinfo).map(|root| slices_below(&root, units)).unwrap_or_default()
 }
 
+/// Goes through the outer slices first, so that deep ones keep none of those out.
 fn slices_below(root: &Path, units: &BTreeMap<u64, u32>) -> BTreeMap<u32, String> {
     let mut found: BTreeMap<u32, String> = BTreeMap::new();
-    let mut open = vec![(root.to_owned(), slice::ROOT.to_owned())];
-    while let Some((directory, inside)) = open.pop() {
+    let mut open = VecDeque::from([(root.to_owned(), slice::ROOT.to_owned())]);
+    let (mut slices, mut entries) = (1, 0);
+    while let Some((directory, inside)) = open.pop_front() {
         for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
+            entries += 1;
+            if entries > ENTRIES_MAX {
+                return found;
+            }
             let file = entry.file_name();
             let Some(name) = file.to_str() else { continue };
             if let Some(deeper) = name.strip_suffix(".slice").filter(|name| slice::is_valid(name)) {
-                open.push((entry.path(), deeper.to_owned()));
+                if slices < SLICES_MAX {
+                    open.push_back((entry.path(), deeper.to_owned()));
+                    slices += 1;
+                }
             } else if unit_of_name(name).0.is_some()
                 && let Some(number) = entry.metadata().ok().and_then(|facts| units.get(&facts.ino()))
             {
@@ -114,6 +128,23 @@ mod tests {
         let expected =
             [(1, "system"), (2, "system-web"), (3, "user")].map(|(number, slice)| (number, slice.to_owned()));
         assert_eq!(slices_below(root.path(), &units), expected.into());
+    }
+
+    #[test]
+    fn the_walk_ends_however_many_slices_there_are() {
+        let root = tempfile::tempdir().unwrap();
+        let made = |path: &Path| {
+            fs::create_dir_all(path).unwrap();
+            fs::metadata(path).unwrap().ino()
+        };
+        let mut units = BTreeMap::from([(made(&root.path().join("system.slice/nginx.service")), 0)]);
+        for number in 1..=5000 {
+            units.insert(made(&root.path().join(format!("evil.slice/evil-{number}.slice/a.service"))), number);
+        }
+        let found = slices_below(root.path(), &units);
+        assert_eq!(found.get(&0).map(String::as_str), Some("system"));
+        // The root, system.slice and evil.slice are slices as well.
+        assert_eq!(found.len(), SLICES_MAX - 3 + 1);
     }
 
     #[test]

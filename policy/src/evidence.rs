@@ -44,12 +44,19 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Adds what a host saw just now.
+    /// Adds what a host saw just now. Imports leave room for this host; where an older build has left none, the host that was
+    /// the last to see it gives way.
     pub fn observe(&mut self, host: &str, exe: &str, object: &str, now: i64) {
         if let Some(seen) = self.hosts.get_mut(host) {
             seen.last = seen.last.max(now);
             seen.count = seen.count.saturating_add(1);
             return;
+        }
+        while self.hosts.len() >= HOSTS_MAX
+            && let Some(latest) = self.hosts.iter().max_by_key(|(host, seen)| (seen.first, *host))
+        {
+            let latest = latest.0.clone();
+            self.hosts.remove(&latest);
         }
         let seen = Sighting { first: now, last: now, count: 1, exe: exe.to_owned(), object: object.to_owned() };
         self.hosts.insert(host.to_owned(), seen);
@@ -101,5 +108,23 @@ mod time {
         let text = String::deserialize(input)?;
         let expected = || D::Error::custom(format!("expected a time such as 2026-11-25T18:22:02.120Z: {text:?}"));
         text.parse::<Timestamp>().map(Timestamp::as_millisecond).map_err(|_| expected())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_host_finds_room_among_as_many_as_there_may_be() {
+        let mut evidence = Evidence::default();
+        for (number, now) in (0..HOSTS_MAX).zip(1..) {
+            evidence.observe(&format!("h{number}"), "/x", "/y", now);
+        }
+        evidence.observe("here", "/x", "/y", 1000);
+        evidence.observe("here", "/x", "/y", 1001);
+        assert_eq!((evidence.hosts.len(), evidence.hosts.get("here").map(|seen| seen.count)), (HOSTS_MAX, Some(2)));
+        assert_eq!(evidence.earliest().map(|(host, _)| host), Some("h0"));
+        assert!(!evidence.hosts.contains_key(&format!("h{}", HOSTS_MAX - 1)));
     }
 }

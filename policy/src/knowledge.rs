@@ -59,6 +59,16 @@ impl Knowledge {
             .or_else(|| self.evidence().find_map(|(of, evidence)| evidence_problem(&of, evidence)))
     }
 
+    /// What of this cannot be in a model of this host: with other hosts' evidence there has to be room for its own.
+    pub fn problem_on(&self, host: &str) -> Option<String> {
+        let crowded = |(of, evidence): (String, &Evidence)| {
+            let others = evidence.hosts.keys().filter(|name| *name != host).count();
+            let most = HOSTS_MAX - 1;
+            (others > most).then(|| format!("{of} has evidence of {others} other hosts; expected at most {most}"))
+        };
+        self.problem().or_else(|| self.evidence().find_map(crowded))
+    }
+
     /// Every grant and program with its evidence, named for people.
     fn evidence(&self) -> impl Iterator<Item = (String, &Evidence)> {
         let grants = self.granted.iter().flat_map(|(name, accesses)| {

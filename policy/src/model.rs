@@ -136,11 +136,20 @@ impl Model {
         Knowledge { granted: self.granted.clone(), programs: self.programs.clone() }
     }
 
-    /// Joins what is known elsewhere. Where the service stands is not changed by it.
+    /// Joins what is known elsewhere. Where the service stands is not changed by it. Whoever imports asks
+    /// [`Knowledge::problem_on`] before; programs that came meanwhile stay, and those of `other` that then do not fit are left
+    /// out.
     pub fn join(&mut self, other: &Knowledge) {
         let (granted, programs) = (std::mem::take(&mut self.granted), std::mem::take(&mut self.programs));
         let mut known = Knowledge { granted, programs };
-        known.join(other);
+        let mut room = PROGRAMS_MAX.saturating_sub(known.programs.len());
+        let mut other = other.clone();
+        other.programs.retain(|path, _| {
+            let fits = room > 0 || known.programs.contains_key(path);
+            room = room.saturating_sub(usize::from(!known.programs.contains_key(path)));
+            fits
+        });
+        known.join(&other);
         (self.granted, self.programs) = (known.granted, known.programs);
     }
 

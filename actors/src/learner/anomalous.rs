@@ -39,7 +39,10 @@ impl Learner {
         }
         match self.anomalies.program(path) {
             Novelty::Old => answer(Ok(())),
-            Novelty::Beyond => answer(self.anomalies.count_beyond()),
+            Novelty::Beyond => {
+                self.anomalies.count_beyond();
+                answer(Ok(()))
+            }
             Novelty::New => {
                 let Some(audit) = self.directory.audit() else {
                     return answer(Err("the audit log has not started".to_owned()));
@@ -56,6 +59,9 @@ impl Learner {
 
     /// Tells how many programs there were beyond those that have a record of their own.
     pub(super) fn tell_the_rest(&mut self, context: &mut Context<Learner>) {
+        if let Err(error) = self.anomalies.keep_count() {
+            tracing::error!("a count of programs is kept in memory: {error}");
+        }
         let (due, audit) = (self.anomalies.due(), self.directory.audit());
         let Some(audit) = audit.filter(|_| due > 0) else { return };
         let service = self.model.service.clone();

@@ -8,11 +8,12 @@ use policy::selftest;
 
 use super::Registry;
 use crate::directory::Directory;
+use crate::host;
 use crate::import_journal::{ImportJournal, unseen};
-use crate::messages::{Import, Join, Show};
+use crate::messages::{Import, Join, NotImported, Show};
 use crate::record::Kind;
 
-type Gained = Result<Vec<String>, Vec<String>>;
+type Gained = Result<Vec<String>, NotImported>;
 
 impl Handler<Import> for Registry {
     type Result = AtomicResponse<Registry, Gained>;
@@ -23,7 +24,7 @@ impl Handler<Import> for Registry {
         let checked = check(directory.clone(), journal.clone(), export);
         AtomicResponse::new(Box::pin(checked.into_actor(self).then(move |checked, registry, _| {
             let begun = checked.and_then(|export| {
-                journal.begin(&export).map_err(|error| vec![format!("nothing was imported: {error}")])?;
+                journal.begin(&export).map_err(|error| failed(format!("nothing was imported: {error}")))?;
                 let strangers = export.models.keys().filter(|name| directory.learner(name).is_none());
                 strangers.for_each(|name| registry.employ(unseen(name)));
                 Ok(export)
@@ -34,26 +35,35 @@ impl Handler<Import> for Registry {
     }
 }
 
+fn failed(problem: String) -> NotImported {
+    NotImported::Failed(vec![problem])
+}
+
 /// What may not become part of a model, before anything has changed.
-async fn check(directory: Directory, journal: ImportJournal, export: Box<Export>) -> Result<Box<Export>, Vec<String>> {
+async fn check(directory: Directory, journal: ImportJournal, export: Box<Export>) -> Result<Box<Export>, NotImported> {
     if journal.waits() {
         let line = "an earlier import has not been finished: see the journal, and restart bartizand".to_owned();
-        return Err(vec![line]);
+        return Err(failed(line));
     }
     let mut problems: Vec<String> = export.problem().into_iter().collect();
+    let here = host::name();
     for (service, known) in &export.models {
         if baseline::is_exempt(service) || service == selftest::SERVICE {
             problems.push(format!("{service} has no model: it is never denied anything, or never learns"));
         }
         if let Some(learner) = directory.learner(service) {
             let model = learner.send(Show).await;
-            let mut model: Model = model.map_err(|error| vec![format!("the learner of {service}: {error}")])?;
-            model.join(known);
-            let problem = model.knowledge().problem();
+            let model: Model =
+                model.map_err(|error| failed(format!("nothing was imported: the learner of {service}: {error}")))?;
+            let mut joined = model.knowledge();
+            joined.join(known);
+            let problem = joined.problem_on(&here);
             problems.extend(problem.map(|problem| format!("the model of {service} with what is imported: {problem}")));
+        } else if let Some(problem) = known.problem_on(&here) {
+            problems.push(format!("the model of {service}: {problem}"));
         }
     }
-    if problems.is_empty() { Ok(export) } else { Err(problems) }
+    if problems.is_empty() { Ok(export) } else { Err(NotImported::Wrong(problems)) }
 }
 
 async fn join(directory: &Directory, journal: &ImportJournal, export: Box<Export>, by: &str) -> Gained {
@@ -85,5 +95,5 @@ async fn join(directory: &Directory, journal: &ImportJournal, export: Box<Export
         return Ok(gained);
     }
     problems.push("the import counts, and the next start of bartizand finishes what is missing".to_owned());
-    Err(problems)
+    Err(NotImported::Failed(problems))
 }

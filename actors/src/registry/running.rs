@@ -3,58 +3,69 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
-/// The programs that run now, by service, as /proc shows them. What cannot be read has ended, or is the kernel's own.
-pub(super) fn programs(proc: &Path) -> BTreeMap<String, BTreeSet<String>> {
+use bpf::process::Process;
+
+/// The programs that run now, by service. `service_of` has the kernel's label of a process: its cgroup may be one that a
+/// service has made and given another one's name. What cannot be read or has no label teaches nothing: it has ended, or is the
+/// kernel's own.
+pub(super) async fn programs(
+    proc: &Path,
+    service_of: impl AsyncFn(Arc<Process>) -> Option<String>,
+) -> BTreeMap<String, BTreeSet<String>> {
     let mut found = BTreeMap::<String, BTreeSet<String>>::new();
     for entry in fs::read_dir(proc).into_iter().flatten().flatten() {
-        if !entry.file_name().to_string_lossy().bytes().all(|letter| letter.is_ascii_digit()) {
+        let number = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        let Some(process) = number.and_then(|number| Process::open(number).ok()).map(Arc::new) else { continue };
+        let Ok(program) = fs::read_link(entry.path().join("exe")) else { continue };
+        let Some(service) = service_of(Arc::clone(&process)).await else { continue };
+        // What was read under its number is then another one's.
+        if process.has_ended() {
             continue;
         }
-        let service = fs::read_to_string(entry.path().join("cgroup")).ok().and_then(|text| service(&text));
-        if let (Some(service), Ok(program)) = (service, fs::read_link(entry.path().join("exe"))) {
-            let program = program.to_string_lossy();
-            // proc(5): a program that was replaced has this behind its name.
-            let program = program.strip_suffix(" (deleted)").unwrap_or(&program).to_owned();
-            found.entry(service).or_default().insert(program);
-        }
+        let program = program.to_string_lossy();
+        // proc(5): a program that was replaced has this behind its name.
+        let program = program.strip_suffix(" (deleted)").unwrap_or(&program).to_owned();
+        found.entry(service).or_default().insert(program);
     }
     found
-}
-
-/// The service of a process by its line of the version 2 hierarchy: the topmost unit, as kern/unit.bpf.h has it.
-fn service(cgroup: &str) -> Option<String> {
-    let path = cgroup.lines().find_map(|line| line.strip_prefix("0::"))?;
-    let unit = path.split('/').find_map(|part| part.strip_suffix(".service"))?;
-    Some(unit.split_inclusive('@').next().unwrap_or(unit).to_owned())
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use std::os::unix::fs::symlink;
+    use std::process::Command;
 
     use super::*;
 
     #[test]
-    fn programs_are_found_by_the_unit_above_them() {
+    fn programs_are_those_of_the_service_that_the_kernel_says() {
         let proc = tempfile::tempdir().unwrap();
-        let processes = [
-            ("1", "0::/init.scope\n", "/usr/lib/systemd/systemd"),
-            ("7", "1:cpu:/\n0::/system.slice/nginx.service\n", "/usr/sbin/nginx (deleted)"),
-            ("8", "0::/system.slice/system-getty.slice/getty@tty1.service/inner\n", "/usr/sbin/agetty"),
-            ("9", "0::/user.slice/user-0.slice/session-1.scope\n", "/usr/bin/bash"),
-            ("self", "0::/system.slice/nginx.service\n", "/usr/bin/cat"),
-        ];
-        for (name, cgroup, program) in processes {
+        let shown = |name: &str, program: &str| {
             let directory = proc.path().join(name);
             fs::create_dir(&directory).unwrap();
-            fs::write(directory.join("cgroup"), cgroup).unwrap();
+            // As it is for a process that a service has put into a cgroup of its own making.
+            fs::write(directory.join("cgroup"), "0::/x/victim.service\n").unwrap();
             symlink(program, directory.join("exe")).unwrap();
+        };
+        let start = || Command::new("sleep").arg("600").spawn().unwrap();
+        let (mut web, mut none, mut gone) = (start(), start(), start());
+        gone.kill().unwrap();
+        gone.wait().unwrap();
+        shown(&web.id().to_string(), "/usr/sbin/web (deleted)");
+        shown(&none.id().to_string(), "/usr/bin/bash");
+        shown(&gone.id().to_string(), "/usr/bin/gone");
+        shown("self", "/usr/bin/cat");
+        let of = web.id();
+        let label = async move |process: Arc<Process>| (process.pid() == of).then(|| "web".to_owned());
+        let found = actix::System::new().block_on(programs(proc.path(), label));
+        for child in [&mut web, &mut none] {
+            child.kill().unwrap();
+            child.wait().unwrap();
         }
-        let one = |program: &str| BTreeSet::from([program.to_owned()]);
-        let expected = [("getty@", "/usr/sbin/agetty"), ("nginx", "/usr/sbin/nginx")];
-        let expected = expected.map(|(service, program)| (service.to_owned(), one(program)));
-        assert_eq!(programs(proc.path()), expected.into());
+        let expected = BTreeSet::from(["/usr/sbin/web".to_owned()]);
+        assert_eq!(found, BTreeMap::from([("web".to_owned(), expected)]));
     }
 }

@@ -117,6 +117,25 @@ fn more_than_a_model_holds_is_refused_and_not_cut() {
     let mut one = hosts(0);
     assert!(one.join(&hosts(0)).is_ok());
     assert!(one.join(&hosts(1)).unwrap_err().contains("65 hosts"));
+    let web = &hosts(0).models["web"];
+    assert_eq!(web.problem_on("h0"), None);
+    assert!(web.problem_on("here").unwrap().contains("64 other hosts"));
+}
+
+#[test]
+fn a_model_that_has_grown_since_an_import_was_checked_stays_within_its_bounds() {
+    let mut model = Model::new("web", 0);
+    for number in 1..PROGRAMS_MAX {
+        model.observe_program("here", &format!("/{number}"), "/x", 1);
+    }
+    let mut elsewhere = Model::new("web", 0);
+    for path in ["/a", "/b", "/1"] {
+        elsewhere.observe_program("there", path, "/x", 1);
+    }
+    model.join(&elsewhere.knowledge());
+    assert_eq!(model.programs.len(), PROGRAMS_MAX);
+    assert!(model.programs.contains_key("/a") && !model.programs.contains_key("/b"));
+    assert_eq!(model.programs["/1"].hosts.len(), 2);
 }
 
 #[test]

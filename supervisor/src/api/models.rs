@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use actors::clock;
 use actors::directory::Directory;
 use actors::learner::Learner;
-use actors::messages::{Enter, Find, Import, Models, Show, ShowMaturity, ShowState};
+use actors::messages::{Enter, Find, Import, Models, NotImported, Show, ShowMaturity, ShowState};
 use policy::baseline;
 use policy::export::Export;
 use policy::maturity::Maturity;
@@ -157,6 +157,28 @@ async fn import_models(request: HttpRequest, directory: Shared, body: web::Bytes
     let export = Box::new(Export::parse(text).map_err(|error| Refusal::wrong(vec![error]))?);
     let registry = directory.registry().ok_or_else(|| Refusal::unavailable(REGISTRY))?;
     let imported = registry.send(Import { export, by }).await.map_err(|_| Refusal::unavailable(REGISTRY))?;
-    let gained = imported.map_err(Refusal::wrong)?;
+    let gained = imported.map_err(not_imported)?;
     Ok(HttpResponse::Ok().json(Imported { gained }))
+}
+
+fn not_imported(why: NotImported) -> Refusal {
+    match why {
+        NotImported::Wrong(problems) => Refusal::wrong(problems),
+        NotImported::Failed(problems) => Refusal::failed(problems),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::ResponseError as _;
+    use actix_web::http::StatusCode;
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_no_bad_input() {
+        let status = |why| not_imported(why).status_code();
+        assert_eq!(status(NotImported::Wrong(Vec::new())), StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(status(NotImported::Failed(Vec::new())), StatusCode::INTERNAL_SERVER_ERROR);
+    }
 }
