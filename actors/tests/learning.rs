@@ -135,7 +135,14 @@ impl Host {
 
     async fn units(&self, loaded: bool) {
         let unit = Unit { name: "web.service".to_owned(), loaded, ..Unit::default() };
-        self.learner().send(UnitNow { running: false, earlier: false, units: Some(vec![unit]) }).await.unwrap();
+        let now = UnitNow { running: false, earlier: false, units: Some(vec![unit]), file: false };
+        self.learner().send(now).await.unwrap();
+    }
+
+    /// As of a template without an instance.
+    async fn only_a_file(&self) {
+        let now = UnitNow { running: false, earlier: false, units: Some(Vec::new()), file: true };
+        self.learner().send(now).await.unwrap();
     }
 
     async fn told(&self) -> Vec<String> {
@@ -218,6 +225,9 @@ fn a_service_is_archived_with_its_unit_and_comes_back_as_it_was() {
         let host = Host::start(at.path(), terms(Duration::from_millis(1))).await;
         host.units(true).await;
         assert_eq!(host.shown("web").await.state, State::Active);
+        actix::clock::sleep(Duration::from_millis(20)).await;
+        host.only_a_file().await;
+        assert_eq!(host.shown("web").await.state, State::Active, "a template is here without an instance");
         actix::clock::sleep(Duration::from_millis(20)).await;
         host.units(false).await;
         let archived = host.shown("web").await;

@@ -108,11 +108,12 @@ impl Handler<ShowState> for Learner {
 impl Handler<UnitNow> for Learner {
     type Result = ();
 
-    fn handle(&mut self, UnitNow { running, earlier, units }: UnitNow, context: &mut Context<Learner>) {
+    fn handle(&mut self, now: UnitNow, context: &mut Context<Learner>) {
+        let UnitNow { running, earlier, units, file } = now;
         let now = clock::moment();
         let progress = &mut self.model.progress;
         progress.advance(&now);
-        let here = running || units.as_ref().is_none_or(|units| units.iter().any(|unit| unit.loaded));
+        let here = running || file || units.as_ref().is_none_or(|units| units.iter().any(|unit| unit.loaded));
         let gone = progress.gone(here);
         match self.model.state {
             // Without an answer of systemd only a service that runs is known to be there.
