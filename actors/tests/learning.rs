@@ -260,6 +260,8 @@ fn a_service_is_archived_with_its_unit_and_comes_back_as_it_was() {
         let archived = host.shown("web").await;
         assert_eq!((archived.state, archived.returns_to), (State::Archived, Some(State::Active)));
         assert_eq!(archived.granted.len(), 1, "its model is kept");
+        // The first installation waits for others for a moment.
+        actix::clock::sleep(Duration::from_millis(500)).await;
         assert!(!host.held("web").unwrap().subject.learning, "what it may do when it is back is known");
         let refused = host.learner().send(Enter { state: State::Learning, by: "a test".to_owned() }).await.unwrap();
         assert!(refused.unwrap_err().contains("archived"));
