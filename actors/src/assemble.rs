@@ -91,13 +91,23 @@ pub fn service_model(model: &Model) -> ServiceModel {
     for (capability, accesses) in baseline::grants(&model.service) {
         granted.entry(capability).or_default().extend(accesses);
     }
-    ServiceModel { name: model.service.clone(), state: model.state, granted }
+    // An archived service that was active is held to its model from its first act, should its unit come back.
+    let stays = model.state == State::Archived && model.returns_to == Some(State::Active);
+    let state = if stays { State::Active } else { model.state };
+    ServiceModel { name: model.service.clone(), state, granted }
 }
 
-/// What the compiler needs of all models: one whose unit is gone has no place in the kernel.
+/// Services up to which archived ones are in the kernel: the rest of its room is for those that come and those that only
+/// rules name.
+const WITH_ARCHIVED: usize = 768;
+
+/// What the compiler needs of all models. Archived ones that were active are among them as long as there is room; those
+/// that learned need no place in the kernel, where what is not known learns.
 pub fn service_models(models: &[Model]) -> BTreeMap<String, ServiceModel> {
-    let there = models.iter().filter(|model| model.state != State::Archived);
-    there.map(|model| (model.service.clone(), service_model(model))).collect()
+    let (archived, there): (Vec<&Model>, Vec<&Model>) = models.iter().partition(|model| model.state == State::Archived);
+    let room = WITH_ARCHIVED.saturating_sub(there.len());
+    let archived = archived.into_iter().map(service_model).filter(|model| model.state != State::Archived).take(room);
+    there.into_iter().map(service_model).chain(archived).map(|model| (model.name.clone(), model)).collect()
 }
 
 /// Names of the services that may change Bartizan itself (`operators` of the configuration), without `.service`.
@@ -135,6 +145,31 @@ pub fn revision(
 mod tests {
     use super::*;
     use policy::host::BareHost;
+
+    #[test]
+    fn archived_services_that_were_active_stay_in_the_kernel_while_they_fit() {
+        let model = |name: &str, state, returns_to| Model { state, returns_to, ..Model::new(name, 0) };
+        let models = [
+            model("web", State::Active, None),
+            model("old", State::Archived, Some(State::Active)),
+            model("pupil", State::Archived, Some(State::Learning)),
+        ];
+        let states = |models: &[Model]| -> BTreeMap<String, State> {
+            service_models(models).into_iter().map(|(name, model)| (name, model.state)).collect()
+        };
+        let expected = [("old", State::Active), ("web", State::Active)];
+        assert_eq!(states(&models), expected.map(|(name, state)| (name.to_owned(), state)).into());
+        let many = |state, returns_to, number| -> Vec<Model> {
+            (0..number).map(|one| model(&format!("{one}"), state, returns_to)).collect()
+        };
+        let mut archived = many(State::Archived, Some(State::Active), WITH_ARCHIVED);
+        archived.push(model("web", State::Active, None));
+        let held = states(&archived);
+        assert!(held.len() == WITH_ARCHIVED && held.contains_key("web"), "{} are held", held.len());
+        let mut there = many(State::Active, None, WITH_ARCHIVED);
+        there.push(model("old", State::Archived, Some(State::Active)));
+        assert!(!states(&there).contains_key("old"), "there is no room");
+    }
 
     #[test]
     fn an_operator_is_known_before_it_has_run_and_nobody_else_is_one() {

@@ -88,15 +88,20 @@ impl Learner {
     }
 
     fn tick(&mut self, context: &mut Context<Learner>) {
-        self.model.progress.advance(&clock::moment());
+        self.model.progress.advance(self.model.state, &clock::moment());
         let uncounted = self.model.progress.learned().saturating_sub(self.counted);
         if self.unsaved || (self.learns() && uncounted > self.terms.graduation.learning / PARTS) {
             self.save_or_tell();
         }
         self.tell_the_rest(context);
-        if self.refused.is_none_or(|at| at.elapsed() >= AGAIN) {
+        if !self.pauses() {
             self.graduate(context);
         }
+    }
+
+    /// Whether a state was refused so recently that it is not asked for again.
+    fn pauses(&self) -> bool {
+        self.refused.is_some_and(|at| at.elapsed() < AGAIN)
     }
 }
 
@@ -107,7 +112,10 @@ impl Actor for Learner {
         context.set_mailbox_capacity(1024);
         context.run_interval(TICK, Learner::tick);
         self.save_or_tell();
-        self.publish();
+        // The policy keeper has the archived ones that fit.
+        if self.model.state != State::Archived {
+            self.publish();
+        }
     }
 }
 
@@ -115,11 +123,15 @@ impl Handler<Observed> for Learner {
     type Result = Answer;
 
     fn handle(&mut self, Observed(act): Observed, context: &mut Context<Learner>) -> Self::Result {
-        if self.model.state == State::Archived {
+        let archived = self.model.state == State::Archived;
+        if archived {
             self.come_back(context);
         }
         // What the kernel told of a learning service that has graduated meanwhile was started while it learned.
-        let learned = act.why == Why::Program && act.verdict == Verdict::Allow;
+        let learned = !archived
+            && act.why == Why::Program
+            && act.verdict == Verdict::Allow
+            && clock::ms_of(act.time) < self.model.since;
         if !self.learns() && !learned {
             // Any other late observation teaches nothing.
             return if act.why == Why::Program { self.anomalous(*act) } else { answer(Ok(())) };
@@ -166,7 +178,7 @@ impl Handler<ShowMaturity> for Learner {
     type Result = MessageResult<ShowMaturity>;
 
     fn handle(&mut self, _: ShowMaturity, _: &mut Context<Learner>) -> Self::Result {
-        self.model.progress.advance(&clock::moment());
+        self.model.progress.advance(self.model.state, &clock::moment());
         MessageResult(self.model.progress.maturity(self.model.state, &self.terms.graduation))
     }
 }

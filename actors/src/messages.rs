@@ -180,6 +180,8 @@ pub struct UnitNow {
     pub earlier: bool,
     /// Its units; nothing where systemd was not asked or did not answer.
     pub units: Option<Vec<Unit>>,
+    /// Whether it was found that it has a unit file, though none of its units is loaded.
+    pub file: bool,
 }
 
 /// To a [`crate::learner::Learner`]: what other hosts know of the service. Answers with what was new, when the kernel

@@ -97,7 +97,8 @@ impl Registry {
     /// Tells a learner that its service runs: an archived one is back. One that cannot listen now is told next time.
     fn is_there(&self, service: &SeenService) {
         if let Some(learner) = self.directory.learner(&service.name) {
-            let _ = learner.try_send(UnitNow { running: true, earlier: service.started_earlier, units: None });
+            let _ =
+                learner.try_send(UnitNow { running: true, earlier: service.started_earlier, units: None, file: false });
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use bpf::kernel::SeenService;
+use policy::maturity::Unit;
 use policy::model::State;
 
 use crate::directory::Directory;
@@ -14,6 +15,7 @@ use crate::messages::{Services, ShowState, UnitNow};
 use crate::root::ExitNotice;
 use crate::systemd;
 use crate::terms::Terms;
+use crate::units::with_files;
 
 /// Between two questions: with the default times a minute.
 const OFTEN: Duration = Duration::from_secs(3);
@@ -74,13 +76,20 @@ async fn ask(directory: Directory, everybody: bool) -> Result<(), String> {
     let names: BTreeSet<String> = asked.keys().cloned().collect();
     let units = systemd::ask(&names).await;
     let seen = seen(&directory).await?;
+    let files = units.as_ref().map(|units| with_files(&not_loaded(&names, units))).unwrap_or_default();
     for (name, learner) in asked {
         let (running, earlier) = seen.get(&name).map_or((false, false), |one| (one.running, one.started_earlier));
         let units = units.as_ref().ok().map(|units| units.get(&name).cloned().unwrap_or_default());
         // As above.
-        let _ = learner.send(UnitNow { running, earlier, units }).await;
+        let _ = learner.send(UnitNow { running, earlier, units, file: files.contains(&name) }).await;
     }
     units.map(drop)
+}
+
+/// Those of these services of which systemd has no unit loaded.
+fn not_loaded(names: &BTreeSet<String>, units: &BTreeMap<String, Vec<Unit>>) -> BTreeSet<String> {
+    let loaded = |name: &String| units.get(name).is_some_and(|units| units.iter().any(|unit| unit.loaded));
+    names.iter().filter(|name| !loaded(name)).cloned().collect()
 }
 
 async fn seen(directory: &Directory) -> Result<BTreeMap<String, SeenService>, String> {

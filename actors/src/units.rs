@@ -25,6 +25,20 @@ pub fn units() -> Option<Units> {
     (!units.services.is_empty()).then_some(units)
 }
 
+/// Those of these services that have a unit file, which an alias is as well. systemd does not show a template of which no
+/// instance is loaded.
+pub fn with_files(services: &BTreeSet<String>) -> BTreeSet<String> {
+    let directories = UNIT_DIRECTORIES.into_iter().chain(PACKAGED);
+    directories.flat_map(|directory| files_of(Path::new(directory), services)).collect()
+}
+
+fn files_of(directory: &Path, services: &BTreeSet<String>) -> BTreeSet<String> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    // What an alias leads to may be gone.
+    let files = entries.filter_map(|entry| Some((service(entry.file_name().to_str()?)?, entry.path())));
+    files.filter(|(name, path)| services.contains(name) && path.exists()).map(|(name, _)| name).collect()
+}
+
 fn gather(directory: &Path, units: &mut Units) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let file = entry.file_name();
@@ -86,5 +100,19 @@ mod tests {
         fs::create_dir_all(directory.path().join("a.slice/a-b.slice/x.service")).unwrap();
         assert!(slices(directory.path()).is_superset(&["a", "a-b"].map(str::to_owned).into()));
         assert_eq!(units.aliases, [("sshd".to_owned(), "ssh".to_owned())].into());
+    }
+
+    #[test]
+    fn a_unit_is_here_while_a_file_or_an_alias_names_it() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["ssh.service", "ssh@.service", "one@two.service", "gone.service.d", "gone.socket"] {
+            fs::write(directory.path().join(name), "").unwrap();
+        }
+        for (link, to) in [("sshd.service", "ssh.service"), ("gone@.service", "nothing@.service")] {
+            std::os::unix::fs::symlink(directory.path().join(to), directory.path().join(link)).unwrap();
+        }
+        let asked = ["ssh", "ssh@", "one@", "sshd", "gone", "gone@", "ss"].map(str::to_owned).into();
+        let here = ["ssh", "ssh@", "one@", "sshd"].map(str::to_owned).into();
+        assert_eq!(files_of(directory.path(), &asked), here);
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
@@ -35,10 +36,21 @@ use policy::rule::Policy;
 /// What the kernel holds, by service.
 type Held = Arc<Mutex<BTreeMap<String, Service>>>;
 
-struct Fake(Held);
+/// What it takes of `web` is at most as much as this says: all, learning, nothing.
+type Takes = Arc<AtomicU8>;
+const ALL: u8 = 2;
+const LEARNING: u8 = 1;
+const NOTHING: u8 = 0;
+
+struct Fake(Held, Takes);
 
 impl Kernel for Fake {
     fn install(&mut self, compiled: &Compiled) -> Result<Installation, KernelError> {
+        let takes = self.1.load(Ordering::SeqCst);
+        let wrong = |web: &Service| takes == NOTHING || (takes == LEARNING && !web.subject.learning);
+        if compiled.services.get("web").is_some_and(wrong) {
+            return Err(KernelError::NotHeld("as the test wants it".to_owned()));
+        }
         *self.0.lock().unwrap() = compiled.services.clone();
         Ok(Installation { generation: 2, ..Installation::default() })
     }
@@ -49,6 +61,9 @@ impl Kernel for Fake {
         Ok(1)
     }
     fn learn(&mut self, name: &str, service: &Service) -> Result<(), KernelError> {
+        if self.1.load(Ordering::SeqCst) == NOTHING {
+            return Err(KernelError::NotHeld("as the test wants it".to_owned()));
+        }
         self.0.lock().unwrap().insert(name.to_owned(), service.clone());
         Ok(())
     }
@@ -85,19 +100,31 @@ struct Host {
     directory: Directory,
     held: Held,
     models: ModelStore,
+    takes: Takes,
 }
 
 impl Host {
     /// All actors, with one active service, `web`, that may run a shell.
     async fn start(at: &Path, terms: Terms) -> Host {
+        Host::start_with(at, terms, State::Active, ALL).await
+    }
+
+    /// The same with `web` in this state, archived as an active one, and a kernel that takes so much.
+    async fn start_with(at: &Path, terms: Terms, state: State, takes: u8) -> Host {
         let directory = Directory::default();
         let root = Root::default().start();
         directory.set_root(root.clone());
         let notice = |name: &str| ExitNotice::new(name, root.clone());
         AuditLog::open(&at.join("audit"), &at.join("rules"), 1, directory.clone(), notice("audit")).unwrap().run();
         let held = Held::default();
+        let takes = Arc::new(AtomicU8::new(takes));
         let (_, events) = mpsc::channel();
-        let link = KernelLink::new(Box::new(Fake(Arc::clone(&held))), events, directory.clone(), notice("kernel"));
+        let link = KernelLink::new(
+            Box::new(Fake(Arc::clone(&held), Arc::clone(&takes))),
+            events,
+            directory.clone(),
+            notice("kernel"),
+        );
         directory.set_kernel(link.start());
         let beginning = Beginning {
             revision: Revision::default(),
@@ -114,10 +141,10 @@ impl Host {
         let models = ModelStore::new(at.join("models"));
         let mut web = Model::new("web", 7);
         web.observe("here", "SHELL", Access::Execute, "/usr/bin/web", "/usr/bin/dash", 5);
-        web.state = State::Active;
+        (web.state, web.returns_to) = (state, (state == State::Archived).then_some(State::Active));
         let registry = Registry::new(directory.clone(), models.clone(), terms, notice("registry"));
         registry.run(BTreeMap::from([("web".to_owned(), web)]));
-        Host { directory, held, models }
+        Host { directory, held, models, takes }
     }
 
     fn learner(&self) -> Addr<Learner> {
@@ -135,7 +162,14 @@ impl Host {
 
     async fn units(&self, loaded: bool) {
         let unit = Unit { name: "web.service".to_owned(), loaded, ..Unit::default() };
-        self.learner().send(UnitNow { running: false, earlier: false, units: Some(vec![unit]) }).await.unwrap();
+        let now = UnitNow { running: false, earlier: false, units: Some(vec![unit]), file: false };
+        self.learner().send(now).await.unwrap();
+    }
+
+    /// As of a template without an instance.
+    async fn only_a_file(&self) {
+        let now = UnitNow { running: false, earlier: false, units: Some(Vec::new()), file: true };
+        self.learner().send(now).await.unwrap();
     }
 
     async fn told(&self) -> Vec<String> {
@@ -229,11 +263,16 @@ fn a_service_is_archived_with_its_unit_and_comes_back_as_it_was() {
         host.units(true).await;
         assert_eq!(host.shown("web").await.state, State::Active);
         actix::clock::sleep(Duration::from_millis(20)).await;
+        host.only_a_file().await;
+        assert_eq!(host.shown("web").await.state, State::Active, "a template is here without an instance");
+        actix::clock::sleep(Duration::from_millis(20)).await;
         host.units(false).await;
         let archived = host.shown("web").await;
         assert_eq!((archived.state, archived.returns_to), (State::Archived, Some(State::Active)));
         assert_eq!(archived.granted.len(), 1, "its model is kept");
-        assert!(host.held("web").is_none());
+        // The first installation waits for others for a moment.
+        actix::clock::sleep(Duration::from_millis(500)).await;
+        assert!(!host.held("web").unwrap().subject.learning, "what it may do when it is back is known");
         let refused = host.learner().send(Enter { state: State::Learning, by: "a test".to_owned() }).await.unwrap();
         assert!(refused.unwrap_err().contains("archived"));
         host.units(true).await;
@@ -242,6 +281,35 @@ fn a_service_is_archived_with_its_unit_and_comes_back_as_it_was() {
         let told: Vec<String> =
             host.told().await.iter().filter_map(|one| Some(one.split_once(':')?.0.to_owned())).collect();
         assert_eq!(told, ["Service web is archived", "Service web is active"], "both are on record");
+    });
+}
+
+#[test]
+fn a_service_that_cannot_be_active_again_learns() {
+    let at = tempfile::tempdir().unwrap();
+    System::new().block_on(async {
+        let host = Host::start_with(at.path(), terms(Duration::MAX), State::Archived, LEARNING).await;
+        host.units(true).await;
+        assert_eq!(host.shown("web").await.state, State::Learning);
+        let told = host.told().await;
+        let why = "Service web is learning: its unit is there, and it cannot be active as before it was archived";
+        assert!(told.iter().any(|one| one.starts_with(why) && one.contains("as the test wants it")), "{told:?}");
+        assert!(host.held("web").unwrap().subject.learning);
+    });
+}
+
+#[test]
+fn a_return_that_is_refused_waits_and_an_operator_can_end_that() {
+    let at = tempfile::tempdir().unwrap();
+    System::new().block_on(async {
+        let host = Host::start_with(at.path(), terms(Duration::MAX), State::Archived, NOTHING).await;
+        host.units(true).await;
+        assert_eq!(host.shown("web").await.state, State::Archived, "not even learning was possible");
+        host.takes.store(ALL, Ordering::SeqCst);
+        host.units(true).await;
+        assert_eq!(host.shown("web").await.state, State::Archived, "it is not asked for again at once");
+        host.learner().send(Enter { state: State::Manual, by: "a test".to_owned() }).await.unwrap().unwrap();
+        assert_eq!(host.shown("web").await.state, State::Manual);
     });
 }
 

@@ -139,14 +139,21 @@ impl Progress {
         Progress { before: true, ..Progress::default() }
     }
 
-    /// Counts the time until now, and how much is counted since the model was written.
-    pub fn advance(&mut self, now: &Moment) {
+    /// Counts the time until now, which was spent in this state: only in learning as time of learning.
+    pub fn advance(&mut self, state: State, now: &Moment) {
         let same = self.until.as_ref().filter(|until| until.boot == now.boot);
         let passed = same.map_or(0, |until| now.at.saturating_sub(until.at));
-        for count in [&mut self.learned, &mut self.quiet, &mut self.gone] {
-            *count = count.saturating_add(passed);
+        self.gone = self.gone.saturating_add(passed);
+        if matches!(state, State::Learning | State::Manual) {
+            self.learned = self.learned.saturating_add(passed);
+            self.quiet = self.quiet.saturating_add(passed);
         }
         self.until = Some(now.clone());
+    }
+
+    /// The unit is back: what is quiet is to be seen anew, and nothing counts that lies before.
+    pub fn back(&mut self) {
+        (self.quiet, self.gone, self.until) = (0, 0, None);
     }
 
     /// Something new was seen.

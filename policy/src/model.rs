@@ -120,6 +120,9 @@ impl Model {
         if matches!(state, State::Learning | State::Manual) && !goes_on {
             self.progress = Progress::anew();
         }
+        if self.state == State::Archived {
+            self.progress.back();
+        }
         self.returns_to = (state == State::Archived).then_some(self.state);
         self.state = state;
         self.since = now;

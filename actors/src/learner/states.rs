@@ -59,10 +59,24 @@ impl Learner {
         }));
     }
 
-    /// An archived service is back: it stands where it stood.
+    /// An archived service is back: it stands where it stood, or learns if it may not be active again.
     pub(super) fn come_back(&mut self, context: &mut Context<Learner>) {
+        if self.pauses() {
+            return;
+        }
         let state = self.model.returns_to.unwrap_or_default();
-        self.go(state, "its unit is there, and it stands where it stood before it was archived".to_owned(), context);
+        let entered =
+            self.enter(state, "its unit is there, and it stands where it stood before it was archived".to_owned());
+        context.wait(entered.map(move |result, learner, context| {
+            let Err(error) = result else { return };
+            learner.refused = Some(Instant::now());
+            let service = &learner.model.service;
+            tracing::error!("{service} ought to be {} again and cannot: {error}", state.name());
+            if state == State::Active {
+                let why = format!("its unit is there, and it cannot be active as before it was archived: {error}");
+                learner.go(State::Learning, why, context);
+            }
+        }));
     }
 
     /// What kept a learning service from being active is there.
@@ -86,7 +100,8 @@ impl Handler<Enter> for Learner {
     type Result = AtomicResponse<Learner, Result<(), String>>;
 
     fn handle(&mut self, Enter { state, by }: Enter, _: &mut Context<Learner>) -> Self::Result {
-        if self.model.state == State::Archived {
+        // One whose return was refused is there.
+        if self.model.state == State::Archived && self.refused.is_none() {
             let back = self.model.returns_to.unwrap_or_default().name();
             let why = format!("its unit is gone, and its model is archived: it is {back} again when the unit is back");
             return AtomicResponse::new(Box::pin(fut::ready(Err(why))));
@@ -106,11 +121,12 @@ impl Handler<ShowState> for Learner {
 impl Handler<UnitNow> for Learner {
     type Result = ();
 
-    fn handle(&mut self, UnitNow { running, earlier, units }: UnitNow, context: &mut Context<Learner>) {
+    fn handle(&mut self, now: UnitNow, context: &mut Context<Learner>) {
+        let UnitNow { running, earlier, units, file } = now;
         let now = clock::moment();
         let progress = &mut self.model.progress;
-        progress.advance(&now);
-        let here = running || units.as_ref().is_none_or(|units| units.iter().any(|unit| unit.loaded));
+        progress.advance(self.model.state, &now);
+        let here = running || file || units.as_ref().is_none_or(|units| units.iter().any(|unit| unit.loaded));
         let gone = progress.gone(here);
         match self.model.state {
             // Without an answer of systemd only a service that runs is known to be there.
@@ -118,6 +134,7 @@ impl Handler<UnitNow> for Learner {
             State::Archived => {}
             _ if gone > Duration::ZERO && gone >= self.terms.archive_after => {
                 let why = format!("its unit has been gone for {}; its model is kept", in_words(gone.as_secs()));
+                self.refused = None;
                 self.go(State::Archived, why, context);
             }
             State::Learning | State::Manual => {

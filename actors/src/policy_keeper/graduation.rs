@@ -18,6 +18,10 @@ impl PolicyKeeper {
     pub(super) fn take(&mut self, model: &ServiceModel) -> Result<Option<ServiceModel>, String> {
         let before = self.services.insert(model.name.clone(), model.clone());
         let was_active = before.as_ref().is_some_and(|before| before.state == State::Active);
+        if model.state == State::Manual {
+            // Nobody wants it to be active now.
+            self.held_back.remove(&model.name);
+        }
         // What it learns meanwhile does not say yet that it may become active.
         if model.state != State::Active || was_active {
             return Ok(before);

@@ -183,6 +183,8 @@ fn a_service_that_would_lock_people_out_does_not_become_active() {
         let some = Grants::from([("NET".to_owned(), BTreeSet::from([Access::Read]))]);
         keeper.send(model(name, State::Learning, some)).await.unwrap().unwrap();
         assert!(held_back().await.contains_key(name));
+        changed(&keeper, name, State::Manual).await.unwrap();
+        assert!(held_back().await.is_empty(), "nobody wants it to be active");
         let names = Catalogue::builtin().iter().map(|one| one.name.clone());
         let all: Grants = names.map(|capability| (capability, Access::ALL.into())).collect();
         keeper.send(model(name, State::Active, all)).await.unwrap().unwrap();

@@ -26,16 +26,16 @@ fn waits(progress: &Progress, phases: &[Phase]) -> Vec<String> {
 fn time_alone_counts_by_boots_and_only_what_they_saw() {
     let mut progress = Progress::default();
     for now in [at("a", 1000), at("a", 1060), at("b", 5), at("b", 44)] {
-        progress.advance(&now);
+        progress.advance(State::Learning, &now);
     }
     assert_eq!(progress.learned(), Duration::from_secs(99), "60 s and 39 s; what lies between boots is not known");
     assert_eq!(waits(&progress, &[]), ["1 s more of learning"]);
     progress.novelty();
-    progress.advance(&at("b", 45));
+    progress.advance(State::Learning, &at("b", 45));
     assert_eq!(waits(&progress, &[]), ["19 s more without anything new"]);
-    progress.advance(&at("b", 30));
+    progress.advance(State::Learning, &at("b", 30));
     assert_eq!(progress.learned(), Duration::from_secs(100), "a clock that goes back takes nothing away");
-    progress.advance(&at("b", 49));
+    progress.advance(State::Learning, &at("b", 49));
     let maturity = progress.maturity(State::Learning, &graduation(&[]));
     assert_eq!((maturity.percent, maturity.waits_for.is_empty(), maturity.quiet), (100, true, 20));
 }
@@ -44,8 +44,8 @@ fn time_alone_counts_by_boots_and_only_what_they_saw() {
 fn a_service_that_reloads_needs_its_reload() {
     let all = Phase::ASKED;
     let mut progress = Progress::default();
-    progress.advance(&at("a", 0));
-    progress.advance(&at("a", 200));
+    progress.advance(State::Learning, &at("a", 0));
+    progress.advance(State::Learning, &at("a", 200));
     assert_eq!(waits(&progress, &all).len(), 3, "start, steady, and what systemd knows: {:?}", waits(&progress, &all));
     let first = Unit { reloads: true, timed: true, up: Some(STEADY), ..unit("one") };
     assert!(progress.look(std::slice::from_ref(&first), false, STEADY, &at("a", 200)));
@@ -63,8 +63,8 @@ fn a_service_that_reloads_needs_its_reload() {
 #[test]
 fn one_that_cannot_reload_waits_for_a_restart() {
     let mut progress = Progress::default();
-    progress.advance(&at("a", 0));
-    progress.advance(&at("a", 200));
+    progress.advance(State::Learning, &at("a", 0));
+    progress.advance(State::Learning, &at("a", 200));
     let finished = Unit { finished: true, ..unit("one") };
     progress.look(std::slice::from_ref(&finished), false, STEADY, &at("a", 200));
     assert_eq!(waits(&progress, &Phase::ASKED), ["a restart, as its unit cannot reload"]);
@@ -95,17 +95,17 @@ fn what_began_before_the_learning_does_not_count() {
 fn a_steady_run_is_one_while_learning() {
     let long = Unit { up: Some(Duration::from_secs(9999)), ..unit("one") };
     let mut progress = Progress::anew();
-    progress.advance(&at("a", 0));
+    progress.advance(State::Learning, &at("a", 0));
     assert!(!progress.look(std::slice::from_ref(&long), true, STEADY, &at("a", 0)), "it learns since a moment ago");
-    progress.advance(&at("a", 10));
+    progress.advance(State::Learning, &at("a", 10));
     assert!(progress.look(&[long], true, STEADY, &at("a", 10)));
 }
 
 #[test]
 fn a_unit_that_is_gone_is_told_and_counted() {
     let mut progress = Progress::default();
-    progress.advance(&at("a", 0));
-    progress.advance(&at("a", 200));
+    progress.advance(State::Learning, &at("a", 0));
+    progress.advance(State::Learning, &at("a", 200));
     assert!(!progress.look(&[Unit::default()], false, STEADY, &at("a", 200)));
     assert_eq!(progress.gone(false), Duration::from_secs(200));
     assert_eq!(progress.gone(true), Duration::ZERO);
@@ -113,6 +113,26 @@ fn a_unit_that_is_gone_is_told_and_counted() {
     assert_eq!(archived.waits_for, ["its unit, which is gone"]);
     let manual = progress.maturity(State::Manual, &graduation(&[]));
     assert!(manual.waits_for.concat().contains("bartizan activate"), "{manual:?}");
+}
+
+#[test]
+fn only_learning_counts_and_quiet_begins_anew_with_the_unit() {
+    let (mut progress, counts) = (Progress::default(), graduation(&[]));
+    let passed = |progress: &Progress| (progress.learned, progress.quiet, progress.gone);
+    progress.advance(State::Archived, &at("a", 0));
+    for state in [State::Archived, State::Active] {
+        let now = progress.until.clone().unwrap();
+        progress.advance(state, &Moment { at: now.at + 900_000_000, ..now });
+    }
+    assert_eq!(passed(&progress), (0, 0, 1_800_000_000));
+    assert!(!progress.maturity(State::Learning, &counts).waits_for.is_empty(), "an imported one learns first");
+    progress.back();
+    progress.advance(State::Learning, &at("a", 2_000_000));
+    assert_eq!(passed(&progress), (0, 0, 0), "what lies before its return does not count");
+    progress.advance(State::Manual, &at("a", 2_000_007));
+    assert_eq!(passed(&progress), (7000, 7000, 7000));
+    progress.back();
+    assert_eq!(passed(&progress), (7000, 0, 0));
 }
 
 #[test]

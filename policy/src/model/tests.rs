@@ -103,8 +103,8 @@ fn learning_goes_on_or_counts_anew() {
         let mut model = Model::new("s", 0);
         model.state = from;
         let moment = |at| crate::maturity::Moment { boot: "b".to_owned(), at };
-        model.progress.advance(&moment(0));
-        model.progress.advance(&moment(5_000));
+        model.progress.advance(State::Learning, &moment(0));
+        model.progress.advance(State::Learning, &moment(5_000));
         model.enter(to, 9);
         (model.progress.learned().as_secs(), model.returns_to)
     };
