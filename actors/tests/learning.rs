@@ -1,5 +1,5 @@
 //! The actors around models, with a kernel that only keeps what it is told: states, imports, and what is on record.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::panic, clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
 use std::path::Path;
