@@ -124,8 +124,10 @@ impl Handler<Observed> for Learner {
 
     fn handle(&mut self, Observed(act): Observed, context: &mut Context<Learner>) -> Self::Result {
         let archived = self.model.state == State::Archived;
-        if archived {
+        if archived && !self.pauses() {
             self.come_back(context);
+            // Given again, it meets the state that the service is in by then, and may teach it something.
+            return answer(Err(format!("{} comes back from the archive; what it did is looked at again", act.service)));
         }
         // What the kernel told of a learning service that has graduated meanwhile was started while it learned.
         let learned = !archived
