@@ -95,18 +95,19 @@ def an_import_overrides_no_rule():
 @test
 def an_import_is_whole_or_not_at_all():
     the_heir_is_active()
-    before = must("bartizan", "model", "export", "--all")
+    # An active service's model changes by nothing else.
+    before = export("e2e-heir")
     good = elsewhere(export("e2e-heir"), "e2e-heir", "NET", "execute")
-    broken = elsewhere(good, "e2e-stranger", "NET", "execute")
-    broken["models"]["e2e-stranger"]["granted"]["NET"]["execute"]["elsewhere"]["count"] = 0
+    broken = elsewhere(good, "e2e-unheard-of", "NET", "execute")
+    broken["models"]["e2e-unheard-of"]["granted"]["NET"]["execute"]["elsewhere"]["count"] = 0
     exempt = elsewhere(good, "systemd-journald", "NET", "execute")
     newer = dict(good, bartizan_models=99)
     cut = json.dumps(good)[:-20]
-    for name, document, word in (("broken", broken, "e2e-stranger"), ("exempt", exempt, "systemd-journald"),
+    for name, document, word in (("broken", broken, "e2e-unheard-of"), ("exempt", exempt, "systemd-journald"),
                                  ("newer", newer, "format 99"), ("cut", cut, "no export")):
         done = run("bartizan", "model", "import", write(name, document))
         promise(done.returncode == 2 and word in done.stderr, f"{name} is refused by name: {done.returncode} {done.stderr}")
-    promise(must("bartizan", "model", "export", "--all") == before and "e2e-stranger" not in services(), "and nothing has changed")
+    promise(export("e2e-heir") == before and "e2e-unheard-of" not in services(), "and nothing has changed")
 
 
 @test
@@ -122,13 +123,13 @@ def a_service_imports_nothing():
 def an_import_that_was_cut_short_is_finished():
     the_heir_is_active()
     document = elsewhere(export("e2e-heir"), "e2e-heir", "NET", "connect")
-    document = elsewhere(document, "e2e-stranger", "NET", "execute")
+    document = elsewhere(document, "e2e-unheard-of", "NET", "execute")
     must("systemctl", "stop", "bartizand")
     (MODELS / "import.json").write_text(json.dumps(document))
     must("systemctl", "start", "bartizand")
     found = services()
     promise("connect" in found["e2e-heir"]["granted"]["NET"], f"one has it: {found['e2e-heir']}")
-    promise(found["e2e-stranger"]["state"] == "archived", f"one that this host never saw waits for its unit: {found['e2e-stranger']}")
+    promise(found["e2e-unheard-of"]["state"] == "archived", f"one that this host never saw waits for its unit: {found['e2e-unheard-of']}")
     promise(not (MODELS / "import.json").exists(), "and it is finished")
     promise(any("cut short was finished" in one["message"] for one in audits()), "it is told")
 
