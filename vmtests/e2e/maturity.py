@@ -170,8 +170,8 @@ def the_long_periods_are_back():
     short_periods()
     for name in ("e2e-ripe", "e2e-unripe", "e2e-plain"):
         run("systemctl", "stop", f"{name}.timer", f"{name}.service")
-    for path in UNITS.glob("e2e-*"):
-        path.unlink()
+        for kind in ("timer", "service"):
+            (UNITS / f"{name}.{kind}").unlink(missing_ok=True)
     must("systemctl", "daemon-reload")
     configure(LONG)
     wait_for("it enforces", stage.enforcing)
