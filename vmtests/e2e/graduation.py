@@ -49,7 +49,7 @@ def a_service_that_would_lock_people_out_learns_on():
     # While it learns it is refused nothing, so the rule may be applied.
     apply(RULES + RULE)
     before = len(told())
-    CONFIGURATION.write_text('learning_time = "5s"\n')
+    CONFIGURATION.write_text('learning_time = "5s"\nphases = []\n')
     must("systemctl", "restart", "bartizand")
     try:
         why = wait_for("its learning time is over", held_back, 180)
