@@ -38,7 +38,7 @@ mod simulate;
 /// How often the keeper looks whether something has come to its end.
 const LOOK: Duration = Duration::from_secs(1);
 /// How long services that are new wait for others.
-const TOGETHER: Duration = Duration::from_millis(100);
+pub const TOGETHER: Duration = Duration::from_millis(100);
 
 /// Keeper of the policy.
 pub struct PolicyKeeper {
@@ -309,7 +309,3 @@ impl Handler<Recompile> for PolicyKeeper {
         })))
     }
 }
-
-#[cfg(test)]
-#[path = "policy_keeper/tests.rs"]
-mod tests;

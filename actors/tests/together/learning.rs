@@ -1,150 +1,56 @@
 //! The actors around models, with a kernel that only keeps what it is told: states, imports, and what is on record.
-#![allow(clippy::panic, clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use actix::{Actor as _, Addr, System};
+use actix::{Addr, System};
 use actors::audit_log::AuditLog;
 use actors::directory::Directory;
-use actors::kernel_link::KernelLink;
 use actors::learner::Learner;
 use actors::messages::{Audits, Enter, Import, Join, NotImported, Show, ShowMaturity, UnitNow};
 use actors::model_store::ModelStore;
-use actors::permissive::Permissive;
-use actors::placement::Placement;
-use actors::policy_keeper::{Beginning, PolicyKeeper};
 use actors::registry::Registry;
-use actors::revision_store::{Revision, RevisionStore};
-use actors::root::{ExitNotice, Root};
+use actors::root::ExitNotice;
 use actors::terms::Terms;
-use bpf::event::{Flood, Repeat};
-use bpf::kernel::{Installation, Kernel, KernelError, Map, ReadBack, SeenService};
-use bpf::other_names::OtherNames;
-use bpf::process::Process;
 use policy::access::Access;
-use policy::compiled::{Compiled, Service};
+use policy::compiled::Service;
 use policy::export::Export;
-use policy::host::BareHost;
 use policy::maturity::{Graduation, Unit};
 use policy::model::{Model, State};
 use policy::rule::Policy;
 
-/// What the kernel holds, by service.
-type Held = Arc<Mutex<BTreeMap<String, Service>>>;
+use crate::remembering::Remembering;
 
-/// What it takes of `web` is at most as much as this says: all, learning, nothing.
-type Takes = Arc<AtomicU8>;
-const ALL: u8 = 2;
-const LEARNING: u8 = 1;
-const NOTHING: u8 = 0;
-
-struct Fake(Held, Takes);
-
-impl Kernel for Fake {
-    fn install(&mut self, compiled: &Compiled) -> Result<Installation, KernelError> {
-        let takes = self.1.load(Ordering::SeqCst);
-        let wrong = |web: &Service| takes == NOTHING || (takes == LEARNING && !web.subject.learning);
-        if compiled.services.get("web").is_some_and(wrong) {
-            return Err(KernelError::NotHeld("as the test wants it".to_owned()));
-        }
-        *self.0.lock().unwrap() = compiled.services.clone();
-        Ok(Installation { generation: 2, ..Installation::default() })
-    }
-    fn next_generation(&mut self) -> Result<u64, KernelError> {
-        Ok(2)
-    }
-    fn load(&mut self) -> Result<u64, KernelError> {
-        Ok(1)
-    }
-    fn learn(&mut self, name: &str, service: &Service) -> Result<(), KernelError> {
-        if self.1.load(Ordering::SeqCst) == NOTHING {
-            return Err(KernelError::NotHeld("as the test wants it".to_owned()));
-        }
-        self.0.lock().unwrap().insert(name.to_owned(), service.clone());
-        Ok(())
-    }
-    fn services(&mut self) -> Result<Vec<SeenService>, KernelError> {
-        Ok(Vec::new())
-    }
-    fn service_of(&mut self, _: &Process) -> Result<Option<String>, KernelError> {
-        Ok(None)
-    }
-    fn other_names(&mut self, _: &Path, _: Access, _: u64) -> Result<Option<OtherNames>, KernelError> {
-        Ok(None)
-    }
-    fn repeats(&mut self) -> Result<Vec<Repeat>, KernelError> {
-        Ok(Vec::new())
-    }
-    fn floods(&mut self) -> Result<Vec<Flood>, KernelError> {
-        Ok(Vec::new())
-    }
-    fn loss(&mut self) -> Result<BTreeMap<String, u64>, KernelError> {
-        Ok(BTreeMap::new())
-    }
-    fn read_back(&mut self) -> Result<ReadBack, KernelError> {
-        Ok(ReadBack::default())
-    }
-    fn detach(&mut self) -> Result<(), KernelError> {
-        Ok(())
-    }
-    fn maps(&mut self) -> Result<Vec<Map>, KernelError> {
-        Ok(Vec::new())
-    }
+/// Whether `web` is active in it.
+fn active(services: &BTreeMap<String, Service>) -> bool {
+    services.get("web").is_some_and(|web| !web.subject.learning)
 }
 
 struct Host {
     directory: Directory,
-    held: Held,
+    kernel: Remembering,
     models: ModelStore,
-    takes: Takes,
 }
 
 impl Host {
     /// All actors, with one active service, `web`, that may run a shell.
     async fn start(at: &Path, terms: Terms) -> Host {
-        Host::start_with(at, terms, State::Active, ALL).await
+        Host::start_with(at, terms, State::Active, Remembering::but(|_| false)).await
     }
 
-    /// The same with `web` in this state, archived as an active one, and a kernel that takes so much.
-    async fn start_with(at: &Path, terms: Terms, state: State, takes: u8) -> Host {
-        let directory = Directory::default();
-        let root = Root::default().start();
-        directory.set_root(root.clone());
+    /// The same with `web` in this state, archived as an active one, and this kernel.
+    async fn start_with(at: &Path, terms: Terms, state: State, kernel: Remembering) -> Host {
+        let (directory, root, _) = crate::remembering::start(at, Policy::default(), &kernel);
         let notice = |name: &str| ExitNotice::new(name, root.clone());
         AuditLog::open(&at.join("audit"), &at.join("rules"), 1, directory.clone(), notice("audit")).unwrap().run();
-        let held = Held::default();
-        let takes = Arc::new(AtomicU8::new(takes));
-        let (_, events) = mpsc::channel();
-        let link = KernelLink::new(
-            Box::new(Fake(Arc::clone(&held), Arc::clone(&takes))),
-            events,
-            directory.clone(),
-            notice("kernel"),
-        );
-        directory.set_kernel(link.start());
-        let beginning = Beginning {
-            revision: Revision::default(),
-            policy: Policy::default(),
-            services: BTreeMap::new(),
-            operators: Default::default(),
-            broken: None,
-            permissive: Permissive::read(at.join("permissive")),
-            placement: Placement::read(at.join("slices")),
-        };
-        let store = RevisionStore::new(at.join("revisions"));
-        let keeper = PolicyKeeper::new(directory.clone(), store, Box::new(BareHost), beginning, notice("keeper"));
-        directory.set_keeper(keeper.start());
         let models = ModelStore::new(at.join("models"));
         let mut web = Model::new("web", 7);
         web.observe("here", "SHELL", Access::Execute, "/usr/bin/web", "/usr/bin/dash", 5);
         (web.state, web.returns_to) = (state, (state == State::Archived).then_some(State::Active));
         let registry = Registry::new(directory.clone(), models.clone(), terms, notice("registry"));
         registry.run(BTreeMap::from([("web".to_owned(), web)]));
-        Host { directory, held, models, takes }
+        Host { directory, kernel, models }
     }
 
     fn learner(&self) -> Addr<Learner> {
@@ -177,10 +83,6 @@ impl Host {
         let records = self.directory.audit().unwrap().send(asked).await.unwrap().unwrap();
         records.into_iter().map(|record| record.message).collect()
     }
-
-    fn held(&self, service: &str) -> Option<Service> {
-        self.held.lock().unwrap().get(service).cloned()
-    }
 }
 
 fn wrong(imported: Result<Vec<String>, NotImported>) -> String {
@@ -212,11 +114,11 @@ fn an_import_is_in_the_kernel_on_disk_and_on_record() {
         assert_eq!(host.import(EXPORT).await.unwrap(), ["web gains NET.execute (there: /usr/bin/nc by /usr/bin/x)"]);
         let web = host.shown("web").await;
         assert_eq!((web.state, web.since, web.granted.len()), (State::Active, 7, 2), "where it stands is not imported");
-        let granted = host.held("web").unwrap().subject.granted.get(Access::Execute);
+        let granted = host.kernel.holds("web").unwrap().subject.granted.get(Access::Execute);
         assert_eq!(policy::capability::names_of(granted, &Default::default()).len(), 2, "SHELL and NET");
         let stranger = host.shown("stranger").await;
         assert_eq!((stranger.state, stranger.returns_to), (State::Archived, Some(State::Learning)));
-        assert!(host.held("stranger").is_none(), "it has no place in the kernel");
+        assert!(host.kernel.holds("stranger").is_none(), "it has no place in the kernel");
         let (on_disk, broken) = host.models.read().unwrap();
         assert_eq!((on_disk.len(), broken.len()), (2, 0));
         assert!(!at.path().join("models/import.json").exists());
@@ -272,12 +174,12 @@ fn a_service_is_archived_with_its_unit_and_comes_back_as_it_was() {
         assert_eq!(archived.granted.len(), 1, "its model is kept");
         // The first installation waits for others for a moment.
         actix::clock::sleep(Duration::from_millis(500)).await;
-        assert!(!host.held("web").unwrap().subject.learning, "what it may do when it is back is known");
+        assert!(!host.kernel.holds("web").unwrap().subject.learning, "what it may do when it is back is known");
         let refused = host.learner().send(Enter { state: State::Learning, by: "a test".to_owned() }).await.unwrap();
         assert!(refused.unwrap_err().contains("archived"));
         host.units(true).await;
         assert_eq!(host.shown("web").await.state, State::Active);
-        assert!(!host.held("web").unwrap().subject.learning);
+        assert!(!host.kernel.holds("web").unwrap().subject.learning);
         let told: Vec<String> =
             host.told().await.iter().filter_map(|one| Some(one.split_once(':')?.0.to_owned())).collect();
         assert_eq!(told, ["Service web is archived", "Service web is active"], "both are on record");
@@ -288,13 +190,13 @@ fn a_service_is_archived_with_its_unit_and_comes_back_as_it_was() {
 fn a_service_that_cannot_be_active_again_learns() {
     let at = tempfile::tempdir().unwrap();
     System::new().block_on(async {
-        let host = Host::start_with(at.path(), terms(Duration::MAX), State::Archived, LEARNING).await;
+        let host = Host::start_with(at.path(), terms(Duration::MAX), State::Archived, Remembering::but(active)).await;
         host.units(true).await;
         assert_eq!(host.shown("web").await.state, State::Learning);
         let told = host.told().await;
         let why = "Service web is learning: its unit is there, and it cannot be active as before it was archived";
         assert!(told.iter().any(|one| one.starts_with(why) && one.contains("as the test wants it")), "{told:?}");
-        assert!(host.held("web").unwrap().subject.learning);
+        assert!(host.kernel.holds("web").unwrap().subject.learning);
     });
 }
 
@@ -302,10 +204,10 @@ fn a_service_that_cannot_be_active_again_learns() {
 fn a_return_that_is_refused_waits_and_an_operator_can_end_that() {
     let at = tempfile::tempdir().unwrap();
     System::new().block_on(async {
-        let host = Host::start_with(at.path(), terms(Duration::MAX), State::Archived, NOTHING).await;
+        let host = Host::start_with(at.path(), terms(Duration::MAX), State::Archived, Remembering::but(|_| true)).await;
         host.units(true).await;
         assert_eq!(host.shown("web").await.state, State::Archived, "not even learning was possible");
-        host.takes.store(ALL, Ordering::SeqCst);
+        host.kernel.refuse(|_| false);
         host.units(true).await;
         assert_eq!(host.shown("web").await.state, State::Archived, "it is not asked for again at once");
         host.learner().send(Enter { state: State::Manual, by: "a test".to_owned() }).await.unwrap().unwrap();
@@ -321,7 +223,7 @@ fn operators_move_services_and_that_is_on_record() {
         for (state, learns) in [(State::Manual, true), (State::Active, false), (State::Learning, true)] {
             host.learner().send(Enter { state, by: "a test".to_owned() }).await.unwrap().unwrap();
             assert_eq!(host.shown("web").await.state, state);
-            assert_eq!(host.held("web").unwrap().subject.learning, learns);
+            assert_eq!(host.kernel.holds("web").unwrap().subject.learning, learns);
             let told = host.told().await;
             assert_eq!(told.last().unwrap(), &format!("Service web is {}: by a test", state.name()));
         }

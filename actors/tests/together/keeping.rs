@@ -1,126 +1,26 @@
 //! The keeper and the kernel link, with a kernel that only remembers.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use std::collections::BTreeSet;
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use bpf::event::{Flood, Repeat};
-use bpf::kernel::{Installation, Kernel, KernelError, Map, ReadBack, SeenService};
-use bpf::other_names::OtherNames;
-use bpf::process::Process;
+use actix::{Addr, System};
+use actors::messages::{ModelChanged, Placed, ShowHeldBack};
+use actors::policy_keeper::{PolicyKeeper, TOGETHER};
 use policy::access::Access;
 use policy::capability::{Catalogue, Grants};
-use policy::compiled::Service;
-use policy::host::BareHost;
+use policy::compile::ServiceModel;
 use policy::model::State;
 use policy::syntax::parse;
 use tokio::task::JoinSet;
 
-use super::*;
-use crate::kernel_link::KernelLink;
-use crate::messages::{Placed, ShowHeldBack};
-use crate::root::Root;
-
-/// What was installed, and whether the next installation fails.
-#[derive(Clone, Default)]
-struct Remembering {
-    installed: Arc<Mutex<Vec<Compiled>>>,
-    fails: Arc<AtomicBool>,
-}
-
-impl Remembering {
-    fn count(&self) -> usize {
-        self.installed.lock().unwrap().len()
-    }
-
-    fn last(&self, service: &str) -> Service {
-        self.installed.lock().unwrap().last().unwrap().services[service].clone()
-    }
-}
-
-impl Kernel for Remembering {
-    fn install(&mut self, compiled: &Compiled) -> Result<Installation, KernelError> {
-        if self.fails.load(Ordering::SeqCst) {
-            return Err(KernelError::NotHeld("as the test wants it".to_owned()));
-        }
-        self.installed.lock().unwrap().push(compiled.clone());
-        Ok(Installation::default())
-    }
-
-    fn next_generation(&mut self) -> Result<u64, KernelError> {
-        Ok(1)
-    }
-
-    fn load(&mut self) -> Result<u64, KernelError> {
-        Ok(1)
-    }
-
-    fn learn(&mut self, _: &str, _: &Service) -> Result<(), KernelError> {
-        Ok(())
-    }
-
-    fn services(&mut self) -> Result<Vec<SeenService>, KernelError> {
-        Ok(Vec::new())
-    }
-
-    fn service_of(&mut self, _: &Process) -> Result<Option<String>, KernelError> {
-        Ok(None)
-    }
-
-    fn other_names(&mut self, _: &Path, _: Access, _: u64) -> Result<Option<OtherNames>, KernelError> {
-        Ok(None)
-    }
-
-    fn repeats(&mut self) -> Result<Vec<Repeat>, KernelError> {
-        Ok(Vec::new())
-    }
-
-    fn floods(&mut self) -> Result<Vec<Flood>, KernelError> {
-        Ok(Vec::new())
-    }
-
-    fn loss(&mut self) -> Result<BTreeMap<String, u64>, KernelError> {
-        Ok(BTreeMap::new())
-    }
-
-    fn read_back(&mut self) -> Result<ReadBack, KernelError> {
-        Ok(ReadBack::default())
-    }
-
-    fn detach(&mut self) -> Result<(), KernelError> {
-        Ok(())
-    }
-
-    fn maps(&mut self) -> Result<Vec<Map>, KernelError> {
-        Ok(Vec::new())
-    }
-}
+use crate::remembering::{Remembering, start};
 
 /// Runs a test with a keeper of these rules.
 fn with<T: Future<Output = ()>>(rules: &str, test: impl FnOnce(Addr<PolicyKeeper>, Remembering) -> T) {
     let place = tempfile::tempdir().unwrap();
     System::new().block_on(async {
-        let (directory, kernel) = (Directory::default(), Remembering::default());
-        let root = Root::default().start();
-        let notice = |name: &str| ExitNotice::new(name, root.clone());
-        let (_events, receiver) = mpsc::channel();
-        let link = KernelLink::new(Box::new(kernel.clone()), receiver, directory.clone(), notice("link"));
-        directory.set_kernel(link.start());
-        let beginning = Beginning {
-            revision: Revision::default(),
-            policy: parse("p", rules).unwrap(),
-            services: Services::new(),
-            operators: Operators::new(),
-            broken: None,
-            permissive: Permissive::read(place.path().join("permissive.json")),
-            placement: Placement::read(place.path().join("slices.json")),
-        };
-        let store = RevisionStore::new(place.path().join("revisions"));
-        let keeper =
-            PolicyKeeper::new(directory.clone(), store, Box::new(BareHost), beginning, notice("keeper")).start();
-        directory.set_keeper(keeper.clone());
+        let kernel = Remembering::but(|_| false);
+        let (_directory, _root, keeper) = start(place.path(), parse("p", rules).unwrap(), &kernel);
         test(keeper, kernel).await;
     });
 }
@@ -147,7 +47,7 @@ fn services_that_become_active_together_are_compiled_together() {
             assert_eq!(done.unwrap().unwrap(), Ok(()));
         }
         assert!((1..=3).contains(&kernel.count()), "{} installations", kernel.count());
-        assert!((0..50).all(|number| !kernel.last(&format!("web-{number}")).subject.prevent.is_empty()));
+        assert!((0..50).all(|number| !kernel.holds(&format!("web-{number}")).unwrap().subject.prevent.is_empty()));
     });
 }
 
@@ -155,13 +55,13 @@ fn services_that_become_active_together_are_compiled_together() {
 fn what_the_kernel_does_not_take_does_not_come_by_itself_later() {
     with(ENFORCED, |keeper, kernel| async move {
         changed(&keeper, "web-1", State::Learning).await.unwrap();
-        kernel.fails.store(true, Ordering::SeqCst);
+        kernel.refuse(|_| true);
         assert!(changed(&keeper, "web-1", State::Active).await.unwrap_err().contains("as the test wants it"));
-        kernel.fails.store(false, Ordering::SeqCst);
+        kernel.refuse(|_| false);
         changed(&keeper, "web-2", State::Active).await.unwrap();
-        assert!(kernel.last("web-1").subject.learning && !kernel.last("web-2").subject.learning);
+        assert!(kernel.holds("web-1").unwrap().subject.learning && !kernel.holds("web-2").unwrap().subject.learning);
         // Nor is it taken for held when it is asked for again, though nobody knew the service before.
-        kernel.fails.store(true, Ordering::SeqCst);
+        kernel.refuse(|_| true);
         for _ in 0..2 {
             assert!(changed(&keeper, "web-3", State::Active).await.is_err());
         }
@@ -178,7 +78,7 @@ fn a_service_that_would_lock_people_out_does_not_become_active() {
         assert!(refused.contains("learns on: p:2:8: NetworkManager could not read"), "{refused}");
         assert!(held_back().await[name].contains("boot: the network"));
         changed(&keeper, "web-1", State::Active).await.unwrap();
-        assert!(kernel.last(name).subject.learning, "it stays what it was");
+        assert!(kernel.holds(name).unwrap().subject.learning, "it stays what it was");
         // What it learns does not end that, and all that it needs does.
         let some = Grants::from([("NET".to_owned(), BTreeSet::from([Access::Read]))]);
         keeper.send(model(name, State::Learning, some)).await.unwrap().unwrap();
@@ -188,7 +88,7 @@ fn a_service_that_would_lock_people_out_does_not_become_active() {
         let names = Catalogue::builtin().iter().map(|one| one.name.clone());
         let all: Grants = names.map(|capability| (capability, Access::ALL.into())).collect();
         keeper.send(model(name, State::Active, all)).await.unwrap().unwrap();
-        assert!(held_back().await.is_empty() && !kernel.last(name).subject.learning);
+        assert!(held_back().await.is_empty() && !kernel.holds(name).unwrap().subject.learning);
     });
 }
 
@@ -205,8 +105,8 @@ fn a_slice_in_which_a_service_would_lock_people_out_does_not_count() {
         while kernel.count() == before {
             actix::clock::sleep(Duration::from_millis(10)).await;
         }
-        assert!(!kernel.last("app").subject.prevent.is_empty());
-        assert!(kernel.last("NetworkManager").subject.prevent.is_empty());
+        assert!(!kernel.holds("app").unwrap().subject.prevent.is_empty());
+        assert!(kernel.holds("NetworkManager").unwrap().subject.prevent.is_empty());
     });
 }
 
@@ -221,7 +121,7 @@ fn a_service_that_is_seen_in_another_slice_is_held_to_its_rules() {
             while kernel.count() == before {
                 actix::clock::sleep(Duration::from_millis(10)).await;
             }
-            assert_eq!(!kernel.last("app").subject.prevent.is_empty(), prevented, "{slice}");
+            assert_eq!(!kernel.holds("app").unwrap().subject.prevent.is_empty(), prevented, "{slice}");
         }
         // No rule says anything else about it there.
         actix::clock::sleep(TOGETHER * 3).await;
