@@ -1,0 +1,84 @@
+//! To the audit log.
+
+use std::collections::BTreeMap;
+
+use actix::prelude::*;
+use bpf::event::{Act, Flood, Repeat};
+
+use crate::record::{Kind, Record};
+
+/// To [`crate::audit_log::AuditLog`]: a denied or audited act. An error says why it has to be given again.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Result<(), String>")]
+pub struct Violation(pub Box<Act>);
+
+/// To [`crate::audit_log::AuditLog`]: a record that is made already. An error: it is not in the trail.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), String>")]
+pub struct Put(pub Box<Record>);
+
+/// To [`crate::audit_log::AuditLog`]: the API refused a change that a service asked for.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Refused {
+    /// The service, by the label of the task that asked.
+    pub service: String,
+    /// What it asked for, in one word.
+    pub what: &'static str,
+    /// The program that asked, if it can be told.
+    pub exe: Option<String>,
+    /// Its process.
+    pub pid: u32,
+    /// Its user.
+    pub uid: u32,
+}
+
+/// To [`crate::audit_log::AuditLog`]: the kernel's counts. They only ever rise while `load` stays the same.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Counts {
+    /// Identity of the load.
+    pub load: u64,
+    /// Repeats of acts.
+    pub repeats: Vec<Repeat>,
+    /// Acts without a record of their own.
+    pub floods: Vec<Flood>,
+    /// Losses by kind.
+    pub loss: BTreeMap<String, u64>,
+}
+
+/// To [`crate::audit_log::AuditLog`]: names of the rules of a generation that is about to count.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Rules {
+    /// The load that counts the generations.
+    pub load: u64,
+    /// The generation.
+    pub generation: u64,
+    /// Names by index.
+    pub names: Vec<String>,
+}
+
+/// To [`crate::audit_log::AuditLog`]: something that Bartizan itself has to say.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Tell {
+    /// What about.
+    pub kind: Kind,
+    /// Which service, if one.
+    pub service: Option<String>,
+    /// One sentence.
+    pub message: String,
+}
+
+/// To [`crate::audit_log::AuditLog`]: records after an id.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Vec<Record>, String>")]
+pub struct Audits {
+    /// Only records with a greater id.
+    pub after: u64,
+    /// Only this service's.
+    pub service: Option<String>,
+    /// The newest so many.
+    pub limit: usize,
+}

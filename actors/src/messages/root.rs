@@ -1,0 +1,23 @@
+//! To Root, which supervises.
+
+use actix::prelude::*;
+
+/// To [`crate::root::Root`]: a child is gone.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Exited {
+    /// The child's name.
+    pub name: String,
+    /// Whether it panicked.
+    pub panicking: bool,
+}
+
+/// To [`crate::root::Root`]: the daemon ends, so children that end from now on are not built anew.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Retire;
+
+/// To [`crate::root::Root`]: keep this child running.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Supervise(pub crate::root::Child);
