@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """That the checks of figures and tables would notice: `python3 -B vmtests/figures_test.py`, without a guest."""
 
+import collections
 import pathlib
+import re
 import sys
 import tomllib
 import unittest
@@ -146,6 +148,18 @@ class Proofs(unittest.TestCase):
         lines = (HERE / "e2e" / "proofs.tsv").read_text().splitlines()
         rows = {tuple(line.split("\t")[:2]) for line in lines if not line.startswith("#")}
         self.assertEqual(wanted, {row for row in rows if row[1] != "rename"})
+
+
+class Names(unittest.TestCase):
+    def test_no_two_modules_share_the_name_of_a_service(self):
+        # What one has made of it would be met by the other, in whichever guest both run.
+        used = collections.defaultdict(set)
+        for path in (HERE / "e2e").glob("*.py"):
+            for pattern in (r'Service\("(e2e-[\w-]+)"', r'"(e2e-[\w-]+)\.service'):
+                for name in re.findall(pattern, path.read_text()):
+                    used[name].add(path.name)
+        self.assertGreater(len(used), 20)
+        self.assertEqual({}, {name: modules for name, modules in used.items() if len(modules) > 1})
 
 
 if __name__ == "__main__":

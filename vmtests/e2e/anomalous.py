@@ -16,7 +16,7 @@ from suite import once, test
 DEFAULT = "Default - alert on suspicious runtime behavior"
 # More than get a record of their own (PROGRAMS_MAX of actors/src/anomalies.rs).
 ROOM, TOLD, MANY = pathlib.Path("/opt/e2e-anomalous"), 256, 300
-seasoned, quiet, late, later = Service("e2e-seasoned"), Service("e2e-quiet"), Service("e2e-late"), Service("e2e-later")
+seasoned, quiet, late, later = Service("e2e-seasoned"), Service("e2e-quiet"), Service("e2e-newcomer"), Service("e2e-later")
 QUIET_RULE = """
 [[rule]]
 name = "e2e the quiet one may run anything"

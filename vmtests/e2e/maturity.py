@@ -33,12 +33,12 @@ def short_periods():
     services_run()
     configure('learning_time = "12s"\nquiet_time = "4s"\nsteady_time = "4s"\narchive_after = "4s"\n')
     for name, text in (("e2e-ripe.service", RELOADS), ("e2e-ripe.timer", TIMER), ("e2e-unripe.service", RELOADS),
-                       ("e2e-plain.service", PLAIN)):
+                       ("e2e-simple.service", PLAIN)):
         (UNITS / name).write_text(text)
     must("systemctl", "daemon-reload")
     # systemd knows that a timer starts a service once it has loaded the timer.
-    must("systemctl", "start", "e2e-ripe.timer", "e2e-ripe", "e2e-unripe", "e2e-plain")
-    for name in ("e2e-ripe", "e2e-unripe", "e2e-plain"):
+    must("systemctl", "start", "e2e-ripe.timer", "e2e-ripe", "e2e-unripe", "e2e-simple")
+    for name in ("e2e-ripe", "e2e-unripe", "e2e-simple"):
         wait_for(f"{name} is known", lambda name=name: name in services())
 
 
@@ -47,11 +47,17 @@ def maturity(name):
 
 
 def waits_only_for(name, *expected):
-    return wait_for(f"{name} waits for {expected}", lambda: maturity(name)["waits_for"] == list(expected), 90)
+    deadline = time.monotonic() + 90
+    while (found := maturity(name))["waits_for"] != list(expected):
+        promise(time.monotonic() < deadline, f"{name} waits for {expected} within 90 s: {found}")
+        time.sleep(0.3)
 
 
 def in_state(name, state):
-    return wait_for(f"{name} is {state}", lambda: services()[name]["state"] == state, 90)
+    deadline = time.monotonic() + 90
+    while (found := services()[name])["state"] != state:
+        promise(time.monotonic() < deadline, f"{name} is {state} within 90 s: {found}")
+        time.sleep(0.3)
 
 
 def told(name):
@@ -88,61 +94,61 @@ def a_service_whose_reload_was_never_seen_waits_and_says_so():
 @test
 def a_unit_without_a_reload_waits_for_a_restart():
     short_periods()
-    waits_only_for("e2e-plain", "a restart, as its unit cannot reload")
-    promise("a restart, as its unit cannot reload" in must("bartizan", "show", "e2e-plain"), "a person reads it, too")
-    must("systemctl", "restart", "e2e-plain")
-    in_state("e2e-plain", "active")
+    waits_only_for("e2e-simple", "a restart, as its unit cannot reload")
+    promise("a restart, as its unit cannot reload" in must("bartizan", "show", "e2e-simple"), "a person reads it, too")
+    must("systemctl", "restart", "e2e-simple")
+    in_state("e2e-simple", "active")
 
 
 @test
 def manual_learning_ends_by_hand_only():
     short_periods()
-    in_state("e2e-plain", "active")
-    must("bartizan", "learn", "e2e-plain", "--manual")
-    promise(services()["e2e-plain"]["state"] == "manual", "it is manual")
-    must("systemctl", "restart", "e2e-plain")
+    in_state("e2e-simple", "active")
+    must("bartizan", "learn", "e2e-simple", "--manual")
+    promise(services()["e2e-simple"]["state"] == "manual", "it is manual")
+    must("systemctl", "restart", "e2e-simple")
     must("systemctl", "restart", "bartizand")
     time.sleep(20)
-    found = services()["e2e-plain"]
+    found = services()["e2e-simple"]
     promise(found["state"] == "manual", f"after its time, a restart of its own and one of the daemon: {found}")
     promise("bartizan activate" in "".join(found["maturity"]["waits_for"]), f"and says what ends it: {found}")
-    must("bartizan", "activate", "e2e-plain")
+    must("bartizan", "activate", "e2e-simple")
     for word in ("manual", "active"):
-        promise(any(one.startswith(f"Service e2e-plain is {word}: by root") for one in told("e2e-plain")), f"on record: {told('e2e-plain')}")
+        promise(any(one.startswith(f"Service e2e-simple is {word}: by root") for one in told("e2e-simple")), f"on record: {told('e2e-simple')}")
 
 
 @test
 def a_model_is_archived_with_its_unit_and_comes_back():
     short_periods()
-    in_state("e2e-plain", "active")
-    unit = UNITS / "e2e-plain.service"
+    in_state("e2e-simple", "active")
+    unit = UNITS / "e2e-simple.service"
     text = unit.read_text()
-    must("systemctl", "stop", "e2e-plain")
+    must("systemctl", "stop", "e2e-simple")
     unit.unlink()
     must("systemctl", "daemon-reload")
-    in_state("e2e-plain", "archived")
-    refused = run("bartizan", "activate", "e2e-plain")
+    in_state("e2e-simple", "archived")
+    refused = run("bartizan", "activate", "e2e-simple")
     promise(refused.returncode != 0 and "archived" in refused.stderr, f"it cannot be activated: {refused.stderr}")
-    promise(run("bartizan", "explain", "e2e-plain", "read", "/etc/hostname").returncode == 0, "the kernel holds its policy")
+    promise(run("bartizan", "explain", "e2e-simple", "read", "/etc/hostname").returncode == 0, "the kernel holds its policy")
     must("systemctl", "restart", "bartizand")
-    promise(services()["e2e-plain"]["state"] == "archived", "it stays archived over a restart")
+    promise(services()["e2e-simple"]["state"] == "archived", "it stays archived over a restart")
     unit.write_text(text)
     must("systemctl", "daemon-reload")
-    must("systemctl", "start", "e2e-plain")
-    in_state("e2e-plain", "active")
-    promise(run("bartizan", "explain", "e2e-plain", "read", "/etc/hostname").returncode == 0, "and when it is back")
-    words = [one.split(":")[0].rsplit(" ", 1)[1] for one in told("e2e-plain")]
-    promise(words[-2:] == ["archived", "active"], f"both are on record: {told('e2e-plain')}")
+    must("systemctl", "start", "e2e-simple")
+    in_state("e2e-simple", "active")
+    promise(run("bartizan", "explain", "e2e-simple", "read", "/etc/hostname").returncode == 0, "and when it is back")
+    words = [one.split(":")[0].rsplit(" ", 1)[1] for one in told("e2e-simple")]
+    promise(words[-2:] == ["archived", "active"], f"both are on record: {told('e2e-simple')}")
 
 
 @test
 def a_clock_that_jumps_changes_no_state():
     short_periods()
     configure(LONG + "phases = []\n")
-    must("bartizan", "activate", "e2e-plain")
+    must("bartizan", "activate", "e2e-simple")
     must("bartizan", "learn", "e2e-unripe")
     before = standing()
-    promise(before == {"e2e-plain": "active", "e2e-unripe": "learning"}, f"{before}")
+    promise(before == {"e2e-simple": "active", "e2e-unripe": "learning"}, f"{before}")
     began, at = time.monotonic(), time.time()
     try:
         for years in (1, -1):
@@ -162,13 +168,13 @@ def a_clock_that_jumps_changes_no_state():
 
 
 def standing():
-    return {name: services()[name]["state"] for name in ("e2e-plain", "e2e-unripe")}
+    return {name: services()[name]["state"] for name in ("e2e-simple", "e2e-unripe")}
 
 
 @test
 def the_long_periods_are_back():
     short_periods()
-    for name in ("e2e-ripe", "e2e-unripe", "e2e-plain"):
+    for name in ("e2e-ripe", "e2e-unripe", "e2e-simple"):
         run("systemctl", "stop", f"{name}.timer", f"{name}.service")
         for kind in ("timer", "service"):
             (UNITS / f"{name}.{kind}").unlink(missing_ok=True)
