@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn a_model_knows_what_it_ran_and_what_acted() {
         let mut model = Model::new("web", 0);
-        model.observe("a", "SHELL", Access::Execute, "/usr/sbin/web", "/usr/bin/dash", 1);
+        model.observe("a", ("SHELL", Access::Execute), ("/usr/sbin/web", "/usr/bin/dash"), 1, false);
         model.observe_program("a", "/usr/bin/dash", "/usr/sbin/parent", 1);
         for known in ["/usr/sbin/web", "/usr/bin/dash", "/usr/sbin/parent"] {
             assert!(knows(&model, known), "{known}");

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use policy::baseline;
-use policy::capability::Bits;
+use policy::capability::{Bits, Grants};
 use policy::check;
 use policy::compile::{Input, ServiceModel, compile};
 use policy::compiled::Compiled;
@@ -88,13 +88,30 @@ pub fn policy(files: &[PolicyFile], kept: &Bits) -> Result<Policy, Vec<Problem>>
 /// What the compiler needs of a model: its grants and those of its baseline.
 pub fn service_model(model: &Model) -> ServiceModel {
     let mut granted = model.grants();
+    let mut at_start = if sorts_starts(model) { model.at_start() } else { Grants::new() };
+    for (capability, accesses) in &at_start {
+        if let Some(all) = granted.get_mut(capability) {
+            all.retain(|access| !accesses.contains(access));
+        }
+    }
     for (capability, accesses) in baseline::grants(&model.service) {
+        if let Some(only) = at_start.get_mut(&capability) {
+            only.retain(|access| !accesses.contains(access));
+        }
         granted.entry(capability).or_default().extend(accesses);
     }
     // An archived service that was active is held to its model from its first act, should its unit come back.
     let stays = model.state == State::Archived && model.returns_to == Some(State::Active);
     let state = if stays { State::Active } else { model.state };
-    ServiceModel { name: model.service.clone(), state, granted }
+    ServiceModel { name: model.service.clone(), state, granted, at_start }
+}
+
+/// Whether what only starts needed is granted in starts only. While the service learns the kernel has to tell it when it is
+/// needed later; then it takes a run that was longer than a start. Who lets people in may be needed soon after a start or
+/// long after.
+fn sorts_starts(model: &Model) -> bool {
+    let learns = matches!(model.state, State::Learning | State::Manual);
+    learns || (model.progress.outlived() && !baseline::opens_sessions(&model.service))
 }
 
 /// Services up to which archived ones are in the kernel: the rest of its room is for those that come and those that only
@@ -130,6 +147,7 @@ pub fn revision(
         name: name.clone(),
         state: State::Learning,
         granted: baseline::grants(name),
+        at_start: Grants::new(),
     });
     let services: Vec<ServiceModel> = services.values().cloned().chain(unseen).chain([selftest::model()]).collect();
     let input = Input { policy: &policy, services: &services, own: &own };
@@ -144,7 +162,10 @@ pub fn revision(
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
+    use policy::access::Access;
     use policy::host::BareHost;
+    use policy::maturity::{Graduation, Moment, Unit};
+    use std::time::Duration;
 
     #[test]
     fn archived_services_that_were_active_stay_in_the_kernel_while_they_fit() {
@@ -169,6 +190,37 @@ mod tests {
         let mut there = many(State::Active, None, WITH_ARCHIVED);
         there.push(model("old", State::Archived, Some(State::Active)));
         assert!(!states(&there).contains_key("old"), "there is no room");
+    }
+
+    #[test]
+    fn what_only_starts_needed_is_granted_in_starts_only_once_a_run_outlived_its_start() {
+        let (shell, by) = (("SHELL", Access::Execute), ("/usr/sbin/x", "/usr/bin/dash"));
+        let split = |name: &str, state, outlived: bool| {
+            let mut model = Model { state, ..Model::new(name, 0) };
+            model.observe("h", shell, by, 1, true);
+            model.observe("h", ("NET", Access::Execute), by, 1, false);
+            let unit = Unit { name: "x.service".to_owned(), loaded: true, stops_whole: true, ..Unit::default() };
+            let unit = Unit { invocation: Some("one".to_owned()), up: Some(Duration::from_secs(90)), ..unit };
+            let second = Duration::from_secs(1);
+            let terms = Graduation {
+                learning: second,
+                quiet: second,
+                steady: second,
+                start: second * 90,
+                phases: BTreeSet::new(),
+            };
+            if outlived {
+                model.progress.look(&[unit], false, &terms, &Moment::default());
+            }
+            let model = service_model(&model);
+            let has = |grants: &Grants| grants.get("SHELL").is_some_and(|accesses| accesses.contains(&Access::Execute));
+            assert!(model.granted.contains_key("NET"));
+            (has(&model.granted), has(&model.at_start))
+        };
+        assert_eq!(split("web", State::Learning, false), (false, true), "the kernel tells when it is needed later");
+        assert_eq!(split("web", State::Active, false), (true, false), "no run was longer than a start");
+        assert_eq!(split("web", State::Active, true), (false, true));
+        assert_eq!(split("ssh", State::Active, true), (true, false), "it lets people in");
     }
 
     #[test]

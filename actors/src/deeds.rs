@@ -31,6 +31,7 @@ pub fn of_model<'a>(model: &'a Model, since: i64) -> Vec<Deed> {
             exe: evidence.exe.clone(),
             time: clock::rfc3339(earliest(evidence, since)),
             count: evidence.count,
+            at_start: evidence.at_start,
         })
         .collect()
 }
@@ -64,6 +65,7 @@ pub fn of_record(record: &Record) -> Option<Deed> {
         exe: record.exe.clone().unwrap_or_default(),
         time: record.time.clone(),
         count: record.count,
+        at_start: false,
     })
 }
 
@@ -75,8 +77,9 @@ mod tests {
     #[test]
     fn evidence_and_records_become_deeds() {
         let mut model = Model::new("web", 0);
-        model.observe("a", "SHELL", Access::Execute, "/usr/bin/python3", "/usr/bin/dash", 1_000);
-        model.observe("a", "SHELL", Access::Execute, "/usr/bin/python3", "/usr/bin/dash", 9_000);
+        let (shell, by) = (("SHELL", Access::Execute), ("/usr/bin/python3", "/usr/bin/dash"));
+        model.observe("a", shell, by, 1_000, false);
+        model.observe("a", shell, by, 9_000, false);
         model.observe_program("a", "/usr/bin/dash", "/usr/bin/python3", 1_000);
         let all = of_model(&model, 0);
         assert_eq!((all.len(), all.first().map(|one| one.count)), (2, Some(2)));

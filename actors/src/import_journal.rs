@@ -86,7 +86,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (store, journal) = (ModelStore::new(directory.path().to_owned()), ImportJournal::new(directory.path()));
         let mut elsewhere = Model::new("web", 0);
-        elsewhere.observe("web-2", "SHELL", Access::Execute, "/x", "/bin/sh", 1);
+        elsewhere.observe("web-2", ("SHELL", Access::Execute), ("/x", "/bin/sh"), 1, false);
         let export = Export::of([&elsewhere, &Model::new("db", 0)]);
         let mut here = Model::new("web", 7);
         here.state = State::Active;

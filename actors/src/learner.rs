@@ -150,7 +150,8 @@ impl Handler<Observed> for Learner {
             Why::Capability => {
                 let names = self.directory.capabilities(act.capabilities);
                 for name in names.into_iter().filter(|name| !is_programs(name)) {
-                    granted |= self.model.observe(&self.host, &name, act.access, &act.exe, object, now);
+                    let (need, by) = ((name.as_str(), act.access), (act.exe.as_str(), object));
+                    granted |= self.model.observe(&self.host, need, by, now, act.at_start);
                 }
             }
             _ => {}

@@ -10,7 +10,7 @@ use tokio::process::Command;
 /// How long systemd may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What is asked of services; each is in org.freedesktop.systemd1(5).
-const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,Type,Result,InvocationID,CanReload,ExecReload,TriggeredBy,\
+const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,Type,KillMode,Result,InvocationID,CanReload,ExecReload,TriggeredBy,\
     ActiveEnterTimestampMonotonic,StateChangeTimestampMonotonic,InactiveExitTimestampMonotonic,ExecMainExitTimestampMonotonic";
 /// What is asked of timers.
 const OF_TIMERS: &str = "Id,LastTriggerUSecMonotonic";
@@ -125,6 +125,8 @@ fn unit(block: &Properties, triggers: &BTreeMap<String, u64>, now: u64) -> Unit 
             && to_its_end
             && value(block, "Result") == "success"
             && number(block, "ExecMainExitTimestampMonotonic") > 0,
+        // systemd.kill(5): the other modes leave processes in the unit's cgroup.
+        stops_whole: matches!(value(block, "KillMode"), "control-group" | "mixed"),
         reloads: value(block, "CanReload") == "yes",
         reload: reload(block).or_else(|| (active && notified(block)).then(|| number(block, STATE_CHANGE).to_string())),
         timed,

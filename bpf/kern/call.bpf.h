@@ -9,6 +9,7 @@ SEC("syscall")
 int call_flip(struct bz_call_flip *call)
 {
 	control.generation[(control.epoch + 1) & 1] = call->generation;
+	control.start_time = call->start_time;
 	__sync_fetch_and_add(&control.epoch, 1);
 	return 0;
 }

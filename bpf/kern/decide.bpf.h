@@ -9,7 +9,8 @@ struct decision {
 	__u32 verdict;
 };
 
-static __always_inline void decide(const struct bz_policy *policy, __u64 need, __u32 access,
+/* `starting`: what only a start needs is granted as well. */
+static __always_inline void decide(const struct bz_policy *policy, __u64 need, __u32 access, bool starting,
 				   struct decision *out)
 {
 	__u64 missing, denied, audited;
@@ -20,6 +21,8 @@ static __always_inline void decide(const struct bz_policy *policy, __u64 need, _
 	if (access >= BZ_ACCESSES)
 		return;
 	missing = need & ~policy->granted[access];
+	if (starting)
+		missing &= ~policy->at_start[access];
 	denied = missing & policy->prevent[access];
 	if (denied) {
 		out->missing = denied;

@@ -18,7 +18,8 @@ int call_decide(struct bz_call_decide *call)
 	struct decision out;
 
 	__builtin_memcpy(&copy, call, sizeof(copy));
-	decide(&copy.policy, access < BZ_ACCESSES ? copy.label.need[access] : 0, access, &out);
+	decide(&copy.policy, access < BZ_ACCESSES ? copy.label.need[access] : 0, access, call->starting,
+	       &out);
 	call->missing = out.missing;
 	call->observed = out.observed;
 	call->verdict = out.verdict;

@@ -93,6 +93,27 @@ static __always_inline int judge_unresolved(struct bz_policy *policy, struct act
 }
 
 /*
+ * What is left of the start of a task's unit. Asked only where the answer may matter. An active service has
+ * three times as long for what it was seen to do in its starts as it had when it was learned: a boot may be
+ * slow.
+ */
+static __always_inline void look_at_start(struct bz_policy *policy, __u64 need, struct act *act,
+					  bool *starting)
+{
+	bool learning = policy->flags & BZ_POLICY_LEARNING;
+	struct bz_subject *subject;
+	__u64 left;
+
+	*starting = false;
+	if (!learning && !(need & policy->at_start[act->access]))
+		return;
+	subject = subject_of(bpf_get_current_task_btf());
+	left = subject ? left_of_start(subject->starting) : 0;
+	*starting = learning ? left * 3 > control.start_time * 2 : left > 0;
+	act->early = learning && *starting;
+}
+
+/*
  * Decides, and tells what is to be told. Off the path of what is granted or needs nothing, and a global
  * function, so that the verifier looks at it once and not for every hook; hence plain numbers only. `who` is
  * the service, and the access in the upper half. Not 0: refused.
@@ -104,6 +125,7 @@ __noinline int judge(__u64 who, __u64 need, __u64 dentry, __u64 named, __u32 wha
 	    .dentry = dentry, .named = named, .task = bpf_get_current_task(), .slot = slot, .service = who};
 	struct bz_policy *policy = policy_of(act.service, slot);
 	struct decision decision;
+	bool starting;
 
 	if (!policy || policy->flags & BZ_POLICY_EXEMPT)
 		return 0;
@@ -132,12 +154,14 @@ __noinline int judge(__u64 who, __u64 need, __u64 dentry, __u64 named, __u32 wha
 		tell(&act);
 		return 0;
 	}
-	decide(policy, need, access, &decision);
+	look_at_start(policy, need, &act, &starting);
+	decide(policy, need, access, starting, &decision);
 	if (decision.observed) {
 		act.capabilities = decision.observed;
 		tell(&act);
 	}
 	act.observation = 0;
+	act.early = 0;
 	act.verdict = decision.verdict;
 	if (decision.missing) {
 		act.capabilities = decision.missing;

@@ -77,6 +77,47 @@ __noinline int relabel_current(void)
 	return 0;
 }
 
+/*
+ * PID 1 has placed a task in a unit's cgroup: the unit starts if nobody was placed there before, as PID 1
+ * removes the cgroup of a unit that has stopped and makes another one for the next start. Whoever comes
+ * later, as the command of a reload does, has what is left of that time. Sub-cgroups, which a unit may make
+ * for itself, have that of the unit.
+ */
+static __always_inline void placed(struct cgroup *cgroup, struct bz_cgroup *unit, struct bz_subject *subject)
+{
+	__u64 now = bpf_ktime_get_boot_ns();
+	struct bz_cgroup *above;
+	__u64 id;
+	int i;
+
+	if (!unit || !unit->service)
+		return;
+	for (i = 0; i < 4; i++) {
+		cgroup = (struct cgroup *)BPF_CORE_READ(cgroup, self.parent);
+		id = BPF_CORE_READ(cgroup, kn, id);
+		above = bpf_map_lookup_elem(&cgroups, &id);
+		if (!above || above->service != unit->service)
+			break;
+		unit = above;
+	}
+	if (!unit->starting || !GUARD(start_once))
+		unit->starting = now + control.start_time;
+	subject->starting = unit->starting > now ? unit->starting : 0;
+}
+
+/* What is left of the start to which a task belongs, in ns. */
+static __always_inline __u64 left_of_start(__u64 starting)
+{
+	__u64 now;
+
+	if (!starting)
+		return 0;
+	if (!GUARD(start_ends))
+		return control.start_time;
+	now = bpf_ktime_get_boot_ns();
+	return starting > now ? starting - now : 0;
+}
+
 /* Returns the service whose child was born in another's cgroup (CLONE_INTO_CGROUP fires no attach), or 0. */
 static __always_inline __u32 born(struct task_struct *task)
 {
@@ -89,6 +130,7 @@ static __always_inline __u32 born(struct task_struct *task)
 		child.service = own->service;
 		/* A parent without a label leaves the child to label_tasks, too. */
 		child.flags = own->flags & (BZ_SUBJECT_LABELLED | BZ_SUBJECT_SESSION | BZ_SUBJECT_PREPARING);
+		child.starting = own->starting;
 	}
 	if (parent->tgid == 1) {
 		child.flags |= BZ_SUBJECT_BORN;
@@ -97,6 +139,7 @@ static __always_inline __u32 born(struct task_struct *task)
 		if (unit && unit->service) {
 			child.service = unit->service;
 			child.flags |= BZ_SUBJECT_PREPARING | BZ_SUBJECT_LABELLED;
+			placed(task->cgroups->dfl_cgrp, unit, &child);
 		}
 	}
 	make_subject(task, &child);
@@ -153,9 +196,11 @@ static __always_inline __u32 attached(struct cgroup *target, struct task_struct 
 		if (!unit && classify(target, &fresh, true))
 			service = fresh.service;
 		subject->service = service;
+		subject->starting = 0;
 		subject->flags |= BZ_SUBJECT_LABELLED;
 		if (service)
 			subject->flags |= BZ_SUBJECT_PREPARING;
+		placed(target, unit, subject);
 		relabelled();
 		return 0;
 	}
@@ -164,6 +209,7 @@ static __always_inline __u32 attached(struct cgroup *target, struct task_struct 
 	if (unit && unit->session && current->tgid == 1 &&
 	    (!GUARD(session) || may_open_session(subject->service))) {
 		subject->service = 0;
+		subject->starting = 0;
 		subject->flags |= BZ_SUBJECT_SESSION;
 		relabelled();
 		return 0;

@@ -113,6 +113,7 @@ enum bz_loss {
 struct bz_subject {
 	__u32 service;
 	__u32 flags;
+	__u64 starting; /* until when what only a start needs is granted, CLOCK_BOOTTIME in ns; 0: never */
 };
 
 /*
@@ -136,6 +137,7 @@ struct bz_policy {
 	__u64 granted[BZ_ACCESSES];
 	__u64 prevent[BZ_ACCESSES];
 	__u64 alert[BZ_ACCESSES];
+	__u64 at_start[BZ_ACCESSES]; /* granted as well while the service starts */
 	__u32 flags;
 	/* No entry of the outbound table is about a port outside of these. */
 	__u16 first_port;
@@ -213,7 +215,11 @@ struct bz_own_key {
 struct bz_cgroup {
 	__u32 service; /* 0: no unit's */
 	__u32 session; /* 1: a session-*.scope */
+	/* Until when the unit starts, CLOCK_BOOTTIME in ns. 0: PID 1 has placed nobody here yet. */
+	__u64 starting;
 };
+
+#define BZ_STARTED_BEFORE 1 /* the unit was there when the programs were loaded */
 
 struct bz_unit {
 	char name[BZ_UNIT_MAX] __attribute__((aligned(8)));
@@ -282,6 +288,7 @@ struct bz_control {
 	__u64 generation[2]; /* number of the revision in each slot */
 	__u64 salt;	     /* keys the tag of cached labels; random per load */
 	__u64 changes;	     /* of labels of tasks: any makes what the CPUs found last stale */
+	__u64 start_time;    /* how long a unit starts, ns */
 };
 
 /*
@@ -295,6 +302,7 @@ struct bz_carried {
 
 #define BZ_MARK_CUT (1 << 0)   /* there were more names than room */
 #define BZ_MARK_LOOSE (1 << 2) /* the name of what is in no tree, as a memfd's */
+#define BZ_MARK_START (1 << 4) /* early in the start of its unit */
 
 /* One record of a ring buffer. Paths are component names from the leaf to the root, each with its NUL. */
 struct bz_event {
@@ -316,7 +324,7 @@ struct bz_event {
 	__u8 verdict;
 	__u8 object;
 	__u8 operation;
-	__u8 marks; /* BZ_MARK_*, those of the program one bit higher */
+	__u8 marks; /* BZ_MARK_*; those of the program's name one bit higher */
 	__u16 protocol;
 	__u16 path_len;
 	__u16 exe_len;
@@ -334,6 +342,7 @@ struct bz_call_register {
 
 struct bz_call_flip {
 	__u64 generation; /* number of the revision in the other slot */
+	__u64 start_time; /* as in struct bz_control */
 };
 
 struct bz_call_retire {
@@ -353,6 +362,8 @@ struct bz_call_decide {
 	__u64 observed;
 	__u32 access;
 	__u32 verdict;
+	__u32 starting;
+	__u32 unused;
 };
 
 #endif

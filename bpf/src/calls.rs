@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::Path;
+use std::time::Duration;
 
 use libbpf_rs::Program;
 
@@ -35,9 +36,10 @@ impl Calls {
         Ok(Calls { flip: flip?, forget: forget?, register: register?, retire: retire?, link: link? })
     }
 
-    /// Makes the other slot count, under this generation.
-    pub fn flip(&self, generation: u64) -> Result<(), KernelError> {
-        run("call_flip", &self.flip, &types::bz_call_flip { generation }).map(drop)
+    /// Makes the other slot count, under this generation. From now on units start for `start_time`.
+    pub fn flip(&self, generation: u64, start_time: Duration) -> Result<(), KernelError> {
+        let start_time = u64::try_from(start_time.as_nanos()).unwrap_or(u64::MAX >> 2);
+        run("call_flip", &self.flip, &types::bz_call_flip { generation, start_time }).map(drop)
     }
 
     /// Drops every cached label.

@@ -72,6 +72,8 @@ pub struct Enforcement {
     stream: Option<Stream>,
     /// How often each kind of act had been repeated, and since when it has been that often.
     repeated: HashMap<u64, (u64, Instant)>,
+    /// How long a unit starts.
+    start_time: Duration,
 }
 
 /// What [`open`] found or made.
@@ -83,8 +85,8 @@ pub struct Opened {
 }
 
 /// Takes over the programs that an earlier start left running, or loads fresh ones, whose hooks will run after the
-/// first [`Kernel::install`]. Older programs keep running until then.
-pub fn open() -> Result<Opened, KernelError> {
+/// first [`Kernel::install`]. Older programs keep running until then. Units start for `start_time`.
+pub fn open(start_time: Duration) -> Result<Opened, KernelError> {
     let (stage, set) = match Attached::adopt() {
         Some(attached) => {
             let set = attached.set();
@@ -99,7 +101,8 @@ pub fn open() -> Result<Opened, KernelError> {
     let tables = Tables::open(&set.maps())?;
     let calls = Calls::open(&set.programs())?;
     let adopted = matches!(stage, Stage::Attached(_));
-    let kernel = Enforcement { stage, tables, calls, installed: None, stream: None, repeated: HashMap::new() };
+    let kernel =
+        Enforcement { stage, tables, calls, installed: None, stream: None, repeated: HashMap::new(), start_time };
     Ok(Opened { kernel, adopted })
 }
 
@@ -198,6 +201,9 @@ impl Enforcement {
         if control.epoch & 1 != u64::from(installed.slot) {
             found.push("the kernel decides by the other slot".to_owned());
         }
+        if Duration::from_nanos(control.start_time) != self.start_time {
+            found.push("the kernel takes another time for a start".to_owned());
+        }
         for (map, entries) in &installed.image.maps {
             found.extend(self.tables.compare(map, entries, installed.slot)?);
         }
@@ -224,7 +230,7 @@ impl Kernel for Enforcement {
         }
         let attached = matches!(self.stage, Stage::Attached(_));
         let mut links = if attached { self.enter_links(compiled)? } else { Links::new() };
-        self.calls.flip(generation)?;
+        self.calls.flip(generation, self.start_time)?;
         let ports = ports(compiled);
         let entries = image.maps.values().map(Entries::len).sum();
         if self.attach()? {

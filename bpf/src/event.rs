@@ -76,6 +76,8 @@ pub struct Act {
     pub pid: u32,
     /// Effective user id in the initial user namespace.
     pub uid: u32,
+    /// Of an observation: early in the start of its unit.
+    pub at_start: bool,
     /// Names this kind of act; later [`Repeat`]s of it carry the same number. Zero: repeats are not counted.
     pub key: u64,
 }

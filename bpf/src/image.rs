@@ -117,6 +117,7 @@ fn what_it_may(service: &Service, ports: Option<Ports>) -> types::bz_policy {
         granted: service.subject.granted.0.map(not_all),
         prevent: service.subject.prevent.0,
         alert: service.subject.alert.0,
+        at_start: service.subject.at_start.0,
         flags,
         first_port,
         last_port,

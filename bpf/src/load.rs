@@ -20,7 +20,7 @@ use crate::support;
 use crate::tables::{Tables, pin_name};
 use crate::units;
 
-const OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/bartizan.bpf.o"));
+pub(crate) const OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/bartizan.bpf.o"));
 
 /// A set of programs whose hooks run.
 #[derive(Debug)]

@@ -114,6 +114,8 @@ fn deliver(sender: &SyncSender<Delivery>, event: Option<Event>) -> i32 {
 /// Bits of `bz_event.marks` (`BZ_MARK_*` in wire.h): there were more names; the name belongs to no file system.
 const CUT: u8 = 1 << 0;
 const LOOSE: u8 = 1 << 2;
+/// Of the act: early in the start of its unit.
+const START: u8 = 1 << 4;
 
 struct Decoder<'a> {
     tables: &'a Tables,
@@ -158,6 +160,7 @@ impl<'a> Decoder<'a> {
             exe: self.path(event.exe_dev, event.exe_magic, names(&event.exe, event.exe_len), event.marks >> 1),
             pid: event.pid,
             uid: event.uid,
+            at_start: event.marks & START != 0,
             key: event.key,
         })
     }

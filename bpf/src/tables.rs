@@ -13,6 +13,8 @@ use crate::load::hex;
 use crate::skeleton::bartizan::types;
 use crate::wire::{Plain, bytes, value};
 
+/// A unit whose start is over (`BZ_STARTED_BEFORE` in wire.h).
+const STARTED_BEFORE: u64 = 1;
 /// Entries that are written with one call.
 const BATCH: u32 = 8192;
 
@@ -161,7 +163,7 @@ impl Tables {
 
     /// Enters a cgroup's unit.
     pub fn put_cgroup(&self, id: u64, service: u32, session: bool) -> Result<(), KernelError> {
-        let value = types::bz_cgroup { service, session: u32::from(session) };
+        let value = types::bz_cgroup { service, session: u32::from(session), starting: STARTED_BEFORE };
         self.put("cgroups", &id.to_ne_bytes(), &bytes(&value))
     }
 }
@@ -171,3 +173,7 @@ pub(crate) fn unit_name(unit: &types::bz_unit) -> String {
     let name: Vec<u8> = unit.name.iter().take_while(|byte| **byte != 0).map(|byte| byte.cast_unsigned()).collect();
     String::from_utf8_lossy(&name).into_owned()
 }
+
+#[cfg(test)]
+#[path = "tables/native_tests.rs"]
+mod native_tests;

@@ -21,11 +21,13 @@ fn mask(rng: &mut StdRng) -> [u64; Access::COUNT] {
     std::array::from_fn(|_| (0..density).fold(u64::MAX, |mask, _| mask & rng.random::<u64>()))
 }
 
-fn kernel(program: &ProgramMut, subject: &Subject, need: &Masks, access: Access) -> (u32, u64, u64) {
+fn kernel(program: &ProgramMut, subject: &Subject, need: &Masks, access: Access, starting: bool) -> (u32, u64, u64) {
     let mut call = bz_call_decide::default();
     call.policy.granted = subject.granted.0;
     call.policy.prevent = subject.prevent.0;
     call.policy.alert = subject.alert.0;
+    call.policy.at_start = subject.at_start.0;
+    call.starting = u32::from(starting);
     call.policy.flags = if subject.learning { 2 } else { 0 };
     call.label.need = need.0;
     call.access = access as u32;
@@ -53,16 +55,18 @@ fn the_kernel_decides_like_the_reference() {
             granted: Masks(mask(&mut rng)),
             prevent: Masks(mask(&mut rng)),
             alert: Masks(mask(&mut rng)),
+            at_start: Masks(mask(&mut rng)),
             learning: rng.random(),
         };
         let need = Masks(mask(&mut rng));
         let access = Access::ALL[rng.random_range(0..Access::COUNT)];
-        let expected = decide(&subject, &need, access);
-        let got = kernel(&skeleton.progs.call_decide, &subject, &need, access);
+        let starting = rng.random();
+        let expected = decide(&subject, &need, access, starting);
+        let got = kernel(&skeleton.progs.call_decide, &subject, &need, access, starting);
         assert_eq!(
             got,
             (expected.verdict as u32, expected.missing, expected.observed),
-            "case {case}: {subject:?} {need:?} {access:?}"
+            "case {case}: {subject:?} {need:?} {access:?} {starting}"
         );
         verdicts[expected.verdict as usize] += 1;
     }

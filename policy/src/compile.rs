@@ -32,6 +32,8 @@ pub struct ServiceModel {
     pub state: State,
     /// What its model grants, its baseline included.
     pub granted: Grants,
+    /// What it grants as well while the service starts.
+    pub at_start: Grants,
 }
 
 /// What a revision is made of.

@@ -12,6 +12,8 @@ pub struct Subject {
     pub prevent: Masks,
     /// Capabilities that are recorded where they are not granted.
     pub alert: Masks,
+    /// Capabilities that are in order as well while the service starts.
+    pub at_start: Masks,
     /// Whether the service is still learning.
     pub learning: bool,
 }
@@ -40,9 +42,10 @@ pub struct Decision {
     pub observed: u64,
 }
 
-/// Decides whether `subject` may touch, by `access`, an object that needs `need`.
-pub fn decide(subject: &Subject, need: &Masks, access: Access) -> Decision {
-    let missing = need.get(access) & !subject.granted.get(access);
+/// Decides whether `subject` may touch, by `access`, an object that needs `need`. `starting`: in the start of its unit.
+pub fn decide(subject: &Subject, need: &Masks, access: Access, starting: bool) -> Decision {
+    let at_start = if starting { subject.at_start.get(access) } else { 0 };
+    let missing = need.get(access) & !(subject.granted.get(access) | at_start);
     let denied = missing & subject.prevent.get(access);
     if denied != 0 {
         return Decision { verdict: Verdict::Deny, missing: denied, observed: 0 };

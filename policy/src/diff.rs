@@ -81,20 +81,29 @@ fn service(found: &mut Vec<Difference>, name: &str, before: (Side<'_>, &Service)
     for capability in names {
         let mut changed: Vec<(&'static str, Access)> = Vec::new();
         for access in Access::ALL {
-            let (was, is) = (fate(before, capability, access), fate(after, capability, access));
-            let word = match (was, is) {
-                _ if was == is => continue,
-                (_, Fate::Refused) => "loses",
-                (Fate::Refused, Fate::Permitted) => "gains",
-                (Fate::Refused, Fate::Recorded) => "gains, and has on record,",
-                (_, Fate::Recorded) => "has on record from now on",
-                (Fate::Recorded, Fate::Permitted) => "has no longer on record",
-                (Fate::Permitted, Fate::Permitted) => continue,
-            };
-            changed.push((word, access));
+            let word =
+                |starting| word(fate(before, capability, access, starting), fate(after, capability, access, starting));
+            let (later, at_start) = (word(false), word(true));
+            changed.extend(later.map(|word| (word, access)));
+            if let Some(word) = at_start.filter(|_| at_start != later) {
+                let what = format!("{word} {capability}.{} while it starts", access.name());
+                found.push(Difference { about: name.to_owned(), what });
+            }
         }
         found
             .extend(in_words(capability, &changed).into_iter().map(|what| Difference { about: name.to_owned(), what }));
+    }
+}
+
+/// What has become of it; nothing: nothing.
+fn word(was: Fate, is: Fate) -> Option<&'static str> {
+    match (was, is) {
+        _ if was == is => None,
+        (_, Fate::Refused) => Some("loses"),
+        (Fate::Refused, Fate::Recorded) => Some("gains, and has on record,"),
+        (Fate::Refused, _) => Some("gains"),
+        (_, Fate::Recorded) => Some("has on record from now on"),
+        (_, Fate::Permitted) => Some("has no longer on record"),
     }
 }
 
@@ -108,10 +117,11 @@ fn in_words(capability: &str, changed: &[(&'static str, Access)]) -> Vec<String>
     }
 }
 
-fn fate((side, service): (Side<'_>, &Service), capability: &str, access: Access) -> Fate {
+fn fate((side, service): (Side<'_>, &Service), capability: &str, access: Access, starting: bool) -> Fate {
     let Some(bit) = side.policy.catalogue.index(capability) else { return Fate::Permitted };
     let has = |mask: u64| mask >> bit & 1 == 1;
-    if service.exempt || has(service.subject.granted.get(access)) {
+    let at_start = starting && has(service.subject.at_start.get(access));
+    if service.exempt || at_start || has(service.subject.granted.get(access)) {
         Fate::Permitted
     } else if has(service.subject.prevent.get(access)) {
         Fate::Refused
@@ -169,6 +179,7 @@ mod tests {
             name: name.to_owned(),
             state: State::Active,
             granted: [("SHELL".to_owned(), [Access::Execute].into())].into(),
+            at_start: [("NET".to_owned(), [Access::Execute].into())].into(),
         });
         let side = |text: &str| {
             let policy = parse("p", text).unwrap();
@@ -192,6 +203,9 @@ mod tests {
         let alert = SHELL.replace("prevent", "alert");
         assert_eq!(told(SHELL, &alert), ["http-server gains, and has on record, SHELL.execute"]);
         assert_eq!(told("", &alert), ["http-server has on record from now on SHELL.execute", "rule \"r\" is new"]);
+        let start = SHELL.replace("SHELL", "NET").replace("prevent", "alert");
+        let expected = "http-server has on record from now on NET.execute while it starts";
+        assert_eq!(told("", &start), [expected, "rule \"r\" is new"]);
         let whole = SHELL.replace("\"SHELL.execute\"", "SSH");
         assert_eq!(told("", &whole), ["http-server loses SSH", "rule \"r\" is new"]);
     }

@@ -23,6 +23,9 @@ pub struct Sighting {
     pub exe: String,
     /// What it touched first.
     pub object: String,
+    /// Whether it was only ever seen early in the start of a unit.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub at_start: bool,
 }
 
 impl Sighting {
@@ -32,6 +35,7 @@ impl Sighting {
         (self.first, self.exe, self.object) = first(self).min(first(other));
         self.last = self.last.max(other.last);
         self.count = self.count.max(other.count);
+        self.at_start &= other.at_start;
     }
 }
 
@@ -46,10 +50,11 @@ pub struct Evidence {
 impl Evidence {
     /// Adds what a host saw just now. Imports leave room for this host; where an older build has left none, the host that was
     /// the last to see it gives way.
-    pub fn observe(&mut self, host: &str, exe: &str, object: &str, now: i64) {
+    pub fn observe(&mut self, host: &str, exe: &str, object: &str, now: i64, at_start: bool) {
         if let Some(seen) = self.hosts.get_mut(host) {
             seen.last = seen.last.max(now);
             seen.count = seen.count.saturating_add(1);
+            seen.at_start &= at_start;
             return;
         }
         while self.hosts.len() >= HOSTS_MAX
@@ -58,7 +63,8 @@ impl Evidence {
             let latest = latest.0.clone();
             self.hosts.remove(&latest);
         }
-        let seen = Sighting { first: now, last: now, count: 1, exe: exe.to_owned(), object: object.to_owned() };
+        let (exe, object) = (exe.to_owned(), object.to_owned());
+        let seen = Sighting { first: now, last: now, count: 1, exe, object, at_start };
         self.hosts.insert(host.to_owned(), seen);
     }
 
@@ -75,6 +81,11 @@ impl Evidence {
             .iter()
             .min_by_key(|(host, seen)| (seen.first, host.as_str()))
             .map(|(host, seen)| (host.as_str(), seen))
+    }
+
+    /// Whether no host saw it but early in the start of a unit.
+    pub fn at_start(&self) -> bool {
+        self.hosts.values().all(|seen| seen.at_start)
     }
 
     /// Last time on any host.
@@ -119,10 +130,12 @@ mod tests {
     fn this_host_finds_room_among_as_many_as_there_may_be() {
         let mut evidence = Evidence::default();
         for (number, now) in (0..HOSTS_MAX).zip(1..) {
-            evidence.observe(&format!("h{number}"), "/x", "/y", now);
+            evidence.observe(&format!("h{number}"), "/x", "/y", now, true);
         }
-        evidence.observe("here", "/x", "/y", 1000);
-        evidence.observe("here", "/x", "/y", 1001);
+        evidence.observe("here", "/x", "/y", 1000, true);
+        assert!(evidence.at_start());
+        evidence.observe("here", "/x", "/y", 1001, false);
+        assert!(!evidence.at_start(), "once is enough");
         assert_eq!((evidence.hosts.len(), evidence.hosts.get("here").map(|seen| seen.count)), (HOSTS_MAX, Some(2)));
         assert_eq!(evidence.earliest().map(|(host, _)| host), Some("h0"));
         assert!(!evidence.hosts.contains_key(&format!("h{}", HOSTS_MAX - 1)));

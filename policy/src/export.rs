@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::knowledge::{Knowledge, gains};
 use crate::model::{FORMAT, Model};
 
+/// The first format of model files that was exported.
+const FIRST: u32 = 2;
 /// Longest name of a service, in bytes (systemd.unit(5)).
 const SERVICE_MAX: usize = 255;
 
@@ -52,13 +54,15 @@ impl Export {
         let Head { bartizan_models: format } = serde_json::from_str(text).map_err(told)?;
         if format > FORMAT {
             return Err(format!(
-                "it has format {format}, and this Bartizan reads format {FORMAT}: use the Bartizan that wrote it, or a newer one"
+                "it has format {format}, and this Bartizan reads up to format {FORMAT}: use the Bartizan that wrote it, or a newer one"
             ));
         }
-        if format != FORMAT {
-            return Err(format!("it has format {format}, and exports begin with format {FORMAT}"));
+        if format < FIRST {
+            return Err(format!("it has format {format}, and exports begin with format {FIRST}"));
         }
-        let export: Export = serde_json::from_str(text).map_err(told)?;
+        let mut export: Export = serde_json::from_str(text).map_err(told)?;
+        // What is made of it is written in this one.
+        export.bartizan_models = FORMAT;
         export.problem().map_or(Ok(export), Err)
     }
 

@@ -122,6 +122,10 @@ fn gain(what: &str, known: Option<&Evidence>, evidence: &Evidence) -> Option<Str
         let (host, seen) = evidence.earliest()?;
         return Some(format!("{what} ({host}: {} by {})", seen.object, seen.exe));
     };
+    if known.at_start() && !evidence.at_start() {
+        let (host, seen) = evidence.hosts.iter().find(|(_, seen)| !seen.at_start)?;
+        return Some(format!("{what} for longer than a start ({host}: {} by {})", seen.object, seen.exe));
+    }
     let hosts: Vec<&str> =
         evidence.hosts.keys().filter(|host| !known.hosts.contains_key(*host)).map(String::as_str).collect();
     (!hosts.is_empty()).then(|| format!("{what} as {} saw it", hosts.join(", ")))

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::access::{Access, Masks};
 use crate::baseline;
+use crate::capability::Grants;
 use crate::compile::{ServiceModel, service};
 use crate::compiled::{Compiled, Service};
 use crate::decide::{Verdict, decide};
@@ -91,7 +92,12 @@ pub fn proof(policy: &Policy, compiled: &Compiled, mounts: &[Mount]) -> Vec<(Str
 }
 
 fn at_first_start(policy: &Policy, name: &str) -> Service {
-    let model = ServiceModel { name: name.to_owned(), state: State::Learning, granted: baseline::grants(name) };
+    let model = ServiceModel {
+        name: name.to_owned(),
+        state: State::Learning,
+        granted: baseline::grants(name),
+        at_start: Grants::new(),
+    };
     service(policy, &model)
 }
 
@@ -100,7 +106,7 @@ fn refused(service: &Service, need: Masks, access: Access) -> Option<Option<usiz
     if service.exempt {
         return None;
     }
-    let decision = decide(&service.subject, &need, access);
+    let decision = decide(&service.subject, &need, access, false);
     (decision.verdict == Verdict::Deny).then(|| service.decided_by(decision.missing, access))
 }
 
@@ -159,7 +165,8 @@ mod tests {
 
     #[test]
     fn a_model_that_does_not_have_it_locks_out_once_it_is_enforced() {
-        let model = |state| ServiceModel { name: "ssh".to_owned(), state, granted: crate::capability::Grants::new() };
+        let model =
+            |state| ServiceModel { name: "ssh".to_owned(), state, granted: Grants::new(), at_start: Grants::new() };
         let enforced = rule("ssh", "violations = \"prevent\"");
         assert_eq!(told(&enforced, &[model(State::Learning)]), [""; 0], "not while it learns");
         assert!(!told(&enforced, &[model(State::Active)]).is_empty());

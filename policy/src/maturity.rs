@@ -52,6 +52,8 @@ pub struct Graduation {
     pub quiet: Duration,
     /// Length of a run that counts as steady.
     pub steady: Duration,
+    /// How long a unit starts.
+    pub start: Duration,
     /// Which of [`Phase::ASKED`] must have been seen.
     pub phases: BTreeSet<Phase>,
 }
@@ -78,6 +80,8 @@ pub struct Unit {
     pub up: Option<Duration>,
     /// Whether its last run has come to a good end.
     pub finished: bool,
+    /// Whether nothing of it outlives a stop, so that its next start is seen as one.
+    pub stops_whole: bool,
     /// Whether it can be reloaded.
     pub reloads: bool,
     /// Identity of its last reload since the last start.
@@ -116,6 +120,8 @@ pub struct Progress {
     units: BTreeMap<String, Mark>,
     /// Whether the next look only tells what lies before the learning.
     before: bool,
+    /// Whether a unit has run for longer than it starts. What only starts of others need, they may need at any time.
+    outlived: bool,
 }
 
 /// How far a service has come.
@@ -137,6 +143,16 @@ impl Progress {
     /// Of a service that runs already: what it does now may have begun long ago.
     pub fn anew() -> Progress {
         Progress { before: true, ..Progress::default() }
+    }
+
+    /// The same once more.
+    pub fn again(&self) -> Progress {
+        Progress { outlived: self.outlived, ..Progress::anew() }
+    }
+
+    /// Whether a unit has run for longer than it starts, so that what was seen in starts only is needed for these only.
+    pub fn outlived(&self) -> bool {
+        self.outlived
     }
 
     /// Counts the time until now, which was spent in this state: only in learning as time of learning.
@@ -175,8 +191,8 @@ impl Progress {
     }
 
     /// Takes in what systemd says. `earlier`: the service ran before the programs were loaded. Whether a phase is new.
-    pub fn look(&mut self, units: &[Unit], earlier: bool, steady: Duration, now: &Moment) -> bool {
-        let known = self.phases.clone();
+    pub fn look(&mut self, units: &[Unit], earlier: bool, terms: &Graduation, now: &Moment) -> bool {
+        let known = (self.phases.clone(), self.outlived);
         let loaded = || units.iter().filter(|unit| unit.loaded);
         if loaded().next().is_none() {
             return false;
@@ -184,10 +200,11 @@ impl Progress {
         self.unit = Some((loaded().any(|unit| unit.reloads), loaded().any(|unit| unit.timed)));
         self.units.retain(|name, _| units.iter().any(|unit| unit.name == *name && unit.loaded));
         for unit in loaded() {
-            self.look_at(unit, earlier, steady, now);
+            self.look_at(unit, earlier, terms.steady, now);
+            self.outlived |= unit.stops_whole && unit.up.is_some_and(|up| up >= terms.start);
         }
         self.before = false;
-        self.phases != known
+        (self.phases.clone(), self.outlived) != known
     }
 
     fn look_at(&mut self, unit: &Unit, earlier: bool, steady: Duration, now: &Moment) {

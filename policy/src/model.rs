@@ -1,5 +1,7 @@
 //! What a service is known to do, and the file that keeps it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -12,8 +14,9 @@ pub use crate::evidence::{Evidence, Sighting};
 
 mod format_one;
 
-/// Version of the file format that this build writes; it reads format 1 as well.
-pub const FORMAT: u32 = 2;
+/// Version of the file format that this build writes; it reads all formats before it. Format 2 did not tell what only a
+/// start needs: all of it is granted for good.
+pub const FORMAT: u32 = 3;
 const MAGIC: &[u8; 4] = b"BZMD";
 
 /// Where a service stands, see design section 9.
@@ -92,12 +95,15 @@ impl Model {
         Model { service: service.to_owned(), since: now, ..Model::default() }
     }
 
-    /// Adds what this host observed. Whether it gave a new grant.
-    pub fn observe(&mut self, host: &str, capability: &str, access: Access, exe: &str, object: &str, now: i64) -> bool {
+    /// Adds what this host observed, `at_start`: early in the start of a unit. Whether it gave a new grant, or one for good
+    /// where there was one for starts.
+    pub fn observe(&mut self, host: &str, need: (&str, Access), by: (&str, &str), now: i64, at_start: bool) -> bool {
+        let ((capability, access), (exe, object)) = (need, by);
         let accesses = self.granted.entry(capability.to_owned()).or_default();
-        let known = accesses.contains_key(&access);
-        accesses.entry(access).or_default().observe(host, exe, object, now);
-        !known
+        let before = accesses.get(&access).map(Evidence::at_start);
+        let evidence = accesses.entry(access).or_default();
+        evidence.observe(host, exe, object, now, at_start);
+        before != Some(evidence.at_start())
     }
 
     /// Adds a program that the service ran on this host. Whether it is a new one.
@@ -106,7 +112,7 @@ impl Model {
         if !known && self.programs.len() >= PROGRAMS_MAX {
             return false;
         }
-        self.programs.entry(path.to_owned()).or_default().observe(host, exe, path, now);
+        self.programs.entry(path.to_owned()).or_default().observe(host, exe, path, now, false);
         !known
     }
 
@@ -118,7 +124,7 @@ impl Model {
             State::Active => false,
         };
         if matches!(state, State::Learning | State::Manual) && !goes_on {
-            self.progress = Progress::anew();
+            self.progress = self.progress.again();
         }
         if self.state == State::Archived {
             self.progress.back();
@@ -132,6 +138,15 @@ impl Model {
     pub fn grants(&self) -> Grants {
         let names = self.granted.iter();
         names.map(|(name, accesses)| (name.clone(), accesses.keys().copied().collect())).collect()
+    }
+
+    /// Those of them that only starts needed.
+    pub fn at_start(&self) -> Grants {
+        let of_one = |(name, accesses): (&String, &BTreeMap<Access, Evidence>)| {
+            let only = accesses.iter().filter(|(_, evidence)| evidence.at_start()).map(|(access, _)| *access);
+            (name.clone(), only.collect())
+        };
+        self.granted.iter().map(of_one).filter(|(_, accesses): &(_, BTreeSet<_>)| !accesses.is_empty()).collect()
     }
 
     /// What it knows, without where it stands.

@@ -22,6 +22,9 @@ pub struct Reason {
     pub has: Vec<String>,
     /// What led to the verdict; empty where nothing is missing.
     pub missing: Vec<String>,
+    /// What of that it has while it starts.
+    #[serde(default)]
+    pub at_start: Vec<String>,
     /// The rule that decided, as `name (file:line:column)`; none: the model did, or nothing is needed.
     pub rule: Option<String>,
     /// One sentence.
@@ -36,21 +39,30 @@ pub fn reason(policy: &Policy, name: &str, service: &Service, need: &Masks, acce
         policy.catalogue.names(mask).into_iter().map(|name| format!("{name}.{}", access.name())).collect()
     };
     let needed = need.get(access);
-    let decision = decide(&service.subject, need, access);
+    let decision = decide(&service.subject, need, access, false);
     let (verdict, missing) = if service.exempt { (Verdict::Allow, 0) } else { (decision.verdict, decision.missing) };
     let rule = service.decided_by(missing, access).and_then(|number| policy.rules.get(number));
     let standing: Vec<String> =
         standing(policy, name, missing, access).iter().map(|rule| format!("{} ({})", rule.name, rule.place)).collect();
+    let at_start = bits(missing & service.subject.at_start.get(access));
     let missing = bits(missing);
     let has = bits(needed & service.subject.granted.get(access));
     let learned = !service.exempt && decision.observed != 0;
     Reason {
         verdict: word(verdict).to_owned(),
         learned,
-        because: because(name, service, verdict, needed, &missing, rule.map(|rule| rule.name.as_str()), learned),
+        because: because(
+            name,
+            service,
+            verdict,
+            (needed, &missing),
+            &at_start,
+            (rule.map(|rule| rule.name.as_str()), learned),
+        ),
         nearest: nearest(name, service.exempt, verdict, &bits(needed), &missing, &standing),
         rule: rule.map(|rule| format!("{} ({})", rule.name, rule.place)),
         needs: bits(needed),
+        at_start,
         has,
         missing,
     }
@@ -68,20 +80,23 @@ fn because(
     name: &str,
     service: &Service,
     verdict: Verdict,
-    needed: u64,
-    missing: &[String],
-    rule: Option<&str>,
-    learned: bool,
+    (needed, missing): (u64, &[String]),
+    at_start: &[String],
+    (rule, learned): (Option<&str>, bool),
 ) -> String {
-    let by =
-        rule.map_or_else(|| "its model does not have it".to_owned(), |rule| format!("the rule \"{rule}\" says so"));
+    let by = match rule {
+        Some(rule) => format!("the rule \"{rule}\" says so"),
+        None if !at_start.is_empty() => "its model has seen it in starts only".to_owned(),
+        None => "its model does not have it".to_owned(),
+    };
+    let has = if at_start.is_empty() { "has not" } else { "has only while it starts" };
     match verdict {
         _ if service.exempt => format!("{name} can never be denied anything"),
         Verdict::Allow if needed == 0 => "nothing is needed for it".to_owned(),
         Verdict::Allow if learned => format!("{name} is learning, and no rule speaks about it"),
         Verdict::Allow => format!("{name} has what it needs, by its model or a rule"),
-        Verdict::Audit => format!("it needs {}, which {name} has not: {by}; it is recorded", missing.join(", ")),
-        Verdict::Deny => format!("it needs {}, which {name} has not: {by}; it is refused", missing.join(", ")),
+        Verdict::Audit => format!("it needs {}, which {name} {has}: {by}; it is recorded", missing.join(", ")),
+        Verdict::Deny => format!("it needs {}, which {name} {has}: {by}; it is refused", missing.join(", ")),
     }
 }
 
@@ -134,6 +149,7 @@ mod tests {
             name: "web".to_owned(),
             state,
             granted: [("NET".to_owned(), [Access::Execute].into())].into(),
+            at_start: [("SSH".to_owned(), [Access::Read].into())].into(),
         };
         let held = service(&policy, &model);
         let mut need = Masks::NONE;
@@ -183,6 +199,9 @@ mod tests {
         let known = found("", State::Active, "NET", Access::Execute);
         assert_eq!((known.verdict.as_str(), known.has), ("allow", vec!["NET.execute".to_owned()]));
         assert_eq!(known.nearest.as_deref(), Some("a rule for web with \"NET.execute\" = \"prevent\""));
+        let starts = found("", State::Active, "SSH", Access::Read);
+        assert_eq!((starts.verdict.as_str(), starts.at_start), ("audit", vec!["SSH.read".to_owned()]));
+        assert!(starts.because.contains("which web has only while it starts"), "{}", starts.because);
         let nothing = found("", State::Active, "", Access::Read);
         assert_eq!((nothing.because.as_str(), nothing.nearest), ("nothing is needed for it", None));
     }

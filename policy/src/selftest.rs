@@ -36,7 +36,7 @@ pub fn rule() -> Rule {
 
 /// It never learns, and so has no model on disk.
 pub fn model() -> ServiceModel {
-    ServiceModel { name: SERVICE.to_owned(), state: State::Active, granted: Grants::new() }
+    ServiceModel { name: SERVICE.to_owned(), state: State::Active, granted: Grants::new(), at_start: Grants::new() }
 }
 
 #[cfg(test)]

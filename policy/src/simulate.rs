@@ -44,6 +44,8 @@ pub struct Deed {
     pub time: String,
     /// How many times.
     pub count: u64,
+    /// Whether it was only ever done in the start of its unit.
+    pub at_start: bool,
 }
 
 /// What would have been refused: all deeds of a service that need the same and meet the same rule.
@@ -114,7 +116,7 @@ fn capability(
             need.insert(deed.access, walk.unlisted(&label));
         }
     }
-    let decision = decide(&service.subject, &need, deed.access);
+    let decision = decide(&service.subject, &need, deed.access, deed.at_start);
     if decision.verdict != Verdict::Deny {
         return None;
     }
@@ -185,6 +187,7 @@ effect = "prevent"
             exe: format!("/bin/{time}"),
             time: time.to_owned(),
             count: 2,
+            at_start: false,
         }
     }
 
@@ -192,7 +195,7 @@ effect = "prevent"
     fn deeds_are_judged_as_the_kernel_would() {
         let policy = parse("p", RULES).unwrap();
         let granted = Grants::from([("SSH".to_owned(), BTreeSet::from([Access::Read]))]);
-        let model = ServiceModel { name: "web".to_owned(), state: State::Active, granted };
+        let model = ServiceModel { name: "web".to_owned(), state: State::Active, granted, at_start: Grants::new() };
         let input = Input { policy: &policy, services: &[model], own: &[] };
         let compiled = compile(&input, &BareHost).unwrap();
         let path = |text: &str| Aim::Path(text.into());

@@ -60,7 +60,12 @@ fn five_thousand_rules_are_read_checked_and_compiled_in_no_time() {
     let policy = timed("reading", || parse("p", &text)).unwrap();
     assert_eq!((policy.rules.len(), policy.catalogue.iter().count()), (RULES, CAPABILITIES_MAX));
     let services: Vec<ServiceModel> = (0..SERVICES)
-        .map(|number| ServiceModel { name: format!("s{number}"), state: State::Active, granted: Grants::new() })
+        .map(|number| ServiceModel {
+            name: format!("s{number}"),
+            state: State::Active,
+            granted: Grants::new(),
+            at_start: Grants::new(),
+        })
         .collect();
     let input = Input { policy: &policy, services: &services, own: &[] };
     let compiled = timed("compiling", || compile(&input, &BareHost)).unwrap();

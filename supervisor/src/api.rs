@@ -274,6 +274,8 @@ pub struct ModelStatus {
     pub baseline: policy::capability::Grants,
     /// What it needed, with what each host saw.
     pub granted: policy::knowledge::Granted,
+    /// What of that it is granted only while it starts.
+    pub at_start: policy::capability::Grants,
     /// What it ran, with what each host saw.
     pub programs: policy::knowledge::Programs,
 }

@@ -39,6 +39,7 @@ struct Raw {
     learning_time: Option<Spanned<String>>,
     quiet_time: Option<Spanned<String>>,
     steady_time: Option<Spanned<String>>,
+    start_time: Option<Spanned<String>>,
     phases: Option<Vec<Spanned<String>>>,
     archive_after: Option<Spanned<String>>,
     log_level: Option<Spanned<String>>,
@@ -74,6 +75,7 @@ fn parse(file: &str, text: &str) -> Result<Config, String> {
     for (word, time) in [
         (&raw.quiet_time, &mut graduation.quiet),
         (&raw.steady_time, &mut graduation.steady),
+        (&raw.start_time, &mut graduation.start),
         (&raw.archive_after, &mut config.terms.archive_after),
     ] {
         if let Some(word) = word {
@@ -101,7 +103,9 @@ fn parse(file: &str, text: &str) -> Result<Config, String> {
 /// What goes with a time of learning, where nothing else is said.
 fn learning(time: Duration) -> Terms {
     let phases = Phase::ASKED.into_iter().collect();
-    let graduation = Graduation { learning: time, quiet: time / 4, steady: time / 24, phases };
+    // For as long as systemd waits for a start by itself (DefaultTimeoutStartSec= in systemd-system.conf(5)).
+    let start = Duration::from_secs(90);
+    let graduation = Graduation { learning: time, quiet: time / 4, steady: time / 24, start, phases };
     Terms { graduation, archive_after: Duration::from_secs(7 * 24 * 3600) }
 }
 
@@ -138,8 +142,9 @@ mod tests {
         let day = parse("c", "").unwrap_or_default().terms;
         assert_eq!((day.graduation.quiet, day.graduation.steady), (seconds(6 * 3600), seconds(3600)));
         let hour = parse("c", "learning_time = \"1h\"\nsteady_time = \"1m\"\nphases = []").unwrap_or_default().terms;
-        let Graduation { learning, quiet, steady, phases } = hour.graduation;
+        let Graduation { learning, quiet, steady, start, phases } = hour.graduation;
         assert_eq!((learning, quiet, steady, phases.len()), (seconds(3600), seconds(900), seconds(60), 0));
+        assert_eq!(start, seconds(90));
         let two = parse("c", "phases = [\"timer\", \"start\"]\narchive_after = \"1d\"").unwrap_or_default().terms;
         assert_eq!(two.graduation.phases, [Phase::Start, Phase::Timer].into());
         assert_eq!(two.archive_after, seconds(86_400));
@@ -148,7 +153,16 @@ mod tests {
     #[test]
     fn every_key_is_documented() {
         let documentation = include_str!("../../docs/configuration.md");
-        let keys = ["learning_time", "quiet_time", "steady_time", "phases", "archive_after", "log_level", "operators"];
+        let keys = [
+            "learning_time",
+            "quiet_time",
+            "steady_time",
+            "start_time",
+            "phases",
+            "archive_after",
+            "log_level",
+            "operators",
+        ];
         for key in keys {
             assert!(documentation.contains(&format!("`{key}`")), "docs/configuration.md does not name {key}");
         }

@@ -34,7 +34,7 @@ pub fn run(config: &Config) -> Result<String, String> {
     policy.slices = Placement::read(PathBuf::from(SLICES)).slices().clone();
     let compiled =
         assemble::revision(&policy, &assemble::service_models(&models), &config.operators, &ThisHost, now_ms())?;
-    let mut opened = bpf::enforcement::open().map_err(|error| error.to_string())?;
+    let mut opened = bpf::enforcement::open(config.terms.graduation.start).map_err(|error| error.to_string())?;
     if opened.adopted && !passed_over.is_empty() {
         return Ok("what the kernel holds stays in force as it is".to_owned());
     }

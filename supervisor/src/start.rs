@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use actix::{Actor as _, Addr, Arbiter};
 use actors::assemble::{self, Operators};
@@ -59,7 +60,7 @@ pub async fn start(config: &Config, enforce: bool) -> Result<Directory, StartErr
     let directory = Directory::default();
     let root = Root::default().start();
     directory.set_root(root.clone());
-    let opened = if enforce { Some(open()?) } else { None };
+    let opened = if enforce { Some(open(config.terms.graduation.start)?) } else { None };
     let (load, adopted, opened) = identity(opened)?;
     // What the kernel tells first may be about what an operator's capability needs.
     let (active, _) = RevisionStore::new(PathBuf::from(REVISIONS)).in_force()?;
@@ -76,7 +77,7 @@ pub async fn start(config: &Config, enforce: bool) -> Result<Directory, StartErr
         Err(error) => tracing::error!("an import of models that was cut short cannot be finished: {error}"),
     }
     if let Some(opened) = opened {
-        supervise(&root, "kernel link", kernel(directory.clone(), opened)).await?;
+        supervise(&root, "kernel link", kernel(directory.clone(), opened, config.terms.graduation.start)).await?;
     }
     supervise(&root, "policy keeper", keeper(directory.clone(), config.operators.clone(), adopted)).await?;
     if enforce {
@@ -122,14 +123,14 @@ fn audit(directory: Directory, load: u64) -> Start {
     })
 }
 
-fn kernel(directory: Directory, opened: Opened) -> Start {
+fn kernel(directory: Directory, opened: Opened, start_time: Duration) -> Start {
     let arbiter = Arbiter::new();
     let mut first = Some(opened);
     Box::new(move |notice| {
         // After a panic the pinned programs are still in force, and opening takes them over.
         let mut opened = match first.take() {
             Some(opened) => opened,
-            None => open().map_err(|error| error.to_string())?,
+            None => open(start_time).map_err(|error| error.to_string())?,
         };
         let events = opened.kernel.listen().map_err(|error| error.to_string())?;
         let link = KernelLink::new(Box::new(opened.kernel), events, directory.clone(), notice);

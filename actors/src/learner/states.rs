@@ -138,8 +138,8 @@ impl Handler<UnitNow> for Learner {
                 self.go(State::Archived, why, context);
             }
             State::Learning | State::Manual => {
-                let steady = self.terms.graduation.steady;
-                if units.is_some_and(|units| progress.look(&units, earlier, steady, &now)) {
+                let terms = &self.terms.graduation;
+                if units.is_some_and(|units| progress.look(&units, earlier, terms, &now)) {
                     self.save_or_tell();
                 }
             }

@@ -48,6 +48,7 @@ mod tests {
                 name: (*name).to_owned(),
                 state: *state,
                 granted: Grants::new(),
+                at_start: Grants::new(),
             };
             states.iter().map(one).map(|model| (model.name.clone(), model)).collect()
         };

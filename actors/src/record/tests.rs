@@ -17,6 +17,7 @@ pub(crate) fn act(access: Access, object: Object) -> Act {
         exe: "/usr/bin/python3.11".into(),
         pid: 7,
         uid: 0,
+        at_start: false,
         key: 9,
     }
 }

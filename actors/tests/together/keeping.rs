@@ -26,7 +26,7 @@ fn with<T: Future<Output = ()>>(rules: &str, test: impl FnOnce(Addr<PolicyKeeper
 }
 
 fn model(name: &str, state: State, granted: Grants) -> ModelChanged {
-    ModelChanged(ServiceModel { name: name.to_owned(), state, granted })
+    ModelChanged(ServiceModel { name: name.to_owned(), state, granted, at_start: Grants::new() })
 }
 
 async fn changed(keeper: &Addr<PolicyKeeper>, name: &str, state: State) -> Result<(), String> {

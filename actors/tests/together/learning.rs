@@ -46,7 +46,7 @@ impl Host {
         AuditLog::open(&at.join("audit"), &at.join("rules"), 1, directory.clone(), notice("audit")).unwrap().run();
         let models = ModelStore::new(at.join("models"));
         let mut web = Model::new("web", 7);
-        web.observe("here", "SHELL", Access::Execute, "/usr/bin/web", "/usr/bin/dash", 5);
+        web.observe("here", ("SHELL", Access::Execute), ("/usr/bin/web", "/usr/bin/dash"), 5, false);
         (web.state, web.returns_to) = (state, (state == State::Archived).then_some(State::Active));
         let registry = Registry::new(directory.clone(), models.clone(), terms, notice("registry"));
         registry.run(BTreeMap::from([("web".to_owned(), web)]));
@@ -97,7 +97,7 @@ fn failed(imported: Result<Vec<String>, NotImported>) -> String {
 
 fn terms(archive_after: Duration) -> Terms {
     let day = Duration::from_secs(86_400);
-    let graduation = Graduation { learning: day, quiet: day, steady: day, phases: Default::default() };
+    let graduation = Graduation { learning: day, quiet: day, steady: day, start: day, phases: Default::default() };
     Terms { graduation, archive_after }
 }
 

@@ -34,7 +34,12 @@ impl HostFacts for Crowded {
 fn refusal(rules: &str, services: usize, host: &dyn HostFacts) -> Option<String> {
     let policy = parse("p", rules).unwrap();
     let services: Vec<ServiceModel> = (0..services)
-        .map(|number| ServiceModel { name: format!("s{number}"), state: State::Active, granted: Grants::new() })
+        .map(|number| ServiceModel {
+            name: format!("s{number}"),
+            state: State::Active,
+            granted: Grants::new(),
+            at_start: Grants::new(),
+        })
         .collect();
     let input = Input { policy: &policy, services: &services, own: &[] };
     compile(&input, host).err().map(|error| error.to_string())

@@ -37,7 +37,7 @@ pub(super) fn fill(compiled: &mut Compiled, input: &Input<'_>) {
 }
 
 fn unseen(name: &str) -> ServiceModel {
-    ServiceModel { name: name.to_owned(), state: State::Learning, granted: Grants::new() }
+    ServiceModel { name: name.to_owned(), state: State::Learning, granted: Grants::new(), at_start: Grants::new() }
 }
 
 /// What the kernel is to hold about one service.
@@ -50,7 +50,12 @@ fn matched(policy: &Policy, matching: &Matching<'_>, model: &ServiceModel) -> Se
     let (catalogue, about) = (&policy.catalogue, about(policy, matching, &model.name));
     let learning = matches!(model.state, State::Learning | State::Manual);
     let mut service = Service {
-        subject: Subject { granted: catalogue.masks(&model.granted), learning, ..Subject::default() },
+        subject: Subject {
+            granted: catalogue.masks(&model.granted),
+            at_start: catalogue.masks(&model.at_start),
+            learning,
+            ..Subject::default()
+        },
         exempt: baseline::is_exempt(&model.name),
         own: baseline::is_bartizan(&model.name),
         login: baseline::opens_sessions(&model.name),
@@ -113,11 +118,13 @@ fn one(
         Some((Effect::Allow | Effect::Disable, _)) => subject.granted.insert(access, mask),
         Some((Effect::Prevent, rule)) => {
             subject.granted.remove(access, mask);
+            subject.at_start.remove(access, mask);
             subject.prevent.insert(access, mask);
             decided_by = Some(rule);
         }
         Some((Effect::Alert, rule)) => {
             subject.granted.remove(access, mask);
+            subject.at_start.remove(access, mask);
             subject.alert.insert(access, mask);
             decided_by = Some(rule);
         }

@@ -91,14 +91,14 @@ proptest! {
     ) {
         let access = if write { Access::Write } else { Access::Read };
         let granted_now = granted.then(|| ("SSH".to_owned(), [access].into())).into_iter().collect();
-        let model = ServiceModel { name: "web".to_owned(), state, granted: granted_now };
+        let model = ServiceModel { name: "web".to_owned(), state, granted: granted_now, at_start: Grants::new() };
         let mut policy = Policy { rules, ..Policy::default() };
         policy.slices.put("web", "a-b");
         let service = service(&policy, &model);
         let rules = policy.rules;
         let mut need = Masks::NONE;
         need.insert(access, 1 << BIT);
-        let decision = decide(&service.subject, &need, access);
+        let decision = decide(&service.subject, &need, access, false);
         let learning = state != State::Active;
         prop_assert_eq!((decision.verdict, decision.observed != 0), expected(&rules, access, granted, learning));
         // The rule that is named for a refusal is one that refuses.
@@ -128,7 +128,7 @@ fn programs_of_active_services_are_told_unless_the_narrowest_rule_says_otherwise
                 [[rule]]\nname = \"quiet\"\nservices = [\"web\"]\nanomalous = \"disable\"\n";
     let policy = parse("p", text).unwrap();
     let held = |policy: &Policy, name: &str, state| {
-        let model = ServiceModel { name: name.to_owned(), state, granted: Grants::new() };
+        let model = ServiceModel { name: name.to_owned(), state, granted: Grants::new(), at_start: Grants::new() };
         let held = service(policy, &model);
         (held.anomalous, held.rules.get(&ANOMALOUS).copied())
     };

@@ -116,7 +116,7 @@ capabilities = { SHELL = "prevent", "SHELL.write" = "allow", DOCKER = "disable" 
     let policy = parse("p", text).unwrap();
     let model = |name: &str, state| {
         let granted = ["SHELL", "NET", "USERS_ADMIN"].map(|name| (name.to_owned(), [Access::Execute].into())).into();
-        ServiceModel { name: name.to_owned(), state, granted }
+        ServiceModel { name: name.to_owned(), state, granted, at_start: crate::capability::Grants::new() }
     };
     let services = [model("web", State::Active), model("web2", State::Learning), model("db", State::Active)];
     let input = Input { policy: &policy, services: &services, own: &[] };

@@ -7,8 +7,16 @@ use crate::knowledge::PROGRAMS_MAX;
 use proptest::prelude::*;
 
 fn sighting() -> impl Strategy<Value = Sighting> {
-    (0i64..9, 0i64..9, 1u64..5, "[ab]|\\PC{0,3}|[\\x00-\\x1f\\x7f-\\x9f]", "[xy]")
-        .prop_map(|(first, more, count, exe, object)| Sighting { first, last: first + more, count, exe, object })
+    (0i64..9, 0i64..9, 1u64..5, "[ab]|\\PC{0,3}|[\\x00-\\x1f\\x7f-\\x9f]", "[xy]", any::<bool>()).prop_map(
+        |(first, more, count, exe, object, at_start)| Sighting {
+            first,
+            last: first + more,
+            count,
+            exe,
+            object,
+            at_start,
+        },
+    )
 }
 
 fn evidence() -> impl Strategy<Value = Evidence> {
@@ -77,7 +85,11 @@ fn an_export_is_read_as_it_is_documented() {
 fn what_is_no_export_is_refused_by_name() {
     let changed = |from: &str, to: &str| Export::parse(&ONE.replace(from, to)).unwrap_err();
     for (from, to, expected) in [
-        ("\"bartizan_models\": 2", "\"bartizan_models\": 3, \"more\": 1", "format 3, and this Bartizan reads format 2"),
+        (
+            "\"bartizan_models\": 2",
+            "\"bartizan_models\": 4, \"more\": 1",
+            "format 4, and this Bartizan reads up to format 3",
+        ),
         ("\"bartizan_models\": 2", "\"bartizan_models\": 1", "exports begin with format 2"),
         ("\"count\": 3", "\"count\": 0", "0 times"),
         ("2026-11-26T", "2025-11-26T", "the last time before the first"),

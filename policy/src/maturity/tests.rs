@@ -6,7 +6,8 @@ const STEADY: Duration = Duration::from_secs(10);
 
 fn graduation(phases: &[Phase]) -> Graduation {
     let seconds = Duration::from_secs;
-    Graduation { learning: seconds(100), quiet: seconds(20), steady: STEADY, phases: phases.iter().copied().collect() }
+    let phases = phases.iter().copied().collect();
+    Graduation { learning: seconds(100), quiet: seconds(20), steady: STEADY, start: seconds(30), phases }
 }
 
 fn at(boot: &str, seconds: u64) -> Moment {
@@ -48,15 +49,15 @@ fn a_service_that_reloads_needs_its_reload() {
     progress.advance(State::Learning, &at("a", 200));
     assert_eq!(waits(&progress, &all).len(), 3, "start, steady, and what systemd knows: {:?}", waits(&progress, &all));
     let first = Unit { reloads: true, timed: true, up: Some(STEADY), ..unit("one") };
-    assert!(progress.look(std::slice::from_ref(&first), false, STEADY, &at("a", 200)));
+    assert!(progress.look(std::slice::from_ref(&first), false, &graduation(&[]), &at("a", 200)));
     assert_eq!(waits(&progress, &all), ["a reload", "a run started by its timer"]);
     let by_timer = Unit { by_timer: true, ..first.clone() };
     let second = Unit { invocation: Some("two".to_owned()), ..by_timer };
-    assert!(progress.look(std::slice::from_ref(&second), false, STEADY, &at("a", 201)));
+    assert!(progress.look(std::slice::from_ref(&second), false, &graduation(&[]), &at("a", 201)));
     assert_eq!(waits(&progress, &all), ["a reload"], "a restart is no reload where there is one");
-    assert!(!progress.look(std::slice::from_ref(&second), false, STEADY, &at("a", 202)));
+    assert!(!progress.look(std::slice::from_ref(&second), false, &graduation(&[]), &at("a", 202)));
     let reloaded = Unit { reload: Some("r".to_owned()), ..second };
-    assert!(progress.look(&[reloaded], false, STEADY, &at("a", 203)));
+    assert!(progress.look(&[reloaded], false, &graduation(&[]), &at("a", 203)));
     assert!(waits(&progress, &all).is_empty());
 }
 
@@ -66,10 +67,10 @@ fn one_that_cannot_reload_waits_for_a_restart() {
     progress.advance(State::Learning, &at("a", 0));
     progress.advance(State::Learning, &at("a", 200));
     let finished = Unit { finished: true, ..unit("one") };
-    progress.look(std::slice::from_ref(&finished), false, STEADY, &at("a", 200));
+    progress.look(std::slice::from_ref(&finished), false, &graduation(&[]), &at("a", 200));
     assert_eq!(waits(&progress, &Phase::ASKED), ["a restart, as its unit cannot reload"]);
     let again = Unit { invocation: Some("two".to_owned()), ..finished };
-    progress.look(&[again], false, STEADY, &at("a", 201));
+    progress.look(&[again], false, &graduation(&[]), &at("a", 201));
     assert!(waits(&progress, &Phase::ASKED).is_empty());
 }
 
@@ -77,17 +78,17 @@ fn one_that_cannot_reload_waits_for_a_restart() {
 fn what_began_before_the_learning_does_not_count() {
     let old = Unit { reloads: true, reload: Some("old".to_owned()), finished: true, ..unit("one") };
     for (mut progress, earlier) in [(Progress::default(), true), (Progress::anew(), false)] {
-        assert!(!progress.look(std::slice::from_ref(&old), earlier, STEADY, &at("a", 1)), "{earlier}");
-        assert!(!progress.look(std::slice::from_ref(&old), earlier, STEADY, &at("a", 2)), "{earlier}");
+        assert!(!progress.look(std::slice::from_ref(&old), earlier, &graduation(&[]), &at("a", 1)), "{earlier}");
+        assert!(!progress.look(std::slice::from_ref(&old), earlier, &graduation(&[]), &at("a", 2)), "{earlier}");
         let reloaded = Unit { reload: Some("new".to_owned()), ..old.clone() };
-        progress.look(&[reloaded], earlier, STEADY, &at("a", 3));
+        progress.look(&[reloaded], earlier, &graduation(&[]), &at("a", 3));
         assert_eq!(progress.phases, [Phase::Reload].into(), "a reload that was seen counts whenever it was started");
-        progress.look(&[unit("two")], earlier, STEADY, &at("a", 4));
+        progress.look(&[unit("two")], earlier, &graduation(&[]), &at("a", 4));
         assert_eq!(progress.phases, [Phase::Start, Phase::Reload, Phase::Restart].into());
     }
     let mut progress = Progress::default();
-    progress.look(&[unit("one")], true, STEADY, &at("a", 1));
-    progress.look(&[unit("two")], true, STEADY, &at("b", 1));
+    progress.look(&[unit("one")], true, &graduation(&[]), &at("a", 1));
+    progress.look(&[unit("two")], true, &graduation(&[]), &at("b", 1));
     assert!(progress.phases.is_empty(), "in the next boot it was started before the programs, too");
 }
 
@@ -96,9 +97,12 @@ fn a_steady_run_is_one_while_learning() {
     let long = Unit { up: Some(Duration::from_secs(9999)), ..unit("one") };
     let mut progress = Progress::anew();
     progress.advance(State::Learning, &at("a", 0));
-    assert!(!progress.look(std::slice::from_ref(&long), true, STEADY, &at("a", 0)), "it learns since a moment ago");
+    assert!(
+        !progress.look(std::slice::from_ref(&long), true, &graduation(&[]), &at("a", 0)),
+        "it learns since a moment ago"
+    );
     progress.advance(State::Learning, &at("a", 10));
-    assert!(progress.look(&[long], true, STEADY, &at("a", 10)));
+    assert!(progress.look(&[long], true, &graduation(&[]), &at("a", 10)));
 }
 
 #[test]
@@ -106,7 +110,7 @@ fn a_unit_that_is_gone_is_told_and_counted() {
     let mut progress = Progress::default();
     progress.advance(State::Learning, &at("a", 0));
     progress.advance(State::Learning, &at("a", 200));
-    assert!(!progress.look(&[Unit::default()], false, STEADY, &at("a", 200)));
+    assert!(!progress.look(&[Unit::default()], false, &graduation(&[]), &at("a", 200)));
     assert_eq!(progress.gone(false), Duration::from_secs(200));
     assert_eq!(progress.gone(true), Duration::ZERO);
     let archived = progress.maturity(State::Archived, &graduation(&Phase::ASKED));
@@ -139,9 +143,9 @@ fn only_learning_counts_and_quiet_begins_anew_with_the_unit() {
 fn instances_are_bounded() {
     let many: Vec<Unit> = (0..200).map(|number| Unit { name: format!("x@{number}.service"), ..unit("one") }).collect();
     let mut progress = Progress::default();
-    progress.look(&many, false, STEADY, &at("a", 1));
+    progress.look(&many, false, &graduation(&[]), &at("a", 1));
     assert_eq!(progress.units.len(), UNITS_MAX);
-    progress.look(&many[..1], false, STEADY, &at("a", 2));
+    progress.look(&many[..1], false, &graduation(&[]), &at("a", 2));
     assert_eq!(progress.units.len(), 1, "those that are gone are forgotten");
 }
 
@@ -152,4 +156,18 @@ fn times_are_told_in_fitting_units() {
     {
         assert_eq!(in_words(seconds), words);
     }
+}
+
+#[test]
+fn a_run_outlives_its_start_where_a_stop_leaves_nothing_behind() {
+    let mut progress = Progress::default();
+    let long = Unit { up: Some(Duration::from_secs(30)), ..unit("one") };
+    let mut look = |unit: &Unit, at_second| {
+        progress.look(std::slice::from_ref(unit), false, &graduation(&[]), &at("a", at_second))
+    };
+    look(&long, 30);
+    assert!(!look(&Unit { up: Some(Duration::from_secs(29)), stops_whole: true, ..long.clone() }, 31));
+    assert!(look(&Unit { stops_whole: true, ..long }, 32), "it is to be kept");
+    assert!(progress.outlived() && progress.again().outlived());
+    assert!(!Progress::default().outlived() && !Progress::anew().outlived());
 }

@@ -12,6 +12,15 @@ const FORMAT_ONE: &str = "425a4d44010000008f559a32ae4ada376e5326f861ad1ed4a4ac9b
     617368a870726f6772616d7381ad2f7573722f62696e2f6461736885a56669727374cd07d0a46c617374cd07d0a5636f756e7401a3657865b0\
     2f7573722f62696e2f707974686f6e33a66f626a656374ad2f7573722f62696e2f64617368";
 
+/// What Bartizan before format 3 wrote: web, active since 4 s, with SHELL.execute and one program, seen by web-1 after 2 s.
+const FORMAT_TWO: &str = "425a4d44020000003c0b8830c9a87ce3f97e8be9ef752955ba6f459fc4d4bd9fc7bd8c19f185b61587a773657276696365a3776562a573\
+    74617465a6616374697665a573696e6365cd0fa0aa72657475726e735f746fc0a76772616e74656481a55348454c4c81a7657865637574\
+    6581a57765622d3185a56669727374cd07d0a46c617374cd07d0a5636f756e7401a3657865b02f7573722f62696e2f707974686f6e33a6\
+    6f626a656374ad2f7573722f62696e2f64617368a870726f6772616d7381ad2f7573722f62696e2f6461736881a57765622d3185a56669\
+    727374cd07d0a46c617374cd07d0a5636f756e7401a3657865b02f7573722f62696e2f707974686f6e33a66f626a656374ad2f7573722f\
+    62696e2f64617368a870726f677265737388a5756e74696cc0a76c6561726e656400a5717569657400a4676f6e6500a670686173657390\
+    a4756e6974c0a5756e69747380a66265666f7265c2";
+
 fn bytes(hex: &str) -> Vec<u8> {
     (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
 }
@@ -63,6 +72,7 @@ fn format_1_is_migrated() {
         count,
         exe: "/usr/bin/python3".to_owned(),
         object: "/usr/bin/dash".to_owned(),
+        at_start: false,
     };
     assert_eq!(model.granted["SHELL"][&Access::Execute].hosts, [("web-1".to_owned(), seen(2, 3_000))].into());
     assert_eq!(model.programs["/usr/bin/dash"].hosts, [("web-1".to_owned(), seen(1, 2_000))].into());
@@ -73,11 +83,36 @@ fn format_1_is_migrated() {
 }
 
 #[test]
+fn format_2_is_migrated() {
+    let model = Model::decode(&bytes(FORMAT_TWO), "other").unwrap();
+    assert_eq!((model.service.as_str(), model.state, model.since), ("web", State::Active, 4_000));
+    let seen = &model.granted["SHELL"][&Access::Execute].hosts["web-1"];
+    assert_eq!((seen.first, seen.count, seen.at_start), (2_000, 1, false), "granted for good, as it was");
+    assert!(model.at_start().is_empty() && !model.progress.outlived());
+    assert_eq!(Model::decode(&model.encode().unwrap(), "other").unwrap(), model, "and written in this format");
+}
+
+#[test]
+fn what_only_starts_need_is_told_apart_until_it_is_needed_later() {
+    let mut model = Model::new("web", 5);
+    let (shell, by) = (("SHELL", Access::Execute), ("/usr/sbin/web", "/usr/bin/dash"));
+    assert!(model.observe("h", shell, by, 10, true), "a grant");
+    assert!(!model.observe("h", shell, by, 11, true));
+    assert_eq!(model.at_start(), [("SHELL".to_owned(), [Access::Execute].into())].into());
+    assert!(model.observe("h", shell, by, 12, false), "one for good");
+    assert!(model.at_start().is_empty() && !model.observe("h", shell, by, 13, true));
+    let mut here = Model::new("web", 5);
+    here.observe("here", shell, by, 10, true);
+    here.join(&model.knowledge());
+    assert!(here.at_start().is_empty(), "another host has seen it later than in a start");
+}
+
+#[test]
 fn observations_become_grants_once() {
     let mut model = Model::new("web", 5);
-    assert!(model.observe("h", "SHELL", Access::Execute, "/usr/bin/python3", "/usr/bin/dash", 10));
-    assert!(!model.observe("h", "SHELL", Access::Execute, "/usr/bin/python3", "/usr/bin/bash", 20));
-    assert!(model.observe("h", "SHELL", Access::Write, "/usr/bin/vi", "/etc/profile", 30));
+    assert!(model.observe("h", ("SHELL", Access::Execute), ("/usr/bin/python3", "/usr/bin/dash"), 10, false));
+    assert!(!model.observe("h", ("SHELL", Access::Execute), ("/usr/bin/python3", "/usr/bin/bash"), 20, true));
+    assert!(model.observe("h", ("SHELL", Access::Write), ("/usr/bin/vi", "/etc/profile"), 30, false));
     let masks = Catalogue::builtin().masks(&model.grants());
     assert_eq!((masks.get(Access::Execute), masks.get(Access::Write), masks.get(Access::Read)), (256, 256, 0));
     let evidence = &model.granted["SHELL"][&Access::Execute];

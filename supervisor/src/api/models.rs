@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use actix::Addr;
 use actix_web::{HttpRequest, HttpResponse, web};
+use actors::assemble;
 use actors::clock;
 use actors::directory::Directory;
 use actors::learner::Learner;
@@ -101,6 +102,7 @@ async fn show(directory: Shared, name: web::Path<String>) -> Outcome {
         maturity,
         baseline_from: baseline::known_from(&model.service).map(|known_from| known_from.to_string()),
         baseline: baseline::grants(&model.service),
+        at_start: assemble::service_model(&model).at_start,
         service: model.service,
         granted: model.granted,
         programs: model.programs,

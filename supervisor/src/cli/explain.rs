@@ -46,6 +46,7 @@ fn people(found: &Explanation) {
     line("has", &reason.has);
     line("by model", &found.by_model);
     line("missing", &reason.missing);
+    line("at start", &reason.at_start);
     line("rule", reason.rule.as_slice());
     line("nearest", reason.nearest.as_slice());
     found.unknown.iter().for_each(|one| println!("unknown   {}", escape(one)));

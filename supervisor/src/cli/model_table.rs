@@ -34,7 +34,9 @@ fn lines(model: &ModelStatus) -> Vec<String> {
     lines.push("grants".to_owned());
     for (name, accesses) in &model.granted {
         for (access, evidence) in accesses {
-            lines.extend(grant(&format!("{name}.{}", access.name()), evidence));
+            let only = model.at_start.get(name).is_some_and(|accesses| accesses.contains(access));
+            let when = if only { ", only while it starts" } else { "" };
+            lines.extend(grant(&format!("{name}.{}{when}", access.name()), evidence));
         }
     }
     lines.push("programs".to_owned());
@@ -73,8 +75,9 @@ mod tests {
     #[test]
     fn a_model_is_told_with_evidence_and_what_is_missing() {
         let mut known = Model::new("web", 0);
-        known.observe("web-1", "SHELL", Access::Execute, "/usr/bin/\u{1b}[2J", "/usr/bin/dash", 1_000);
-        known.observe("web-2", "SHELL", Access::Execute, "/usr/bin/other", "/usr/bin/bash", 2_000);
+        known.observe("web-1", ("SHELL", Access::Execute), ("/usr/bin/\u{1b}[2J", "/usr/bin/dash"), 1_000, false);
+        known.observe("web-2", ("SHELL", Access::Execute), ("/usr/bin/other", "/usr/bin/bash"), 2_000, false);
+        known.observe("web-1", ("NET", Access::Execute), ("/usr/bin/web", "/usr/sbin/ip"), 1_500, true);
         known.observe_program("web-1", "/usr/bin/dash", "/usr/bin/web", 1_000);
         let maturity = Maturity {
             percent: 62,
@@ -84,10 +87,11 @@ mod tests {
             waits_for: vec!["a reload".to_owned(), "9 h more of learning".to_owned()],
         };
         let (service, state, since) = ("web".to_owned(), "learning".to_owned(), "now".to_owned());
-        let (granted, programs) = (known.granted, known.programs);
+        let (at_start, granted, programs) = (known.at_start(), known.granted, known.programs);
         let baseline = policy::baseline::grants("nginx");
         let baseline_from = Some("pkg".to_owned());
-        let model = ModelStatus { service, state, since, maturity, baseline_from, baseline, granted, programs };
+        let model =
+            ModelStatus { service, state, since, maturity, baseline_from, baseline, granted, at_start, programs };
         let text: Vec<String> = lines(&model).iter().map(|line| escape(line)).collect();
         let has = |expected: &str| assert!(text.iter().any(|line| line.contains(expected)), "{expected}: {text:#?}");
         has("62 %, seen: start");
@@ -96,6 +100,7 @@ mod tests {
         has("known from: pkg");
         has("SHELL.execute: /usr/bin/dash by /usr/bin/\\u{1b}[2J");
         has("first 1970-01-01T00:00:01.000Z, last 1970-01-01T00:00:02.000Z, 2 times, on web-1, web-2");
+        has("NET.execute, only while it starts: /usr/sbin/ip by /usr/bin/web");
         has("  /usr/bin/dash by /usr/bin/web; first");
     }
 }
