@@ -1,26 +1,32 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Real boots of one guest on one disk: with a policy in force, with a broken policy on a full disk, switched off on the kernel's
-command line, and with a kernel that lacks BPF LSM. Each must come up to multi-user, and says what is the matter.
+"""Real boots of one guest on one disk: with a policy in force, after the power went while models were written, with a broken policy on a
+full disk, switched off on the kernel's command line, and with a kernel that lacks BPF LSM. Each must come up to multi-user, and says what is the matter.
 
     vmtests/boot-test.py [KERNEL]      on the host; a policy is in force before the network, or not, as each boot deserves"""
 
 import argparse
 import json
+import os
 import pathlib
+import random
 import shutil
 import subprocess
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "demo"))
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE / "demo"), str(HERE / "e2e")]
 
 import image  # noqa: E402
+import turns  # noqa: E402
 from guest import TimedOut, note  # noqa: E402
 from image import Failure  # noqa: E402
 from session import SessionGuest  # noqa: E402
 from stage import NotAsPromised, promise  # noqa: E402
 
+# How often the power goes.
+CUTS = 10 if os.environ.get("BARTIZAN_SOAK") else 2
 RULE = '[[rule]]\nname = "the first one"\nservices = ["e2e-first"]\ncapabilities = { USERS_ADMIN = "prevent" }\n'
 # It notes whether it may write, at each of its starts.
 ACT = "import errno\ntry: open('/etc/shells', 'a'); said = 'ok'\nexcept OSError as e: said = errno.errorcode[e.errno]\n" \
@@ -42,9 +48,13 @@ class RebootedGuest(SessionGuest):
         subprocess.run(["cp", "--sparse=always", str(self.files / "root.img"), str(self.disk)], check=True)
         self.boot(given)
 
-    def boots_again(self, append="", seconds=15):
-        """Off and on, with other words on the kernel's command line. The early unit takes that long at most."""
-        self.quiet("systemctl poweroff")
+    def boots_again(self, append="", seconds=15, cut=False):
+        """Off and on, with other words on the kernel's command line. The early unit takes that long at most. With `cut` the power
+        goes: what the guest has not written to its disk is gone."""
+        if cut:
+            self.process.kill()
+        else:
+            self.quiet("systemctl poweroff")
         self.process.wait(min(120, self.left()))
         self.given.append = append
         started = time.monotonic()
@@ -104,6 +114,27 @@ def a_policy_is_in_force_before_the_network(guest):
     promise("e2e-first" not in earlier, f"the service did not start before enforcement: {earlier}")
 
 
+def the_power_goes_while_models_are_written(guest):
+    guest.write("/opt/e2e-turns.py", (HERE / "e2e" / "turns.py").read_text())
+    for _ in range(CUTS):
+        guest.must("rm -f /var/lib/e2e-turns; systemd-run -q --collect --unit=e2e-turns python3 -B /opt/e2e-turns.py e2e-first /var/lib/e2e-turns")
+        deadline = time.monotonic() + 60
+        while len(guest.says("cat /var/lib/e2e-turns 2>/dev/null").splitlines()) < 6:
+            promise(time.monotonic() < deadline, f"states take turns: {guest.says('systemctl status e2e-turns')}")
+        time.sleep(random.uniform(0, 2))
+        guest.boots_again(seconds=120, cut=True)
+        told = guest.must("cat /var/lib/e2e-turns").split("\n")
+        deadline = time.monotonic() + 90
+        while guest.status().get("enforcement") != "enforcing":
+            promise(time.monotonic() < deadline, "the daemon enforces again")
+            time.sleep(1)
+        state = json.loads(guest.must("bartizan show e2e-first --json"))["state"]
+        promise(state in turns.possible(told), f"it stands where it was put: {state}, and {told[-4:]}")
+        aside = guest.says("ls /var/lib/bartizan/models | grep -c corrupt")
+        promise(aside == "0", f"every model is whole: {aside} were set aside")
+        print(f"     after `{(told + [''])[-2]}` it is {state}", flush=True)
+
+
 def a_broken_policy_on_a_full_disk(guest):
     guest.must(f"cp {ACTIVE} /root/kept.json; truncate -s 20 {ACTIVE}; echo 'rule = 1' >/etc/bartizan/policy.d/bad.toml; rm {DROP_IN}")
     guest.does("dd if=/dev/zero of=/fill bs=1M; dd if=/dev/zero of=/fill2 bs=1; sync")
@@ -139,7 +170,7 @@ def a_kernel_without_bpf_lsm(guest):
     promise(status == 3 and "lsm=" in said, f"`bartizan doctor` ends with 3 and says what to add: {status} {said}")
 
 
-BOOTS = [a_policy_is_in_force_before_the_network, a_broken_policy_on_a_full_disk, switched_off_on_the_command_line,
+BOOTS = [a_policy_is_in_force_before_the_network, the_power_goes_while_models_are_written, a_broken_policy_on_a_full_disk, switched_off_on_the_command_line,
          a_kernel_without_bpf_lsm]
 
 
@@ -147,7 +178,7 @@ def main():
     parser = argparse.ArgumentParser(description="Real boots of one guest.")
     parser.add_argument("kernel", nargs="?", default="6.12")
     given = parser.parse_args()
-    for name, value in {"release": "bookworm", "timeout": 900, "append": "", "bare": False, "put": [], "forward": []}.items():
+    for name, value in {"release": "bookworm", "timeout": 900 + 120 * CUTS, "append": "", "bare": False, "put": [], "forward": []}.items():
         setattr(given, name, value)
     guest = RebootedGuest(given)
     passed, failed = 0, ""

@@ -127,9 +127,26 @@ fn unescape(name: &str) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_write_that_is_cut_short_anywhere_leaves_the_model_before_or_the_one_after() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = ModelStore::new(directory.path().join("models"));
+        let (before, after) = (Model::new("web", 5), Model::new("web", 6));
+        store.save(&before).unwrap();
+        let content = after.encode().unwrap();
+        // What `atomic::write` leaves when it ends before the renaming: any beginning of the file beside the old one.
+        for length in 0..=content.len() {
+            fs::write(directory.path().join("models/web.msgpack.new"), &content[..length]).unwrap();
+            assert_eq!(store.load(1).unwrap(), (vec![before.clone()], Vec::new()), "{length}");
+        }
+        store.save(&after).unwrap();
+        assert_eq!(store.load(1).unwrap(), (vec![after], Vec::new()), "and the next one is written over it");
+        assert_eq!(fs::read_dir(store.directory()).unwrap().count(), 1);
+    }
 
     #[test]
     fn models_come_back_and_broken_ones_are_set_aside() {

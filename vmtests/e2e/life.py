@@ -22,7 +22,7 @@ def main_pid():
 
 def back(old):
     """Waits for a daemon that is another process than the old one and enforces."""
-    wait_for("the daemon is back", lambda: main_pid() not in (0, old) and stage.enforcing(), 90)
+    wait_for("the daemon is back", lambda: main_pid() not in (0, old) and stage.enforcing(), 300)
 
 
 class Load:

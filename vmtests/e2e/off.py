@@ -41,7 +41,7 @@ def off_from_a_service_is_refused():
         promise(status == 1 and "victim" in said and "login session" in said, f"refused, with the reason: {status} {said}")
     found = record(ASKED, kind="tamper", verdict="deny", service="victim", uid=0)
     compare(found, {"exe": "/usr/bin/bartizan"})
-    wait_for("each attempt is counted", lambda: total(ASKED) == before + 3, 10)
+    wait_for("each attempt is counted", lambda: total(ASKED) == before + 3)
     promise(stage.enforcing(), "Bartizan enforces")
     still_enforced()
 
