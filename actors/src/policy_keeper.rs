@@ -8,7 +8,6 @@ use policy::capability::Bits;
 use policy::compile::{ServiceModel, service};
 use policy::compiled::Compiled;
 use policy::host::HostFacts;
-use policy::lockout;
 use policy::model::State;
 use policy::place::Problem;
 use policy::rule::Policy;
@@ -28,8 +27,8 @@ type Services = BTreeMap<String, ServiceModel>;
 type Answer = ResponseActFuture<PolicyKeeper, Result<(), String>>;
 
 mod explain;
-mod graduation;
 mod leave;
+mod lockout;
 mod newcomers;
 mod places;
 mod revisions;
@@ -139,11 +138,10 @@ impl PolicyKeeper {
         let in_lines = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
         let policy = self.parse(files, &self.revision.bits).map_err(in_lines)?;
         let mut compiled = self.strict(&policy).map_err(|error| vec![error])?;
-        let holding = policy.holding(&self.host.name(), clock::now_ms());
         // Leave ends by itself, and the proof must hold then.
-        let locked_out = lockout::proof(&holding, &compiled, &self.host.mounts());
+        let locked_out = self.locked_out(&policy, &compiled)?;
         if !locked_out.is_empty() {
-            return Err(in_lines(locked_out.into_iter().map(|(_, problem)| problem).collect()));
+            return Err(in_lines(locked_out));
         }
         self.permissive.apply(&mut compiled);
         Ok((policy, compiled))

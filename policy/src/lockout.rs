@@ -1,5 +1,6 @@
 //! The lockout proof: before a revision counts, the acts that let people in and keep a machine alive are decided under it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -15,7 +16,7 @@ use crate::explain::Walk;
 use crate::host::Mount;
 use crate::model::State;
 use crate::place::{Place, Problem};
-use crate::rule::Policy;
+use crate::rule::{Policy, Rule};
 
 const TEXT: &str = include_str!("../lockout/acts.toml");
 
@@ -55,6 +56,20 @@ impl Act {
 /// Whether a service does one of the acts.
 pub fn protects(service: &str) -> bool {
     ACTS.iter().any(|act| act.services.iter().any(|name| name == service))
+}
+
+/// When rules end that say something about a service which does one of the acts, after `now`, with the names of those rules.
+pub fn ends(policy: &Policy, now: i64) -> BTreeMap<i64, Vec<String>> {
+    let services: BTreeSet<&String> = ACTS.iter().flat_map(|act| &act.services).collect();
+    let slices: Vec<_> = services.iter().map(|service| policy.slices.of(service)).collect();
+    let about = |rule: &Rule| services.iter().zip(&slices).any(|(service, slice)| rule.reach(service, slice).is_some());
+    let mut found = BTreeMap::<i64, Vec<String>>::new();
+    for rule in policy.rules.iter().filter(|rule| about(rule)) {
+        if let Some(end) = rule.facts.expires.filter(|end| now < *end) {
+            found.entry(end).or_default().push(rule.name.clone());
+        }
+    }
+    found
 }
 
 /// Every act that the revision would refuse, with the service that does it and at the rule that refuses it. `mounts`: those of the host.

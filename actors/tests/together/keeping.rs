@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use actix::{Addr, System};
-use actors::messages::{ModelChanged, Placed, ShowHeldBack};
+use actors::messages::{Apply, ModelChanged, Placed, ShowHeldBack};
 use actors::policy_keeper::{PolicyKeeper, TOGETHER};
+use actors::revision_store::PolicyFile;
 use policy::access::Access;
 use policy::capability::{Catalogue, Grants};
 use policy::compile::ServiceModel;
@@ -89,6 +90,23 @@ fn a_service_that_would_lock_people_out_does_not_become_active() {
         let all: Grants = names.map(|capability| (capability, Access::ALL.into())).collect();
         keeper.send(model(name, State::Active, all)).await.unwrap().unwrap();
         assert!(held_back().await.is_empty() && !kernel.holds(name).unwrap().subject.learning);
+    });
+}
+
+#[test]
+fn a_rule_whose_end_would_lock_people_out_does_not_count() {
+    with("", |keeper, _| async move {
+        changed(&keeper, "NetworkManager", State::Active).await.unwrap();
+        let rules = |ends: &str| {
+            let wide = "[[rule]]\nname = \"wide\"\nservices = [\"Network*\"]\nviolations = \"prevent\"\n";
+            let narrow = "[[rule]]\nname = \"narrow\"\nservices = [\"NetworkManager\"]\nviolations = \"alert\"\n";
+            let files = vec![PolicyFile { path: "p".to_owned(), text: format!("{wide}{narrow}{ends}") }];
+            keeper.send(Apply { files, by: "a test".to_owned(), ..Apply::default() })
+        };
+        let refused = rules("expires = 2099-01-01T00:00:00Z\n").await.unwrap().unwrap_err().concat();
+        let expected = "From 2099-01-01T00:00:00.000Z on, when \"narrow\" has ended, NetworkManager could not";
+        assert!(refused.contains(expected), "{refused}");
+        assert!(rules("").await.unwrap().is_ok(), "without an end it permits that for good");
     });
 }
 

@@ -1,18 +1,42 @@
-//! What a service may not become: one that its model and the rules would keep from what people need to get in.
+//! The lockout proof: for policies before they count, and for services before they become active.
 
 use std::collections::BTreeMap;
 
 use actix::prelude::*;
 use policy::compile::ServiceModel;
+use policy::compiled::Compiled;
 use policy::lockout;
 use policy::model::State;
+use policy::place::Problem;
+use policy::rule::Policy;
 
 use super::PolicyKeeper;
+use crate::assemble;
 use crate::clock;
 use crate::messages::ShowHeldBack;
 use crate::record::Kind;
 
 impl PolicyKeeper {
+    /// What nobody could do any more under a policy: now, or once rules of it that permit it have ended.
+    pub(super) fn locked_out(&self, policy: &Policy, compiled: &Compiled) -> Result<Vec<Problem>, Vec<String>> {
+        let (host, now, mounts) = (self.host.name(), clock::now_ms(), self.host.mounts());
+        let proof = |at: i64, compiled: &Compiled| lockout::proof(&policy.holding(&host, at), compiled, &mounts);
+        let mut found: Vec<Problem> = proof(now, compiled).into_iter().map(|(_, problem)| problem).collect();
+        for (end, rules) in lockout::ends(policy, now) {
+            if !found.is_empty() {
+                break;
+            }
+            let later = assemble::revision(policy, &self.services, &self.operators, self.host.as_ref(), end)
+                .map_err(|error| vec![error])?;
+            let when = format!("From {} on, when \"{}\" has ended, ", clock::rfc3339(end), rules.join("\", \""));
+            found.extend(proof(end, &later).into_iter().map(|(_, problem)| {
+                let message = format!("{when}{}", problem.message);
+                Problem { message, ..problem }
+            }));
+        }
+        Ok(found)
+    }
+
     /// Takes over a model, unless it makes a service active that would then be refused what the lockout proof protects: the
     /// same proof as before a revision counts. Returns the model before.
     pub(super) fn take(&mut self, model: &ServiceModel) -> Result<Option<ServiceModel>, String> {
