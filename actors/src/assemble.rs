@@ -87,23 +87,33 @@ pub fn policy(files: &[PolicyFile], kept: &Bits) -> Result<Policy, Vec<Problem>>
 
 /// What the compiler needs of a model: its grants and those of its baseline.
 pub fn service_model(model: &Model) -> ServiceModel {
-    let mut granted = model.grants();
-    let mut at_start = if sorts_starts(model) { model.at_start() } else { Grants::new() };
-    for (capability, accesses) in &at_start {
-        if let Some(all) = granted.get_mut(capability) {
-            all.retain(|access| !accesses.contains(access));
-        }
+    let (mut granted, mut at_start) = (model.grants(), Grants::new());
+    if sorts_starts(model) {
+        at_start = model.at_start();
+        take_away(&mut granted, &at_start);
     }
-    for (capability, accesses) in baseline::grants(&model.service) {
-        if let Some(only) = at_start.get_mut(&capability) {
-            only.retain(|access| !accesses.contains(access));
-        }
-        granted.entry(capability).or_default().extend(accesses);
-    }
+    add(&mut granted, baseline::grants(&model.service));
+    add(&mut at_start, baseline::at_start(&model.service));
+    take_away(&mut at_start, &granted);
     // An archived service that was active is held to its model from its first act, should its unit come back.
     let stays = model.state == State::Archived && model.returns_to == Some(State::Active);
     let state = if stays { State::Active } else { model.state };
     ServiceModel { name: model.service.clone(), state, granted, at_start }
+}
+
+fn add(grants: &mut Grants, more: Grants) {
+    for (capability, accesses) in more {
+        grants.entry(capability).or_default().extend(accesses);
+    }
+}
+
+fn take_away(grants: &mut Grants, less: &Grants) {
+    for (capability, accesses) in less {
+        if let Some(all) = grants.get_mut(capability) {
+            all.retain(|access| !accesses.contains(access));
+        }
+    }
+    grants.retain(|_, accesses| !accesses.is_empty());
 }
 
 /// Whether what only starts needed is granted in starts only. While the service learns the kernel has to tell it when it is

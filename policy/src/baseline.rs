@@ -24,6 +24,9 @@ struct Entry {
     known_from: KnownFrom,
     #[serde(default)]
     grants: Grants,
+    /// What its start needs as well: shells that start a server whose workers need none.
+    #[serde(default)]
+    at_start: Grants,
 }
 
 const TEXT: &str = include_str!("../baseline/services.toml");
@@ -42,9 +45,18 @@ fn named(patterns: &[String], service: &str) -> bool {
 
 /// What a service is known to need before it was ever seen.
 pub fn grants(service: &str) -> Grants {
+    collect(service, |entry| &entry.grants)
+}
+
+/// What a service is known to need in its starts only.
+pub fn at_start(service: &str) -> Grants {
+    collect(service, |entry| &entry.at_start)
+}
+
+fn collect(service: &str, of: impl Fn(&Entry) -> &Grants) -> Grants {
     let mut grants = Grants::new();
     for entry in FILE.baseline.iter().filter(|entry| named(&entry.services, service)) {
-        for (capability, accesses) in &entry.grants {
+        for (capability, accesses) in of(entry) {
             grants.entry(capability.clone()).or_default().extend(accesses);
         }
     }
@@ -88,7 +100,7 @@ mod tests {
         let file: File = toml::from_str(TEXT).expect("baseline/services.toml parses");
         assert!(file.baseline.len() >= 40, "{}", file.baseline.len());
         for entry in &file.baseline {
-            for capability in entry.grants.keys() {
+            for capability in entry.grants.keys().chain(entry.at_start.keys()) {
                 assert!(Catalogue::builtin().index(capability).is_some(), "{capability}");
             }
         }
@@ -99,6 +111,7 @@ mod tests {
         assert_eq!(Catalogue::builtin().masks(&grants("nginx")).get(Access::Read), 1 << 5);
         assert!(grants("postgresql-15").get("USERS").is_some_and(|accesses| accesses.contains(&Access::Read)));
         assert!(grants("http-server").is_empty());
+        assert!(at_start("apache2").contains_key("SHELL") && !grants("apache2").contains_key("SHELL"));
         assert!(is_exempt("systemd-journald") && is_exempt("bartizand") && !is_exempt("nginx"));
         assert!(opens_sessions("ssh") && !opens_sessions("nginx"));
     }

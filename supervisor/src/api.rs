@@ -272,6 +272,8 @@ pub struct ModelStatus {
     pub baseline_from: Option<String>,
     /// What its baseline grants.
     pub baseline: policy::capability::Grants,
+    /// What its baseline grants only while it starts.
+    pub baseline_at_start: policy::capability::Grants,
     /// What it needed, with what each host saw.
     pub granted: policy::knowledge::Granted,
     /// What of that it is granted only while it starts.

@@ -4,6 +4,7 @@
 A life is: start, use, reload, restart, log rotation, upgrade, stop. The first begins with the installation instead of the upgrade,
 which takes as long. Ends with 1 when a step fails or anything was refused."""
 
+import json
 import pathlib
 import sys
 import time
@@ -42,6 +43,13 @@ def enforce(names):
     quoted = ", ".join(f'"{name}"' for name in names)
     POLICY.write_text(f'[[rule]]\nname = "{RULE}"\nservices = [{quoted}]\nviolations = "prevent"\n')
     must("bartizan", "policy", "apply")
+
+
+def beyond(name):
+    """What a service needed while it learned that its baseline does not give it: nothing, where the baseline is whole."""
+    model = json.loads(must("bartizan", "show", name, "--json"))
+    more = [f"{capability}.{access}" for capability, accesses in model["granted"].items() for access in accesses]
+    return f"{name:14} baseline {model['baseline_from'] or 'none'}: beyond it {' '.join(more) or 'nothing'}\n"
 
 
 def report(lives, told):
@@ -83,6 +91,7 @@ def main(names):
     cycle(lives, rotating, None, started)
     failed = [failure for life in [*lives, rotating] for failure in life.failures]
     promise(not failed, f"while learning all goes well: {failed}")
+    print("".join(beyond(life.model) for life in [*lives, rotating]), end="", flush=True)
     enforce([life.model for life in [*lives, rotating]])
     said("learned; from now on the rule holds", started)
     trail = Trail()

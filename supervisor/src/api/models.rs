@@ -102,6 +102,7 @@ async fn show(directory: Shared, name: web::Path<String>) -> Outcome {
         maturity,
         baseline_from: baseline::known_from(&model.service).map(|known_from| known_from.to_string()),
         baseline: baseline::grants(&model.service),
+        baseline_at_start: baseline::at_start(&model.service),
         at_start: assemble::service_model(&model).at_start,
         service: model.service,
         granted: model.granted,

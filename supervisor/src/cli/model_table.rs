@@ -1,7 +1,11 @@
 //! A model as a person reads it.
 
+use std::collections::BTreeSet;
+
 use actors::clock::rfc3339;
 use actors::record::escape;
+use policy::access::Access;
+use policy::capability::Grants;
 use policy::evidence::Evidence;
 use policy::maturity::in_words;
 
@@ -24,12 +28,16 @@ fn lines(model: &ModelStatus) -> Vec<String> {
         format!("waits for {}", waits_for(maturity)),
     ];
     if let Some(from) = &model.baseline_from {
-        let granted: Vec<String> = model
-            .baseline
-            .iter()
-            .flat_map(|(name, accesses)| accesses.iter().map(move |access| format!("{name}.{}", access.name())))
-            .collect();
-        lines.push(format!("baseline  {} (known from: {from})", granted.join(" ")));
+        let words = |grants: &Grants| -> String {
+            let each = |(name, accesses): (&String, &BTreeSet<Access>)| {
+                accesses.iter().map(|access| format!(" {name}.{}", access.name())).collect::<String>()
+            };
+            grants.iter().map(each).collect()
+        };
+        lines.push(format!("baseline {} (known from: {from})", words(&model.baseline)));
+        if !model.baseline_at_start.is_empty() {
+            lines.push(format!("         {} only while it starts", words(&model.baseline_at_start)));
+        }
     }
     lines.push("grants".to_owned());
     for (name, accesses) in &model.granted {
@@ -68,7 +76,6 @@ fn when(evidence: &Evidence) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use policy::access::Access;
     use policy::maturity::{Maturity, Phase};
     use policy::model::Model;
 
@@ -88,16 +95,28 @@ mod tests {
         };
         let (service, state, since) = ("web".to_owned(), "learning".to_owned(), "now".to_owned());
         let (at_start, granted, programs) = (known.at_start(), known.granted, known.programs);
-        let baseline = policy::baseline::grants("nginx");
+        let (baseline, baseline_at_start) =
+            (policy::baseline::grants("apache2"), policy::baseline::at_start("apache2"));
         let baseline_from = Some("pkg".to_owned());
-        let model =
-            ModelStatus { service, state, since, maturity, baseline_from, baseline, granted, at_start, programs };
+        let model = ModelStatus {
+            service,
+            state,
+            since,
+            maturity,
+            baseline_from,
+            baseline,
+            baseline_at_start,
+            granted,
+            at_start,
+            programs,
+        };
         let text: Vec<String> = lines(&model).iter().map(|line| escape(line)).collect();
         let has = |expected: &str| assert!(text.iter().any(|line| line.contains(expected)), "{expected}: {text:#?}");
         has("62 %, seen: start");
         has("learned   for 2 h, nothing new for 5 s");
         has("waits for a reload; 9 h more of learning");
-        has("known from: pkg");
+        has("baseline  USERS.read (known from: pkg)");
+        has("          SHELL.execute only while it starts");
         has("SHELL.execute: /usr/bin/dash by /usr/bin/\\u{1b}[2J");
         has("first 1970-01-01T00:00:01.000Z, last 1970-01-01T00:00:02.000Z, 2 times, on web-1, web-2");
         has("NET.execute, only while it starts: /usr/sbin/ip by /usr/bin/web");
