@@ -62,7 +62,9 @@ class Life:
 
     def control(self, verb):
         """systemctl with a verb, after which the service runs, or after a stop does not."""
-        done = run("systemctl", verb, self.name)
+        # A socket would start it again at once: of rsyslog, that of the log itself.
+        triggers = run("systemctl", "show", "-p", "TriggeredBy", "--value", self.name).stdout.split() if verb == "stop" else []
+        done = run("systemctl", verb, self.name, *(one for one in triggers if one.endswith(".socket")))
         failure = done.stderr if done.returncode else ""
         if not failure and not self.settles(verb != "stop"):
             failure = f"it should {'not run' if verb == 'stop' else 'run'}: {self.words()}"
