@@ -1,5 +1,7 @@
 //! The audit trail: records of acts, of their repeats, and of what Bartizan itself did.
 
+mod keeping;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +18,8 @@ use crate::messages::{Audits, Counts, Put, Refused, Rules, Tell, Violation};
 use crate::record::{Kind, Record, escape, verb, verdict};
 use crate::root::ExitNotice;
 use crate::rule_names::RuleNames;
-use crate::trail::{self, Trail};
+use crate::trail::heads::Heads;
+use crate::trail::{self, Bounds, Trail};
 
 /// Losses of the kernel that mean that something was not told; the others are counts for `status` only.
 const LOSSES: [&str; 6] = ["violations", "observations", "floods", "services", "cgroups", "links"];
@@ -26,6 +29,8 @@ pub struct AuditLog {
     directory: PathBuf,
     addresses: Directory,
     trail: Trail,
+    /// None: there is no key, which was told.
+    heads: Option<Heads>,
     rules: RuleNames,
     load: u64,
     /// Counts that could not be written.
@@ -42,15 +47,20 @@ impl AuditLog {
     /// Opens the trail in `directory`; names of rules are kept in `rules`.
     pub fn open(
         directory: &Path,
+        bounds: Bounds,
         rules: &Path,
         load: u64,
         addresses: Directory,
         notice: ExitNotice,
     ) -> std::io::Result<AuditLog> {
+        let trail = Trail::open(directory.to_owned(), &format!("{load:x}-"))?.bounded(bounds);
+        let heads =
+            Heads::open(directory).inspect_err(|error| tracing::error!("the audit trail is not signed: {error}")).ok();
         Ok(AuditLog {
             directory: directory.to_owned(),
             addresses,
-            trail: Trail::open(directory.to_owned(), &format!("{load:x}-"))?,
+            trail,
+            heads,
             rules: RuleNames::read(rules.to_owned()),
             load,
             owed: BTreeMap::new(),
@@ -125,6 +135,8 @@ impl Actor for AuditLog {
 
     fn started(&mut self, context: &mut Context<AuditLog>) {
         context.set_mailbox_capacity(4096);
+        self.keep();
+        context.run_interval(keeping::OFTEN, |log, _| log.keep());
     }
 }
 

@@ -1,11 +1,14 @@
 //! `bartizan.toml`: every key is documented in docs/configuration.md.
 
+mod trail;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
 use actors::assemble::Operators;
 use actors::terms::Terms;
+use actors::trail::Bounds;
 use jiff::SignedDuration;
 use policy::maturity::{Graduation, Phase};
 use policy::place::Place;
@@ -21,6 +24,8 @@ pub struct Config {
     pub log_level: log::LevelFilter,
     /// Services that may upgrade Bartizan, write its files and use the API for writing.
     pub operators: Operators,
+    /// How large and how old the audit trail may grow.
+    pub trail: Bounds,
 }
 
 impl Default for Config {
@@ -29,6 +34,7 @@ impl Default for Config {
             terms: learning(Duration::from_secs(24 * 3600)),
             log_level: log::LevelFilter::Info,
             operators: Operators::new(),
+            trail: Bounds::default(),
         }
     }
 }
@@ -44,6 +50,8 @@ struct Raw {
     log_level: Option<Spanned<String>>,
     #[serde(default)]
     operators: Vec<Spanned<String>>,
+    #[serde(default)]
+    audit: trail::Raw,
 }
 
 /// Reads a configuration; a missing file is the default one. Errors carry file, line and column.
@@ -95,6 +103,7 @@ fn parse(file: &str, text: &str) -> Result<Config, String> {
         let expected = || wrong(name, "the name of one service, such as \"apt-daily-upgrade\"");
         config.operators.insert(service(name.get_ref()).ok_or_else(expected)?);
     }
+    config.trail = raw.audit.bounds(&wrong)?;
     Ok(config)
 }
 
@@ -148,9 +157,19 @@ mod tests {
     #[test]
     fn every_key_is_documented() {
         let documentation = include_str!("../../docs/configuration.md");
-        let keys = ["learning_time", "quiet_time", "steady_time", "phases", "archive_after", "log_level", "operators"];
+        let keys = [
+            "learning_time",
+            "quiet_time",
+            "steady_time",
+            "phases",
+            "archive_after",
+            "log_level",
+            "operators",
+            "audit",
+        ];
         for key in keys {
-            assert!(documentation.contains(&format!("`{key}`")), "docs/configuration.md does not name {key}");
+            let named = documentation.contains(&format!("`{key}`")) || documentation.contains(&format!("`[{key}]`"));
+            assert!(named, "docs/configuration.md does not name {key}");
         }
         // The list above is whole: the parser knows no other key, as its own message shows.
         let message = parse("x", "nonsense = 1").err().unwrap_or_default();

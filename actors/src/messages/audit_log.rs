@@ -71,6 +71,11 @@ pub struct Tell {
     pub message: String,
 }
 
+/// To [`crate::audit_log::AuditLog`]: sign the end of the trail, since the daemon is about to end.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), String>")]
+pub struct Sign;
+
 /// To [`crate::audit_log::AuditLog`]: records after an id.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Vec<Record>, String>")]
