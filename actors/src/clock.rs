@@ -32,6 +32,11 @@ pub fn ms_of(time: SystemTime) -> i64 {
     time.duration_since(UNIX_EPOCH).ok().and_then(|since| i64::try_from(since.as_millis()).ok()).unwrap_or(0)
 }
 
+/// Milliseconds since 1970 of a time that [`rfc3339`] wrote; 0 for anything else.
+pub fn ms_of_text(text: &str) -> i64 {
+    text.parse::<Timestamp>().map_or(0, |time| time.as_millisecond())
+}
+
 /// How far apart two times are that [`rfc3339`] wrote; without end where one is something else.
 pub fn apart(one: &str, other: &str) -> Duration {
     match (one.parse::<Timestamp>(), other.parse::<Timestamp>()) {

@@ -16,6 +16,7 @@ mod writing;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -101,6 +102,18 @@ impl Trail {
         Ok(Some(record))
     }
 
+    /// The trail is known to have reached this record, as `who` says: when it ends before, that is told, and no id is given
+    /// twice, so that what is missing stays missing.
+    pub fn has_reached(&mut self, id: u64, who: &str) -> io::Result<()> {
+        let last = self.last();
+        if id <= last {
+            return Ok(());
+        }
+        self.next = id + 1;
+        let message = format!("The audit trail ends with record {last}, but {who} record {id}: records are missing");
+        self.tell(Kind::Tamper, message, None)
+    }
+
     /// Appends what the trail has to say about itself.
     fn tell(&mut self, kind: Kind, message: String, anchor: Option<Anchor>) -> io::Result<()> {
         let mut record = Record::plain(kind, message);
@@ -113,6 +126,16 @@ impl Trail {
     /// Records that the trail made by itself since it was asked last: they are on disk, and nobody else has them yet.
     pub fn take_news(&mut self) -> Vec<Record> {
         std::mem::take(&mut self.news)
+    }
+
+    /// What [`Trail::take_news`] will give.
+    pub fn news(&self) -> &[Record] {
+        &self.news
+    }
+
+    /// The newest record; 0: there is none.
+    pub fn last(&self) -> u64 {
+        self.next.saturating_sub(1)
     }
 
     /// The end of the chain, safe on the disk when this returns.
@@ -142,12 +165,9 @@ impl Trail {
     }
 }
 
-/// Records with an id above `after`, oldest first, at most `limit`.
-pub fn read(directory: &Path, after: u64, service: Option<&str>, limit: usize) -> io::Result<Vec<Record>> {
-    let wanted =
-        |record: &Record| record.id > after && service.is_none_or(|name| record.service.as_deref() == Some(name));
+/// Shows every record with an id above `after`, oldest first, until `visit` has seen enough.
+pub fn walk(directory: &Path, after: u64, visit: &mut dyn FnMut(Record) -> ControlFlow<()>) -> io::Result<()> {
     let segments = segment::list(directory)?;
-    let mut found = Vec::new();
     for (index, segment) in segments.iter().enumerate() {
         // All of it is older.
         if segments.get(index + 1).and_then(segment::Segment::first).is_some_and(|next| next <= after + 1) {
@@ -155,19 +175,20 @@ pub fn read(directory: &Path, after: u64, service: Option<&str>, limit: usize) -
         }
         for line in segment.lines()? {
             match line {
-                Ok(line) if wanted(&line.record) => found.push(line.record),
-                Ok(_) => {}
+                Ok(line) if line.record.id <= after => {}
+                Ok(line) => {
+                    if visit(line.record).is_break() {
+                        return Ok(());
+                    }
+                }
                 Err(error) => {
                     tracing::error!("{}: cannot be read to its end: {error}", segment.path.display());
                     break;
                 }
             }
-            if found.len() >= limit {
-                return Ok(found);
-            }
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 #[cfg(test)]

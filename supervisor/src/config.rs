@@ -1,5 +1,6 @@
 //! `bartizan.toml`: every key is documented in docs/configuration.md.
 
+mod sinks;
 mod trail;
 
 use std::collections::BTreeSet;
@@ -7,8 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use actors::assemble::Operators;
+use actors::audit_log::AuditSettings;
 use actors::terms::Terms;
-use actors::trail::Bounds;
 use jiff::SignedDuration;
 use policy::maturity::{Graduation, Phase};
 use policy::place::Place;
@@ -24,8 +25,8 @@ pub struct Config {
     pub log_level: log::LevelFilter,
     /// Services that may upgrade Bartizan, write its files and use the API for writing.
     pub operators: Operators,
-    /// How large and how old the audit trail may grow.
-    pub trail: Bounds,
+    /// How large and how old the audit trail and the store for queries may grow, and where else records go.
+    pub audit: AuditSettings,
 }
 
 impl Default for Config {
@@ -34,7 +35,7 @@ impl Default for Config {
             terms: learning(Duration::from_secs(24 * 3600)),
             log_level: log::LevelFilter::Info,
             operators: Operators::new(),
-            trail: Bounds::default(),
+            audit: AuditSettings::default(),
         }
     }
 }
@@ -52,6 +53,8 @@ struct Raw {
     operators: Vec<Spanned<String>>,
     #[serde(default)]
     audit: trail::Raw,
+    #[serde(default)]
+    sink: Vec<sinks::Raw>,
 }
 
 /// Reads a configuration; a missing file is the default one. Errors carry file, line and column.
@@ -103,7 +106,8 @@ fn parse(file: &str, text: &str) -> Result<Config, String> {
         let expected = || wrong(name, "the name of one service, such as \"apt-daily-upgrade\"");
         config.operators.insert(service(name.get_ref()).ok_or_else(expected)?);
     }
-    config.trail = raw.audit.bounds(&wrong)?;
+    config.audit = raw.audit.settings(&wrong)?;
+    config.audit.sinks = sinks::settings(&raw.sink, &wrong)?;
     Ok(config)
 }
 
@@ -168,7 +172,9 @@ mod tests {
             "audit",
         ];
         for key in keys {
-            let named = documentation.contains(&format!("`{key}`")) || documentation.contains(&format!("`[{key}]`"));
+            let named = documentation.contains(&format!("`{key}`"))
+                || documentation.contains(&format!("`[{key}]`"))
+                || documentation.contains(&format!("`[[{key}]]`"));
             assert!(named, "docs/configuration.md does not name {key}");
         }
         // The list above is whole: the parser knows no other key, as its own message shows.

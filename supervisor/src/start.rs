@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use actix::{Actor as _, Addr, Arbiter};
 use actors::assemble::{self, Operators};
-use actors::audit_log::AuditLog;
+use actors::audit_log::{AuditLog, AuditSettings};
 use actors::clock::now_ms;
 use actors::directory::Directory;
 use actors::host::ThisHost;
@@ -21,7 +21,6 @@ use actors::registry::Registry;
 use actors::revision_store::RevisionStore;
 use actors::root::{Child, Root, Start};
 use actors::terms::Terms;
-use actors::trail::Bounds;
 use actors::unit_watch::UnitWatch;
 use bpf::enforcement::{Opened, open};
 use bpf::kernel::{Kernel as _, KernelError};
@@ -65,7 +64,7 @@ pub async fn start(config: &Config, enforce: bool) -> Result<Directory, StartErr
     // What the kernel tells first may be about what an operator's capability needs.
     let (active, _) = RevisionStore::new(PathBuf::from(REVISIONS)).in_force()?;
     directory.set_bits(active.unwrap_or_default().bits);
-    supervise(&root, "audit log", audit(directory.clone(), load, config.trail)).await?;
+    supervise(&root, "audit log", audit(directory.clone(), load, config.audit.clone())).await?;
     let store = ModelStore::new(PathBuf::from(MODELS));
     let (models, aside) = store.load(now_ms()).map_err(|error| format!("{MODELS}: {error}"))?;
     for broken in &aside {
@@ -115,9 +114,9 @@ async fn supervise(root: &Addr<Root>, name: &str, start: Start) -> Result<(), St
     root.send(Supervise(child)).await.map_err(|error| format!("{name}: {error}"))
 }
 
-fn audit(directory: Directory, load: u64, bounds: Bounds) -> Start {
+fn audit(directory: Directory, load: u64, settings: AuditSettings) -> Start {
     Box::new(move |notice| {
-        let log = AuditLog::open(Path::new(AUDIT), bounds, Path::new(GENERATIONS), load, directory.clone(), notice);
+        let log = AuditLog::open(Path::new(AUDIT), &settings, Path::new(GENERATIONS), load, directory.clone(), notice);
         log.map_err(|error| format!("{AUDIT}: {error}"))?.run();
         Ok(())
     })

@@ -6,7 +6,6 @@ use actix::prelude::*;
 
 use super::AuditLog;
 use crate::clock;
-use crate::journal;
 use crate::messages::Sign;
 
 /// How often the trail is looked after.
@@ -15,13 +14,13 @@ pub(super) const OFTEN: Duration = Duration::from_secs(60);
 const A_DAY: Duration = Duration::from_secs(24 * 3600);
 
 impl AuditLog {
-    /// Looks after the trail, and writes to the journal what it says about itself.
+    /// Looks after the trail, and hands on what it says about itself.
     pub(super) fn keep(&mut self) {
         if let Err(error) = self.trail.tend() {
             tracing::error!("{}: the bounds of the audit trail cannot be kept: {error}", self.directory.display());
         }
         for record in self.trail.take_news() {
-            journal::write(&record);
+            self.deliver(&record, false);
         }
         let now = clock::rfc3339(clock::now_ms());
         let signed_at = self.heads.as_ref().and_then(|heads| heads.signed_at());

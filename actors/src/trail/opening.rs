@@ -99,15 +99,7 @@ impl Trail {
 
     /// Tells what was found.
     fn settle(&mut self, segments: &[Segment], cut: Option<String>) -> io::Result<()> {
-        let head = heads::newest(&self.directory)?.map_or(0, |head| head.id);
-        let last = self.next.saturating_sub(1);
-        if head > last {
-            // No id is given twice: what is missing stays missing.
-            self.next = head + 1;
-            let message =
-                format!("The audit trail ends with record {last}, but record {head} was signed: records are missing");
-            self.tell(Kind::Tamper, message, None)?;
-        }
+        self.has_reached(heads::newest(&self.directory)?.map_or(0, |head| head.id), "its signed head covers")?;
         let chained = segments.iter().any(|segment| segment.first().is_some());
         if !chained && !segments.is_empty() {
             self.take_over(segments)?;

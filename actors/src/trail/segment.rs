@@ -92,7 +92,7 @@ impl Segment {
         Ok(line::raw(self.open()?))
     }
 
-    /// Lines that are records; others are told in the journal and passed over.
+    /// Lines that are records; others are told in the journal and passed over, but for a last one that is being written.
     pub fn lines(&self) -> io::Result<impl Iterator<Item = io::Result<Line>>> {
         let path = self.path.clone();
         Ok(self.raw()?.filter_map(move |raw| match raw {
@@ -100,6 +100,7 @@ impl Segment {
             Ok(raw) if raw.text.is_empty() => None,
             Ok(raw) => match serde_json::from_slice(&raw.text) {
                 Ok(line) => Some(Ok(line)),
+                Err(_) if !raw.ended => None,
                 Err(error) => {
                     tracing::warn!("{}:{}: this is no audit record: {error}", path.display(), raw.number);
                     None

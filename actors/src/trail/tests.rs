@@ -28,6 +28,17 @@ fn sum(directory: &Path) -> u64 {
     all.iter().filter(|record| record.kind != Kind::Lifecycle).map(|record| record.count).sum()
 }
 
+fn read(directory: &Path, after: u64, service: Option<&str>, limit: usize) -> io::Result<Vec<Record>> {
+    let mut found = Vec::new();
+    walk(directory, after, &mut |record| {
+        if service.is_none_or(|name| record.service.as_deref() == Some(name)) {
+            found.push(record);
+        }
+        if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    Ok(found)
+}
+
 const SMALL: Bounds = Bounds { segment: 2_000, total: 1 << 30, keep: Duration::from_secs(86_400 * 365) };
 
 #[test]
