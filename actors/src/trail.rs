@@ -14,7 +14,8 @@ pub mod segment;
 pub mod verify;
 mod writing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -37,6 +38,9 @@ pub struct End {
     pub digest: Digest,
 }
 
+/// Something that the trail says about itself.
+type Own = (Kind, String, Option<Anchor>);
+
 /// The open trail.
 #[derive(Debug)]
 pub struct Trail {
@@ -48,6 +52,8 @@ pub struct Trail {
     end: End,
     firsts: BTreeMap<u64, Record>,
     packer: Packer,
+    /// What the trail has to say about itself and could not write yet.
+    owed: VecDeque<Own>,
     news: Vec<Record>,
     /// What has been told of each kind of act.
     pub tally: Tally,
@@ -76,6 +82,7 @@ impl Trail {
     /// Appends a record, giving it its id. With a key it is the first of its kind; `already` is what of the kernel's
     /// count it stands for (nothing for an act, everything for a flood).
     pub fn append(&mut self, mut record: Record, key: Option<String>, already: u64) -> io::Result<Record> {
+        self.pay()?;
         record.id = self.next;
         self.write(&record, key.clone(), None)?;
         if let Some(key) = key {
@@ -96,6 +103,7 @@ impl Trail {
         let Some((first, due)) = self.tally.due(key, total) else { return Ok(None) };
         let Some(first) = self.firsts.get(&first) else { return Ok(None) };
         let mut record = Record::repeat(first, due);
+        self.pay()?;
         record.id = self.next;
         self.write(&record, Some(key.to_owned()), None)?;
         self.tally.repeated(key, due);
@@ -104,22 +112,29 @@ impl Trail {
 
     /// The trail is known to have reached this record, as `who` says: when it ends before, that is told, and no id is given
     /// twice, so that what is missing stays missing.
-    pub fn has_reached(&mut self, id: u64, who: &str) -> io::Result<()> {
+    pub fn has_reached(&mut self, id: u64, who: &str) {
         let last = self.last();
-        if id <= last {
-            return Ok(());
+        if id > last {
+            self.next = id + 1;
+            let message =
+                format!("The audit trail ends with record {last}, but {who} record {id}: records are missing");
+            self.owe(Kind::Tamper, message, None);
         }
-        self.next = id + 1;
-        let message = format!("The audit trail ends with record {last}, but {who} record {id}: records are missing");
-        self.tell(Kind::Tamper, message, None)
     }
 
-    /// Appends what the trail has to say about itself.
-    fn tell(&mut self, kind: Kind, message: String, anchor: Option<Anchor>) -> io::Result<()> {
-        let mut record = Record::plain(kind, message);
-        record.id = self.next;
-        self.write(&record, None, anchor)?;
-        self.news.push(record);
+    /// Notes what the trail has to say about itself: it comes before any other record.
+    fn owe(&mut self, kind: Kind, message: String, anchor: Option<Anchor>) {
+        self.owed.push_back((kind, message, anchor));
+    }
+
+    /// Appends what is owed.
+    fn pay(&mut self) -> io::Result<()> {
+        while let Some((kind, message, anchor)) = self.owed.front().cloned() {
+            let record = Record { id: self.next, ..Record::plain(kind, message) };
+            self.write(&record, None, anchor)?;
+            self.owed.pop_front();
+            self.news.push(record);
+        }
         Ok(())
     }
 
@@ -152,6 +167,8 @@ impl Trail {
         let day = clock::day(clock::now_ms());
         let size = u64::try_from(text.len()).unwrap_or(u64::MAX);
         if let Some(full) = self.writing.take_if(|writing| writing.is_over(size, self.bounds.segment, &day)) {
+            // At worst a power cut takes the end of the newest segment.
+            full.sync()?;
             self.packer.pack(full.path().to_owned());
         }
         let writing = match &mut self.writing {
@@ -189,6 +206,12 @@ pub fn walk(directory: &Path, after: u64, visit: &mut dyn FnMut(Record) -> Contr
         }
     }
     Ok(())
+}
+
+/// Returns when what was appended before is safe from a power cut.
+pub fn sync(directory: &Path) -> io::Result<()> {
+    let newest = segment::list(directory)?.pop().filter(|segment| !segment.packed);
+    newest.map_or(Ok(()), |segment| File::open(&segment.path)?.sync_data())
 }
 
 #[cfg(test)]

@@ -147,6 +147,9 @@ impl Keeper {
         let (Some(base), Some(newest)) = (&mut self.base, records.iter().map(|record| record.id).max()) else {
             return Ok(());
         };
+        // Nothing is in the store that a power cut could take from the trail; and the trail is written to the disk by this
+        // thread, soon, and nobody waits for it.
+        trail::sync(&self.trail)?;
         let adding = base.transaction()?;
         schema::insert(&adding, records)?;
         adding.commit()?;

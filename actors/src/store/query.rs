@@ -56,8 +56,8 @@ pub(super) fn run(base: &Connection, find: &FindRecords) -> Result<Vec<Record>> 
     // All columns that are asked for are in both tables.
     let (table, index) = match (wanted.capabilities.len(), &wanted.service, &wanted.verdict, wanted.kinds.len()) {
         (0, Some(_), ..) => ("records", "INDEXED BY by_service"),
+        (0, None, _, 1) => ("records", "INDEXED BY by_kind"),
         (0, None, Some(_), _) => ("records", "INDEXED BY by_verdict"),
-        (0, None, None, 1) => ("records", "INDEXED BY by_kind"),
         (0, None, None, _) => ("records", "NOT INDEXED"),
         _ => ("capabilities", ""),
     };

@@ -21,7 +21,7 @@ const TABLES: &str = "
     );
     CREATE INDEX by_service ON records (service, id, verdict, kind, time);
     CREATE INDEX by_verdict ON records (verdict, id, kind, time);
-    CREATE INDEX by_kind ON records (kind, id, time);
+    CREATE INDEX by_kind ON records (kind, id, verdict, time);
     CREATE TABLE capabilities (
         name TEXT NOT NULL, id INTEGER NOT NULL, service TEXT, verdict TEXT, kind TEXT NOT NULL, time INTEGER NOT NULL,
         PRIMARY KEY (name, id)

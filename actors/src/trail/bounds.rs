@@ -5,10 +5,10 @@ use std::fs;
 use std::io;
 use std::time::Duration;
 
+use super::Trail;
 use super::checkpoint::{Checkpoint, Told};
 use super::line::{Anchor, Digest, Line};
 use super::segment::{Name, Segment, list};
-use super::{Trail, opening};
 use crate::clock;
 use crate::record::Kind;
 
@@ -34,9 +34,10 @@ impl Trail {
     /// what is too old one file goes at a time, so that a clock that is set to the far future does not empty the trail.
     pub fn tend(&mut self) -> io::Result<()> {
         if let Some(lost) = self.writing.take_if(|writing| !writing.is_there()) {
-            let record = opening::gone(lost.path());
-            self.tell(record.kind, record.message, None)?;
+            let file = lost.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
+            self.owe(Kind::Tamper, format!("The file {file} of the audit trail was removed or replaced"), None);
         }
+        self.pay()?;
         let segments = list(&self.directory)?;
         // Compressing makes room by itself.
         if !self.packer.idle() {
@@ -81,7 +82,11 @@ impl Trail {
         let (total, days) = (total >> 20, keep.as_secs() / 86_400);
         let message =
             format!("{what} were deleted ({gone} files): the trail is bounded to {total} MiB and {days} days");
-        self.tell(Kind::Lifecycle, message, Some(Anchor::Deleted { up_to, digest, files }))?;
+        self.owe(Kind::Lifecycle, message, Some(Anchor::Deleted { up_to, digest, files }));
+        if let Err(error) = self.pay() {
+            self.owed.clear();
+            return Err(error);
+        }
         self.end()?;
         old.iter().try_for_each(|segment| fs::remove_file(&segment.path))
     }

@@ -1,8 +1,9 @@
 //! Opening a trail: where the chain ends, what has been told, and the mending of what a crash left.
 
+use std::collections::VecDeque;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::bounds::Bounds;
 use super::checkpoint::Checkpoint;
@@ -11,7 +12,7 @@ use super::packer::Packer;
 use super::segment::{Name, Segment, list};
 use super::writing::Writing;
 use super::{End, Trail, heads};
-use crate::record::{Kind, Record, escape};
+use crate::record::{Kind, escape};
 use crate::tally::Tally;
 
 /// How much of a line that was cut off is told, in characters.
@@ -32,6 +33,7 @@ impl Trail {
             end: End::default(),
             firsts: Default::default(),
             packer: Packer::default(),
+            owed: VecDeque::new(),
             news: Vec::new(),
             tally: Tally::default(),
             directory,
@@ -43,7 +45,7 @@ impl Trail {
             }
         }
         trail.find_end(&segments)?;
-        trail.resume(&segments)?;
+        trail.resume(&segments);
         trail.settle(&segments, cut)?;
         Ok(trail)
     }
@@ -81,38 +83,47 @@ impl Trail {
     }
 
     /// Goes on with the newest segment; those before it that are not compressed yet will be.
-    fn resume(&mut self, segments: &[Segment]) -> io::Result<()> {
+    /// On a disk that is read-only a new segment is begun when it is not so any more.
+    fn resume(&mut self, segments: &[Segment]) {
         let chained = segments.iter().any(|segment| segment.first().is_some());
         let mut plain: Vec<&Segment> = segments.iter().filter(|one| !one.packed && chained).collect();
         let newest = segments.last().map(|last| &last.path);
         if let Some(last) = plain.pop_if(|last| Some(&last.path) == newest) {
-            match &last.name {
+            let resumed = match &last.name {
                 // Its first record was never written, and may get another id.
-                _ if last.size() == 0 => fs::remove_file(&last.path)?,
-                Name::Chained(_, day) => self.writing = Some(Writing::resume(last, day)?),
-                Name::Unchained(_) => {}
-            }
+                _ if last.size() == 0 => fs::remove_file(&last.path).map(|()| None),
+                Name::Chained(_, day) => Writing::resume(last, day).map(Some),
+                Name::Unchained(_) => Ok(None),
+            };
+            self.writing = resumed.unwrap_or_else(|error| {
+                tracing::error!("{}: records have to wait: {error}", last.path.display());
+                None
+            });
         }
         plain.into_iter().for_each(|segment| self.packer.pack(segment.path.clone()));
-        Ok(())
     }
 
-    /// Tells what was found.
+    /// Tells what was found. On a full disk that has to wait, and the daemon starts all the same.
     fn settle(&mut self, segments: &[Segment], cut: Option<String>) -> io::Result<()> {
-        self.has_reached(heads::newest(&self.directory)?.map_or(0, |head| head.id), "its signed head covers")?;
+        self.has_reached(heads::newest(&self.directory)?.map_or(0, |head| head.id), "its signed head covers");
         let chained = segments.iter().any(|segment| segment.first().is_some());
         if !chained && !segments.is_empty() {
-            self.take_over(segments)?;
+            let digest = |segment: &Segment| Ok((segment.name.file(), segment.digest()?));
+            let files = segments.iter().map(digest).collect::<io::Result<Vec<_>>>()?;
+            let message = format!("{} files of records were taken over into the chain, which begins here", files.len());
+            self.owe(Kind::Lifecycle, message, Some(Anchor::TakenOver(files)));
+            segments.iter().for_each(|segment| self.packer.pack(segment.path.clone()));
         }
-        cut.map_or(Ok(()), |message| self.tell(Kind::Lifecycle, message, None))
-    }
-
-    fn take_over(&mut self, segments: &[Segment]) -> io::Result<()> {
-        let digest = |segment: &Segment| Ok((segment.name.file(), segment.digest()?));
-        let files = segments.iter().map(digest).collect::<io::Result<Vec<_>>>()?;
-        let message = format!("{} files of records were taken over into the chain, which begins here", files.len());
-        self.tell(Kind::Lifecycle, message, Some(Anchor::TakenOver(files)))?;
-        segments.iter().for_each(|segment| self.packer.pack(segment.path.clone()));
+        if let Some(message) = cut {
+            self.owe(Kind::Lifecycle, message, None);
+        }
+        if let Err(error) = self.pay() {
+            tracing::error!(
+                "{}: {} records about the trail have to wait: {error}",
+                self.directory.display(),
+                self.owed.len()
+            );
+        }
         Ok(())
     }
 }
@@ -165,10 +176,4 @@ fn mend(segment: &Segment) -> io::Result<Option<String>> {
     Ok(Some(format!(
         "The last line of {label} was cut off after {size} bytes, as by a crash, and is taken out: {told}"
     )))
-}
-
-/// The record of a file that is gone while it was written to.
-pub(super) fn gone(path: &Path) -> Record {
-    let file = path.file_name().unwrap_or_default().to_string_lossy();
-    Record::plain(Kind::Tamper, format!("The file {file} of the audit trail was removed or replaced"))
 }

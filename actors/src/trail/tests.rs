@@ -284,3 +284,18 @@ fn on_a_disk_that_takes_nothing_the_trail_stays_as_it_was() {
     assert_eq!(trail.append(plain("two"), None, 0).unwrap().id, 2, "it goes on when there is room");
     is_whole(directory.path());
 }
+
+#[test]
+fn what_the_trail_has_to_say_waits_for_room_and_comes_first() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut trail = open(directory.path());
+    trail.append(plain("one"), None, 0).unwrap();
+    trail.writing = Some(Writing::full(directory.path()));
+    trail.has_reached(5, "somebody has");
+    assert!(trail.append(plain("two"), None, 0).is_err());
+    assert!(trail.tend().is_err() || trail.take_news().is_empty());
+    trail.writing = None;
+    assert_eq!(trail.append(plain("two"), None, 0).unwrap().id, 7);
+    let news = trail.take_news();
+    assert_eq!((news.len(), news[0].kind, news[0].id), (1, Kind::Tamper, 6));
+}

@@ -84,3 +84,19 @@ impl Writing {
         Writing::open(link, "20260101".to_owned()).unwrap()
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_back_begins_no_segment() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut writing = Writing::begin(directory.path(), 1, "20260102").unwrap();
+        assert!(!writing.is_over(5_000, 1_000, "20260103"), "one that is empty takes any line");
+        writing.append(b"a line\n").unwrap();
+        assert!(writing.is_over(1, 1_000, "20260103") && writing.is_over(1_000, 1_000, "20260102"));
+        assert!(!writing.is_over(1, 1_000, "20260102") && !writing.is_over(1, 1_000, "19700101"));
+    }
+}
