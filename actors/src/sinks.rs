@@ -141,6 +141,16 @@ impl Sinks {
             let _ = running.queue.try_send(Item { record: record.clone(), told: told && name == JOURNAL });
         }
     }
+
+    /// Ends all of them. Waits a little until what is queued is delivered; one that hangs is left, and goes on there at
+    /// the next start, as do all with records that come after this.
+    pub fn finish(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        let ends: Vec<Receiver<()>> = self.0.drain(..).map(|(_, running)| running.ended).collect();
+        for ended in ends {
+            let _ = ended.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+        }
+    }
 }
 
 fn start(name: &str, sink: Box<dyn Sink>, backlog: u64, trail: &Path, last: u64, tell: Tell) -> io::Result<Running> {
@@ -157,13 +167,8 @@ fn start(name: &str, sink: Box<dyn Sink>, backlog: u64, trail: &Path, last: u64,
 }
 
 impl Drop for Sinks {
-    /// Waits a little until what is queued is delivered; one that hangs is left, and goes on there at the next start.
     fn drop(&mut self) {
-        let deadline = Instant::now() + PATIENCE;
-        let ends: Vec<Receiver<()>> = self.0.drain(..).map(|(_, running)| running.ended).collect();
-        for ended in ends {
-            let _ = ended.recv_timeout(deadline.saturating_duration_since(Instant::now()));
-        }
+        self.finish();
     }
 }
 

@@ -170,6 +170,7 @@ mod tests {
             "log_level",
             "operators",
             "audit",
+            "sink",
         ];
         for key in keys {
             let named = documentation.contains(&format!("`{key}`"))

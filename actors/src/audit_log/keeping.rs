@@ -41,7 +41,10 @@ impl AuditLog {
 impl Handler<Sign> for AuditLog {
     type Result = Result<(), String>;
 
+    /// What comes after this is in the trail, and delivered after the next start.
     fn handle(&mut self, _: Sign, _: &mut Context<AuditLog>) -> Self::Result {
-        self.sign()
+        let signed = self.sign();
+        self.sinks.finish();
+        signed
     }
 }

@@ -59,7 +59,7 @@ fn act(service: &str, capabilities: &[&str]) -> Record {
 
 /// Whether the store itself answers: its file has everything up to a record.
 fn is_whole(reader: &Reader, last: u64) -> bool {
-    (0..200).any(|_| {
+    (0..2400).any(|_| {
         std::thread::sleep(Duration::from_millis(25));
         reader.shared.reaches(last, Duration::from_millis(10))
     })
@@ -136,7 +136,7 @@ fn what_the_bounds_exclude_is_found_in_the_trail() {
     assert!(is_whole(&reader, 60_000));
     let base = || schema::open_to_read(&place.path()).unwrap();
     assert!(
-        (0..200).any(|_| {
+        (0..2400).any(|_| {
             std::thread::sleep(Duration::from_millis(25));
             schema::floor(&base()).unwrap() == 20_479
         }),
