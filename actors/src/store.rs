@@ -8,7 +8,7 @@ mod schema;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -52,6 +52,8 @@ struct Progress {
 struct Shared {
     /// The newest record of the trail, as far as the store was told.
     newest: AtomicU64,
+    /// The daemon ends: what is not read from the trail yet will be at the next start.
+    ending: AtomicBool,
     progress: Mutex<Progress>,
     moved: Condvar,
 }
@@ -80,7 +82,7 @@ impl Shared {
     }
 }
 
-/// The store. Dropping it waits until the queue is empty.
+/// The store. Dropping it waits until what is queued is in.
 #[derive(Debug)]
 pub struct Store {
     queue: Option<SyncSender<Record>>,
@@ -121,6 +123,7 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
+        self.reader.shared.ending.store(true, Ordering::Release);
         drop(self.queue.take());
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();

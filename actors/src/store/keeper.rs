@@ -17,6 +17,8 @@ use crate::{clock, trail};
 
 /// Records in one transaction.
 const BATCH: usize = 1_000;
+/// Records seldom come alone: those that come so soon after the first share its transaction.
+const GATHER: Duration = Duration::from_millis(50);
 /// How often the bounds are looked at, and how often a store that failed is tried again.
 const TEND: Duration = Duration::from_secs(60);
 const AGAIN: Duration = Duration::from_secs(1);
@@ -86,6 +88,9 @@ impl Keeper {
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
+            if first.is_some() {
+                std::thread::sleep(GATHER);
+            }
             let batch: Vec<Record> = first.into_iter().chain(records.try_iter().take(BATCH)).collect();
             match self.take(&batch) {
                 Ok(()) => self.said.clear(),
@@ -130,14 +135,15 @@ impl Keeper {
 
     /// Takes in what the trail has and the store has not.
     fn catch_up(&mut self) -> Result<(), Trouble> {
-        let trail = self.trail.clone();
+        let (trail, shared) = (self.trail.clone(), self.shared.clone());
         let (mut batch, mut outcome) = (Vec::new(), Ok(()));
         trail::walk(&trail, self.last, &mut |record| {
             batch.push(record);
             if batch.len() >= BATCH {
                 outcome = self.insert(&std::mem::take(&mut batch));
             }
-            if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            let goes_on = outcome.is_ok() && !shared.ending.load(Ordering::Acquire);
+            if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
         outcome?;
         self.insert(&batch)
