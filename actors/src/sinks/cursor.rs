@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::atomic;
+
 /// How far a sink has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Cursor {
@@ -38,7 +40,7 @@ pub(super) fn read(path: &Path, first: u64) -> Cursor {
 /// Keeps it. Not synchronised: after a power cut, as after a crash, some records are delivered twice.
 pub(super) fn write(path: &Path, cursor: Cursor) -> io::Result<()> {
     if let Some(directory) = path.parent() {
-        fs::create_dir_all(directory)?;
+        atomic::closed_directory(directory)?;
     }
     let fresh = path.with_extension("new");
     fs::write(&fresh, serde_json::to_vec(&cursor)?)?;

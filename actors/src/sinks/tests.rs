@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::Sender;
@@ -151,6 +152,8 @@ fn a_start_goes_on_where_the_last_one_was_and_a_broken_cursor_loses_nothing() {
     assert!(sink.reaches(16));
     drop(sinks);
     assert_eq!(sink.taken(), ids(1, 16));
+    let mode = fs::metadata(place.directory.path().join("sinks")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o027, 0, "{mode:o}");
     // As a crash may leave it.
     fs::write(cursor::path(place.directory.path(), "a"), "{\"aft").unwrap();
     sink.taken.lock().unwrap().clear();

@@ -2,6 +2,8 @@
 //! `blocks` has the oldest and the newest time among 1,024 ids each: it turns times into a range of ids, however the
 //! clock was set meanwhile.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Result, Transaction, params};
@@ -34,6 +36,8 @@ const TABLES: &str = "
 
 /// Opens the store to write, making it where there is none. `None`: it is of another version.
 pub(super) fn open(path: &Path) -> Result<Option<Connection>> {
+    // SQLite makes the files beside it with the same mode. Where this fails SQLite says why.
+    let _ = OpenOptions::new().append(true).create(true).mode(0o640).open(path);
     let mut base = Connection::open(path)?;
     base.busy_timeout(std::time::Duration::from_secs(5))?;
     let version: i64 = base.query_row("PRAGMA user_version", [], |row| row.get(0))?;

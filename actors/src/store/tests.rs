@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::mpsc::{Receiver, channel};
 
 use jiff::Timestamp;
@@ -75,6 +76,10 @@ fn what_the_queue_did_not_take_comes_from_the_trail() {
     store.put(&place.append(act("mail", &["SHELL", "USERS"])));
     assert!(is_whole(&reader, 3));
     assert_eq!(lost.id, 2);
+    for entry in place.directory.path().read_dir().unwrap() {
+        let (path, mode) = entry.map(|entry| (entry.path(), entry.metadata().unwrap().permissions().mode())).unwrap();
+        assert_eq!(mode & 0o027, 0, "{} is not for others: {mode:o}", path.display());
+    }
     assert_eq!(place.ids(&reader, &all()), [1, 2, 3]);
     let users = Selection { capabilities: vec!["USERS".to_owned()], ..Selection::default() };
     assert_eq!(place.ids(&reader, &FindRecords { wanted: users.clone(), ..all() }), [2, 3]);

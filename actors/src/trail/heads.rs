@@ -75,6 +75,7 @@ pub struct Heads {
 impl Heads {
     /// Reads the key, or makes one. A key that is broken is an error, and stays as it is.
     pub fn open(trail: &Path) -> io::Result<Heads> {
+        atomic::closed_directory(&place(trail))?;
         let told = |path: &Path, error: String| io::Error::other(format!("{}: {error}", path.display()));
         let path = place(trail).join("key");
         let seed: [u8; 32] = match fs::read(&path) {
@@ -185,6 +186,8 @@ mod tests {
         assert_eq!(keys(&public_file(directory.path())).unwrap().len(), 1, "a start makes no second key");
         let mode = fs::metadata(directory.path().join("heads/key")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+        let mode = fs::metadata(directory.path().join("heads")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o027, 0, "{mode:o}");
     }
 
     #[test]

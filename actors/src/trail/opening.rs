@@ -12,6 +12,7 @@ use super::packer::Packer;
 use super::segment::{Name, Segment, list};
 use super::writing::Writing;
 use super::{End, Trail, heads};
+use crate::atomic;
 use crate::record::{Kind, escape};
 use crate::tally::Tally;
 
@@ -23,7 +24,7 @@ impl Trail {
     /// programs in force, whose keys begin with `load`, may repeat. A last line that was cut off is taken out and told;
     /// files from before there was a chain are taken over into it.
     pub fn open(directory: PathBuf, load: &str) -> io::Result<Trail> {
-        fs::create_dir_all(&directory)?;
+        atomic::closed_directory(&directory)?;
         let segments = list(&directory)?;
         let cut = segments.last().map_or(Ok(None), mend)?;
         let mut trail = Trail {
