@@ -26,7 +26,8 @@ def verified(path=TRAIL):
 
 def copied():
     shutil.rmtree(COPY, ignore_errors=True)
-    shutil.copytree(TRAIL, COPY)
+    # The rest changes while it is copied, and proves nothing.
+    shutil.copytree(TRAIL, COPY, ignore=shutil.ignore_patterns("sinks", "store*"))
     return sorted(COPY.glob("audit-*.jsonl"))[-1]
 
 
