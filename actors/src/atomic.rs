@@ -1,8 +1,8 @@
 //! Files that are either the old or the new one, whatever happens while they are written.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 /// Writes a file whole: beside it first, synchronised, then renamed over it. Readable by root only.
@@ -17,6 +17,11 @@ pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(&fresh, path)?;
     File::open(directory)?.sync_all()
+}
+
+/// Makes a directory, and those above it, that only root and its group may look into.
+pub fn closed_directory(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o750).create(path)
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! The audit trail: records of acts, of their repeats, and of what Bartizan itself did.
 
+mod finding;
+mod keeping;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -11,21 +14,38 @@ use policy::decide::Verdict;
 
 use crate::clock;
 use crate::directory::Directory;
-use crate::journal;
-use crate::messages::{Audits, Counts, Put, Refused, Rules, Tell, Violation};
+use crate::messages::{Counts, Put, Refused, Rules, Tell, Violation};
 use crate::record::{Kind, Record, escape, verb, verdict};
 use crate::root::ExitNotice;
 use crate::rule_names::RuleNames;
-use crate::trail::{self, Trail};
+use crate::sinks::{self, Sinks, write_to_journal};
+use crate::store::{self, Store};
+use crate::trail::heads::Heads;
+use crate::trail::{Bounds, Trail};
 
 /// Losses of the kernel that mean that something was not told; the others are counts for `status` only.
 const LOSSES: [&str; 6] = ["violations", "observations", "floods", "services", "cgroups", "links"];
+
+/// What the audit log keeps, and where else it goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditSettings {
+    /// Bounds of the trail.
+    pub trail: Bounds,
+    /// Bounds of the store for queries.
+    pub store: store::Bounds,
+    /// Sinks beside the journal.
+    pub sinks: Vec<sinks::Settings>,
+}
 
 /// Keeper of the trail.
 pub struct AuditLog {
     directory: PathBuf,
     addresses: Directory,
     trail: Trail,
+    /// None: there is no key, which was told.
+    heads: Option<Heads>,
+    store: Store,
+    sinks: Sinks,
     rules: RuleNames,
     load: u64,
     /// Counts that could not be written.
@@ -42,15 +62,31 @@ impl AuditLog {
     /// Opens the trail in `directory`; names of rules are kept in `rules`.
     pub fn open(
         directory: &Path,
+        settings: &AuditSettings,
         rules: &Path,
         load: u64,
         addresses: Directory,
         notice: ExitNotice,
     ) -> std::io::Result<AuditLog> {
+        let mut trail = Trail::open(directory.to_owned(), &format!("{load:x}-"))?.bounded(settings.trail);
+        let path = directory.join(store::FILE);
+        trail.has_reached(store::newest(&path), "the store for queries has");
+        let teller = addresses.clone();
+        let tell = move |message| teller.tell(Kind::Lifecycle, None, message);
+        let heads =
+            Heads::open(directory).inspect_err(|error| tracing::error!("the audit trail is not signed: {error}")).ok();
+        // The trail may have begun with something to say.
+        let last = trail.last().saturating_sub(u64::try_from(trail.news().len()).unwrap_or(0));
+        let teller = addresses.clone();
+        let lost = move |record| teller.audit().is_some_and(|audit| audit.try_send(Put(Box::new(record))).is_ok());
+        let sinks = Sinks::start(&settings.sinks, directory, last, lost)?;
         Ok(AuditLog {
             directory: directory.to_owned(),
             addresses,
-            trail: Trail::open(directory.to_owned(), &format!("{load:x}-"))?,
+            trail,
+            heads,
+            sinks,
+            store: Store::open(path, directory.to_owned(), settings.store, tell)?,
             rules: RuleNames::read(rules.to_owned()),
             load,
             owed: BTreeMap::new(),
@@ -67,16 +103,22 @@ impl AuditLog {
         directory.set_audit(self.start());
     }
 
+    /// Hands on what is in the trail.
+    fn deliver(&mut self, record: &Record, told: bool) {
+        self.store.put(record);
+        self.sinks.put(record, told);
+    }
+
     fn append(&mut self, record: Record, key: Option<String>, already: u64) {
         match self.trail.append(record, key, already) {
-            Ok(record) => journal::write(&record),
+            Ok(record) => self.deliver(&record, false),
             Err(error) => tracing::error!("{}: an audit record was lost: {error}", self.directory.display()),
         }
     }
 
     fn append_due(&mut self, key: String, total: u64) {
         match self.trail.append_due(&key, total) {
-            Ok(Some(record)) => journal::write(&record),
+            Ok(Some(record)) => self.deliver(&record, false),
             Ok(None) => {}
             Err(error) => {
                 tracing::error!("{}: an audit record has to wait: {error}", self.directory.display());
@@ -90,12 +132,11 @@ impl AuditLog {
     fn append_act(&mut self, record: Record, key: Option<String>) -> Result<(), String> {
         let told = self.told.take() == Some((record.pid, record.message.clone()));
         match self.trail.append(record.clone(), key, 0) {
-            Ok(written) if !told => journal::write(&written),
-            Ok(_) => {}
+            Ok(written) => self.deliver(&written, told),
             Err(error) => {
                 self.told = Some((record.pid, record.message.clone()));
                 if !told {
-                    journal::write(&record);
+                    write_to_journal(&record);
                 }
                 return Err(format!("{}: an audit record has to wait: {error}", self.directory.display()));
             }
@@ -125,6 +166,8 @@ impl Actor for AuditLog {
 
     fn started(&mut self, context: &mut Context<AuditLog>) {
         context.set_mailbox_capacity(4096);
+        self.keep();
+        context.run_interval(keeping::OFTEN, |log, _| log.keep());
     }
 }
 
@@ -248,14 +291,5 @@ impl Handler<Put> for AuditLog {
 
     fn handle(&mut self, Put(record): Put, _: &mut Context<AuditLog>) -> Self::Result {
         self.append_act(*record, None)
-    }
-}
-
-impl Handler<Audits> for AuditLog {
-    type Result = Result<Vec<Record>, String>;
-
-    fn handle(&mut self, audits: Audits, _: &mut Context<AuditLog>) -> Self::Result {
-        trail::read(&self.directory, audits.after, audits.service.as_deref(), audits.limit)
-            .map_err(|error| format!("{}: {error}", self.directory.display()))
     }
 }

@@ -22,9 +22,19 @@ pub fn rfc3339(ms: i64) -> String {
     Timestamp::from_millisecond(ms).map(|time| format!("{time:.3}")).unwrap_or_default()
 }
 
+/// The day in UTC, e.g. `20261125`.
+pub fn day(ms: i64) -> String {
+    Timestamp::from_millisecond(ms).map(|time| time.strftime("%Y%m%d").to_string()).unwrap_or_default()
+}
+
 /// Milliseconds since 1970 of a system time; 0 for times before.
 pub fn ms_of(time: SystemTime) -> i64 {
     time.duration_since(UNIX_EPOCH).ok().and_then(|since| i64::try_from(since.as_millis()).ok()).unwrap_or(0)
+}
+
+/// Milliseconds since 1970 of a time that [`rfc3339`] wrote; 0 for anything else.
+pub fn ms_of_text(text: &str) -> i64 {
+    text.parse::<Timestamp>().map_or(0, |time| time.as_millisecond())
 }
 
 /// How far apart two times are that [`rfc3339`] wrote; without end where one is something else.
@@ -40,5 +50,6 @@ mod tests {
     #[test]
     fn times_are_utc_with_milliseconds() {
         assert_eq!(super::rfc3339(1_795_630_434_319), "2026-11-25T18:13:54.319Z");
+        assert_eq!(super::day(1_795_630_434_319), "20261125");
     }
 }

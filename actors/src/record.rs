@@ -31,6 +31,23 @@ pub enum Kind {
     Lifecycle,
 }
 
+impl Kind {
+    /// Its name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Capability => "capability",
+            Kind::Program => "program",
+            Kind::Service => "service",
+            Kind::Outbound => "outbound",
+            Kind::Escape => "escape",
+            Kind::Tamper => "tamper",
+            Kind::Flood => "flood",
+            Kind::Loss => "loss",
+            Kind::Lifecycle => "lifecycle",
+        }
+    }
+}
+
 /// Where a connection was aimed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Destination {

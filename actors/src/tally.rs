@@ -40,6 +40,11 @@ impl Tally {
         self.told.get(key).map(|told| told.first)
     }
 
+    /// Every kind: its key, its first record, and how much of the kernel's count has been told.
+    pub fn kinds(&self) -> impl Iterator<Item = (&String, u64, u64)> {
+        self.told.iter().map(|(key, told)| (key, told.first, told.since))
+    }
+
     /// Whether this kind has a first record.
     pub fn knows(&self, key: &str) -> bool {
         self.told.contains_key(key)

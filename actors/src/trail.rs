@@ -1,37 +1,60 @@
-//! The audit trail on disk: JSON lines in `audit-YYYYMMDD.jsonl`, only ever appended to.
+//! The audit trail on disk: JSON lines in segments that are only ever appended to, each line with the digest of the line
+//! before ([`line`]), closed segments compressed ([`segment`]), the end signed from time to time ([`heads`]).
 //!
 //! Each line is a [`Record`] and, beside it, the kernel's key of the kind of act: with it a restart knows what has been
 //! told already, from the same bytes that were told.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead as _, BufReader, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+mod bounds;
+mod checkpoint;
+pub mod heads;
+pub mod line;
+mod opening;
+mod packer;
+pub mod segment;
+pub mod verify;
+mod writing;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use crate::clock;
-use crate::record::Record;
+use crate::record::{Kind, Record};
 use crate::tally::Tally;
+pub use bounds::Bounds;
+use line::{Anchor, Digest, Line};
+use packer::Packer;
+use writing::Writing;
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Line {
-    #[serde(flatten)]
-    record: Record,
-    key: Option<String>,
+/// The end of the chain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct End {
+    /// The newest record; 0: there is none.
+    pub id: u64,
+    /// Digest of its line.
+    pub digest: Digest,
 }
+
+/// Something that the trail says about itself.
+type Own = (Kind, String, Option<Anchor>);
 
 /// The open trail.
 #[derive(Debug)]
 pub struct Trail {
     directory: PathBuf,
-    file: Option<(PathBuf, File)>,
-    /// A write failed, perhaps in the middle of a line.
-    torn: bool,
+    bounds: Bounds,
+    /// The segment that is written to, from the first record after the start or the last rotation on.
+    writing: Option<Writing>,
     next: u64,
+    end: End,
     firsts: BTreeMap<u64, Record>,
+    packer: Packer,
+    /// What the trail has to say about itself and could not write yet.
+    owed: VecDeque<Own>,
+    news: Vec<Record>,
     /// What has been told of each kind of act.
     pub tally: Tally,
 }
@@ -43,34 +66,9 @@ const SAME: Duration = Duration::from_secs(60);
 const FIRSTS: usize = 20_000;
 
 impl Trail {
-    /// Opens the trail and reads back the newest two files, and before them all that hold kinds of acts which the
-    /// programs in force, whose keys begin with `load`, may repeat. A last line that was cut off is ended, so that the
-    /// next record stands on its own.
-    pub fn open(directory: PathBuf, load: &str) -> io::Result<Trail> {
-        fs::create_dir_all(&directory)?;
-        let mut trail =
-            Trail { directory, file: None, torn: false, next: 1, firsts: BTreeMap::new(), tally: Tally::default() };
-        let mut read = Vec::new();
-        for path in files(&trail.directory).into_iter().rev() {
-            let lines = lines(&path)?;
-            let ours = lines.iter().any(|line| line.key.as_ref().is_some_and(|key| key.starts_with(load)));
-            if read.len() >= 2 && !ours {
-                break;
-            }
-            end_last_line(&path)?;
-            read.push(lines);
-        }
-        read.into_iter().rev().flatten().for_each(|line| trail.take_in(&line));
-        Ok(trail)
-    }
-
-    fn take_in(&mut self, line: &Line) {
-        self.next = self.next.max(line.record.id + 1);
-        let Some(key) = &line.key else { return };
-        match line.record.repeats {
-            None => self.remember(key.clone(), &line.record, 0),
-            Some(_) => self.tally.repeated(key, line.record.count),
-        }
+    /// The same trail within these bounds.
+    pub fn bounded(self, bounds: Bounds) -> Trail {
+        Trail { bounds, ..self }
     }
 
     fn remember(&mut self, key: String, record: &Record, already: u64) {
@@ -84,9 +82,9 @@ impl Trail {
     /// Appends a record, giving it its id. With a key it is the first of its kind; `already` is what of the kernel's
     /// count it stands for (nothing for an act, everything for a flood).
     pub fn append(&mut self, mut record: Record, key: Option<String>, already: u64) -> io::Result<Record> {
+        self.pay()?;
         record.id = self.next;
-        self.write(&record, key.clone())?;
-        self.next += 1;
+        self.write(&record, key.clone(), None)?;
         if let Some(key) = key {
             self.remember(key, &record, already);
         }
@@ -105,120 +103,117 @@ impl Trail {
         let Some((first, due)) = self.tally.due(key, total) else { return Ok(None) };
         let Some(first) = self.firsts.get(&first) else { return Ok(None) };
         let mut record = Record::repeat(first, due);
+        self.pay()?;
         record.id = self.next;
-        self.write(&record, Some(key.to_owned()))?;
-        self.next += 1;
+        self.write(&record, Some(key.to_owned()), None)?;
         self.tally.repeated(key, due);
         Ok(Some(record))
     }
 
-    fn write(&mut self, record: &Record, key: Option<String>) -> io::Result<()> {
-        let day = record.time.get(..10).unwrap_or("unknown").replace('-', "");
-        let path = self.directory.join(format!("audit-{day}.jsonl"));
-        if self.file.as_ref().is_none_or(|(open, _)| *open != path) {
-            let file = OpenOptions::new().append(true).create(true).mode(0o640).open(&path)?;
-            self.file = Some((path, file));
+    /// The trail is known to have reached this record, as `who` says: when it ends before, that is told, and no id is given
+    /// twice, so that what is missing stays missing.
+    pub fn has_reached(&mut self, id: u64, who: &str) {
+        let last = self.last();
+        if id > last {
+            self.next = id + 1;
+            let message =
+                format!("The audit trail ends with record {last}, but {who} record {id}: records are missing");
+            self.owe(Kind::Tamper, message, None);
         }
-        let mut line = if self.torn { vec![b'\n'] } else { Vec::new() };
-        serde_json::to_writer(&mut line, &Line { record: record.clone(), key })?;
-        line.push(b'\n');
-        let Some((_, file)) = &mut self.file else { return Ok(()) };
-        // One write, so that a line is there whole or, after a crash or on a full disk, cut at its end only.
-        let written = file.write_all(&line);
-        self.torn = written.is_err();
-        written
+    }
+
+    /// Notes what the trail has to say about itself: it comes before any other record.
+    fn owe(&mut self, kind: Kind, message: String, anchor: Option<Anchor>) {
+        self.owed.push_back((kind, message, anchor));
+    }
+
+    /// Appends what is owed.
+    fn pay(&mut self) -> io::Result<()> {
+        while let Some((kind, message, anchor)) = self.owed.front().cloned() {
+            let record = Record { id: self.next, ..Record::plain(kind, message) };
+            self.write(&record, None, anchor)?;
+            self.owed.pop_front();
+            self.news.push(record);
+        }
+        Ok(())
+    }
+
+    /// Records that the trail made by itself since it was asked last: they are on disk, and nobody else has them yet.
+    pub fn take_news(&mut self) -> Vec<Record> {
+        std::mem::take(&mut self.news)
+    }
+
+    /// What [`Trail::take_news`] will give.
+    pub fn news(&self) -> &[Record] {
+        &self.news
+    }
+
+    /// The newest record; 0: there is none.
+    pub fn last(&self) -> u64 {
+        self.next.saturating_sub(1)
+    }
+
+    /// The end of the chain, safe on the disk when this returns.
+    pub fn end(&self) -> io::Result<End> {
+        self.writing.as_ref().map_or(Ok(()), Writing::sync)?;
+        Ok(self.end)
+    }
+
+    fn write(&mut self, record: &Record, key: Option<String>, anchor: Option<Anchor>) -> io::Result<()> {
+        let line = Line { record: record.clone(), key, anchor, previous: Some(self.end.digest) };
+        let mut text = serde_json::to_vec(&line)?;
+        let digest = Digest::of(&text);
+        text.push(b'\n');
+        let day = clock::day(clock::now_ms());
+        let size = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        if let Some(full) = self.writing.take_if(|writing| writing.is_over(size, self.bounds.segment, &day)) {
+            // At worst a power cut takes the end of the newest segment.
+            full.sync()?;
+            self.packer.pack(full.path().to_owned());
+        }
+        let writing = match &mut self.writing {
+            Some(writing) => writing,
+            none => none.insert(Writing::begin(&self.directory, record.id, &day)?),
+        };
+        writing.append(&text)?;
+        self.end = End { id: record.id, digest };
+        self.next = record.id + 1;
+        Ok(())
     }
 }
 
-/// Records with an id above `after`, oldest first, at most `limit`.
-pub fn read(directory: &Path, after: u64, service: Option<&str>, limit: usize) -> io::Result<Vec<Record>> {
-    let wanted =
-        |record: &Record| record.id > after && service.is_none_or(|name| record.service.as_deref() == Some(name));
-    let mut found = Vec::new();
-    for path in files(directory) {
-        found.extend(lines(&path)?.into_iter().map(|line| line.record).filter(wanted));
-        if found.len() >= limit {
-            found.truncate(limit);
-            break;
+/// Shows every record with an id above `after`, oldest first, until `visit` has seen enough.
+pub fn walk(directory: &Path, after: u64, visit: &mut dyn FnMut(Record) -> ControlFlow<()>) -> io::Result<()> {
+    let segments = segment::list(directory)?;
+    for (index, segment) in segments.iter().enumerate() {
+        // All of it is older.
+        if segments.get(index + 1).and_then(segment::Segment::first).is_some_and(|next| next <= after + 1) {
+            continue;
         }
-    }
-    Ok(found)
-}
-
-fn files(directory: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = fs::read_dir(directory)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"))
-        .collect();
-    files.sort();
-    files
-}
-
-/// Lines that are whole; others are told in the journal and left where they are.
-fn lines(path: &Path) -> io::Result<Vec<Line>> {
-    let mut found = Vec::new();
-    for (number, line) in (1..).zip(BufReader::new(File::open(path)?).split(b'\n')) {
-        let line = line?;
-        match serde_json::from_slice(&line) {
-            Ok(line) => found.push(line),
-            Err(_) if line.is_empty() => {}
-            Err(error) => tracing::warn!("{}:{number}: this is no audit record: {error}", path.display()),
+        for line in segment.lines()? {
+            match line {
+                Ok(line) if line.record.id <= after => {}
+                Ok(line) => {
+                    if visit(line.record).is_break() {
+                        return Ok(());
+                    }
+                }
+                Err(error) => {
+                    tracing::error!("{}: cannot be read to its end: {error}", segment.path.display());
+                    break;
+                }
+            }
         }
-    }
-    Ok(found)
-}
-
-fn end_last_line(path: &Path) -> io::Result<()> {
-    let text = fs::read(path)?;
-    if text.last().is_some_and(|last| *last != b'\n') {
-        OpenOptions::new().append(true).open(path)?.write_all(b"\n")?;
     }
     Ok(())
 }
 
-#[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
-mod tests {
-    use super::*;
-    use crate::record::Kind;
-
-    #[test]
-    fn an_act_that_comes_again_after_a_crash_is_told_once() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut trail = Trail::open(directory.path().to_owned(), "1-").unwrap();
-        let record = Record { pid: Some(7), ..Record::plain(Kind::Capability, "one".into()) };
-        assert!(!trail.holds(&record, "k"));
-        trail.append(record.clone(), Some("k".into()), 0).unwrap();
-        drop(trail);
-        let trail = Trail::open(directory.path().to_owned(), "1-").unwrap();
-        assert!(trail.holds(&record, "k"));
-        assert!(!trail.holds(&record, "another"));
-        assert!(!trail.holds(&Record { pid: Some(8), ..record.clone() }, "k"));
-        assert!(!trail.holds(&Record { time: "2020-01-01T00:00:00.000Z".into(), ..record }, "k"));
-    }
-
-    #[test]
-    fn ids_and_sums_go_on_after_a_restart_even_with_a_cut_line() {
-        let directory = tempfile::tempdir().unwrap();
-        let open = || Trail::open(directory.path().to_owned(), "1-").unwrap();
-        let mut trail = open();
-        let first = trail.append(Record::plain(Kind::Capability, "one".into()), Some("k".into()), 0).unwrap();
-        assert_eq!(first.id, 1);
-        assert_eq!(trail.append_due("k", 4).unwrap().unwrap().count, 4);
-        assert!(trail.append_due("k", 4).unwrap().is_none());
-        drop(trail);
-        let file = files(directory.path())[0].clone();
-        OpenOptions::new().append(true).open(&file).unwrap().write_all(b"{\"time\":\"20").unwrap();
-        let mut trail = open();
-        let again = trail.append_due("k", 9).unwrap().unwrap();
-        assert_eq!((again.id, again.count, again.repeats), (3, 5, Some(1)));
-        let all = read(directory.path(), 0, None, 100).unwrap();
-        assert_eq!(all.iter().map(|record| record.count).sum::<u64>(), 10);
-        assert_eq!(read(directory.path(), 2, None, 100).unwrap().len(), 1);
-        assert_eq!(read(directory.path(), 0, None, 1).unwrap()[0].id, 1, "the oldest come first");
-        assert!(read(directory.path(), 0, Some("web"), 100).unwrap().is_empty());
-    }
+/// Returns when what was appended before is safe from a power cut.
+pub fn sync(directory: &Path) -> io::Result<()> {
+    let newest = segment::list(directory)?.pop().filter(|segment| !segment.packed);
+    newest.map_or(Ok(()), |segment| File::open(&segment.path)?.sync_data())
 }
+
+#[cfg(test)]
+#[path = "trail/tests.rs"]
+mod tests;

@@ -13,6 +13,7 @@ mod simulate;
 mod suggest;
 mod switching;
 mod tables;
+mod verify;
 
 use clap::{Parser, Subcommand};
 use hyper::Method;
@@ -121,7 +122,10 @@ enum Command {
         end: bool,
     },
     /// What was denied and recorded
+    #[command(args_conflicts_with_subcommands = true)]
     Audits {
+        #[command(subcommand)]
+        command: Option<verify::AuditsCommand>,
         /// Only this service
         #[arg(long)]
         service: Option<String>,
@@ -183,6 +187,7 @@ pub fn run(arguments: &Arguments) -> u8 {
         Command::Explain { service, access, object, json } => explain::explain(service, access, object, *json),
         Command::Simulate { policy, since, json } => simulate::simulate(policy, since.as_deref(), *json),
         Command::Permissive { service, time, end } => revisions::permissive(service, time.as_deref(), *end),
+        Command::Audits { command: Some(command), .. } => command.run(),
         Command::Audits { suggest: Some(id), .. } => suggest::suggest(*id),
         Command::Audits { service, follow, json, .. } => audits::print(service.as_deref(), *follow, *json),
         Command::Off { until_reboot } => switching::off(*until_reboot),

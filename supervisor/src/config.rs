@@ -1,10 +1,14 @@
 //! `bartizan.toml`: every key is documented in docs/configuration.md.
 
+mod sinks;
+mod trail;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
 use actors::assemble::Operators;
+use actors::audit_log::AuditSettings;
 use actors::terms::Terms;
 use jiff::SignedDuration;
 use policy::maturity::{Graduation, Phase};
@@ -21,6 +25,8 @@ pub struct Config {
     pub log_level: log::LevelFilter,
     /// Services that may upgrade Bartizan, write its files and use the API for writing.
     pub operators: Operators,
+    /// How large and how old the audit trail and the store for queries may grow, and where else records go.
+    pub audit: AuditSettings,
 }
 
 impl Default for Config {
@@ -29,6 +35,7 @@ impl Default for Config {
             terms: learning(Duration::from_secs(24 * 3600)),
             log_level: log::LevelFilter::Info,
             operators: Operators::new(),
+            audit: AuditSettings::default(),
         }
     }
 }
@@ -45,6 +52,10 @@ struct Raw {
     log_level: Option<Spanned<String>>,
     #[serde(default)]
     operators: Vec<Spanned<String>>,
+    #[serde(default)]
+    audit: trail::Raw,
+    #[serde(default)]
+    sink: Vec<sinks::Raw>,
 }
 
 /// Reads a configuration; a missing file is the default one. Errors carry file, line and column.
@@ -97,6 +108,8 @@ fn parse(file: &str, text: &str) -> Result<Config, String> {
         let expected = || wrong(name, "the name of one service, such as \"apt-daily-upgrade\"");
         config.operators.insert(service(name.get_ref()).ok_or_else(expected)?);
     }
+    config.audit = raw.audit.settings(&wrong)?;
+    config.audit.sinks = sinks::settings(&raw.sink, &wrong)?;
     Ok(config)
 }
 
@@ -162,9 +175,14 @@ mod tests {
             "archive_after",
             "log_level",
             "operators",
+            "audit",
+            "sink",
         ];
         for key in keys {
-            assert!(documentation.contains(&format!("`{key}`")), "docs/configuration.md does not name {key}");
+            let named = documentation.contains(&format!("`{key}`"))
+                || documentation.contains(&format!("`[{key}]`"))
+                || documentation.contains(&format!("`[[{key}]]`"));
+            assert!(named, "docs/configuration.md does not name {key}");
         }
         // The list above is whole: the parser knows no other key, as its own message shows.
         let message = parse("x", "nonsense = 1").err().unwrap_or_default();

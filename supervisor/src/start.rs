@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix::{Actor as _, Addr, Arbiter};
 use actors::assemble::{self, Operators};
-use actors::audit_log::AuditLog;
+use actors::audit_log::{AuditLog, AuditSettings};
 use actors::clock::now_ms;
 use actors::directory::Directory;
 use actors::host::ThisHost;
@@ -65,7 +65,7 @@ pub async fn start(config: &Config, enforce: bool) -> Result<Directory, StartErr
     // What the kernel tells first may be about what an operator's capability needs.
     let (active, _) = RevisionStore::new(PathBuf::from(REVISIONS)).in_force()?;
     directory.set_bits(active.unwrap_or_default().bits);
-    supervise(&root, "audit log", audit(directory.clone(), load)).await?;
+    supervise(&root, "audit log", audit(directory.clone(), load, config.audit.clone())).await?;
     let store = ModelStore::new(PathBuf::from(MODELS));
     let (models, aside) = store.load(now_ms()).map_err(|error| format!("{MODELS}: {error}"))?;
     for broken in &aside {
@@ -115,9 +115,9 @@ async fn supervise(root: &Addr<Root>, name: &str, start: Start) -> Result<(), St
     root.send(Supervise(child)).await.map_err(|error| format!("{name}: {error}"))
 }
 
-fn audit(directory: Directory, load: u64) -> Start {
+fn audit(directory: Directory, load: u64, settings: AuditSettings) -> Start {
     Box::new(move |notice| {
-        let log = AuditLog::open(Path::new(AUDIT), Path::new(GENERATIONS), load, directory.clone(), notice);
+        let log = AuditLog::open(Path::new(AUDIT), &settings, Path::new(GENERATIONS), load, directory.clone(), notice);
         log.map_err(|error| format!("{AUDIT}: {error}"))?.run();
         Ok(())
     })

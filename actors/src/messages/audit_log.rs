@@ -6,6 +6,7 @@ use actix::prelude::*;
 use bpf::event::{Act, Flood, Repeat};
 
 use crate::record::{Kind, Record};
+use crate::selection::Selection;
 
 /// To [`crate::audit_log::AuditLog`]: a denied or audited act. An error says why it has to be given again.
 #[derive(Clone, Debug, Message)]
@@ -71,6 +72,11 @@ pub struct Tell {
     pub message: String,
 }
 
+/// To [`crate::audit_log::AuditLog`]: sign the end of the trail, since the daemon is about to end.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), String>")]
+pub struct Sign;
+
 /// To [`crate::audit_log::AuditLog`]: records after an id.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Vec<Record>, String>")]
@@ -81,4 +87,18 @@ pub struct Audits {
     pub service: Option<String>,
     /// The newest so many.
     pub limit: usize,
+}
+
+/// To [`crate::audit_log::AuditLog`]: records that are wanted, in the order of their ids.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Result<Vec<Record>, String>")]
+pub struct FindRecords {
+    /// Which.
+    pub wanted: Selection,
+    /// Only records with a greater id.
+    pub after: u64,
+    /// At most so many.
+    pub limit: usize,
+    /// The newest so many, not the oldest.
+    pub newest: bool,
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use actix::{Addr, System};
-use actors::audit_log::AuditLog;
+use actors::audit_log::{AuditLog, AuditSettings};
 use actors::directory::Directory;
 use actors::learner::Learner;
 use actors::messages::{Audits, Enter, Import, Join, NotImported, Show, ShowMaturity, UnitNow};
@@ -43,7 +43,8 @@ impl Host {
     async fn start_with(at: &Path, terms: Terms, state: State, kernel: Remembering) -> Host {
         let (directory, root, _) = crate::remembering::start(at, Policy::default(), &kernel);
         let notice = |name: &str| ExitNotice::new(name, root.clone());
-        AuditLog::open(&at.join("audit"), &at.join("rules"), 1, directory.clone(), notice("audit")).unwrap().run();
+        let (audit, rules, settings) = (at.join("audit"), at.join("rules"), AuditSettings::default());
+        AuditLog::open(&audit, &settings, &rules, 1, directory.clone(), notice("audit")).unwrap().run();
         let models = ModelStore::new(at.join("models"));
         let mut web = Model::new("web", 7);
         web.observe("here", ("SHELL", Access::Execute), ("/usr/bin/web", "/usr/bin/dash"), 5, false);

@@ -2,7 +2,8 @@
 
 use actix_web::{HttpResponse, web};
 use actors::directory::Directory;
-use actors::messages::{Audits, Models, Simulate};
+use actors::messages::{FindRecords, Models, Simulate};
+use actors::selection::Selection;
 use actors::{clock, deeds};
 use policy::simulate::Deed;
 
@@ -30,12 +31,11 @@ async fn of_models(directory: &Directory, since: i64) -> Result<Vec<Deed>, Refus
     Ok(models.iter().flat_map(|model| deeds::of_model(model, since)).collect())
 }
 
-/// All of the trail, read once: `since` is looked for in what it holds.
 async fn of_records(directory: &Directory, since: i64) -> Result<Vec<Deed>, Refusal> {
     const AUDIT: &str = "the audit log";
     let audit = directory.audit().ok_or_else(|| Refusal::unavailable(AUDIT))?;
-    let asked = audit.send(Audits { after: 0, service: None, limit: usize::MAX }).await;
+    let wanted = Selection { since: jiff::Timestamp::from_millisecond(since).ok(), ..Selection::default() };
+    let asked = audit.send(FindRecords { wanted, after: 0, limit: usize::MAX, newest: false }).await;
     let records = asked.map_err(|_| Refusal::unavailable(AUDIT))?.map_err(|error| Refusal::wrong(vec![error]))?;
-    let since = clock::rfc3339(since);
-    Ok(records.iter().filter(|record| record.time >= since).filter_map(deeds::of_record).collect())
+    Ok(records.iter().filter_map(deeds::of_record).collect())
 }

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use actors::messages::Retire;
+use actors::messages::{Retire, Sign};
 use clap::Parser;
 use supervisor::start::StartError;
 use supervisor::{CANNOT, GOOD, api, config, early, logging, paths, start, switch};
@@ -77,6 +77,11 @@ fn run(config: &config::Config, off: Option<String>) -> ExitCode {
             stop.await;
             let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
             served.stop(true).await;
+            if let Some(audit) = directory.audit()
+                && let Ok(Err(error)) = audit.send(Sign).await
+            {
+                tracing::error!("{error}");
+            }
             if let Some(root) = directory.root() {
                 // Without an answer it has gone already, which is as well.
                 let _ = root.send(Retire).await;

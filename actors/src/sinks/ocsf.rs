@@ -1,0 +1,145 @@
+//! Detection Findings (class 2004) of the Open Cybersecurity Schema Framework, version 1.3.0, posted as JSON arrays.
+
+use serde_json::{Map, Value, json};
+
+use super::http::Post;
+use super::severity::Severity;
+use super::{Failure, Sink, Web};
+use crate::record::{Kind, Record};
+use crate::{clock, host};
+
+const CLASS: u32 = 2004;
+
+/// A receiver of findings.
+pub(super) struct Ocsf(Post);
+
+impl Ocsf {
+    pub(super) fn new(web: &Web) -> Ocsf {
+        Ocsf(Post::new(web))
+    }
+}
+
+impl Sink for Ocsf {
+    fn deliver(&mut self, records: &[Record]) -> Result<u64, Failure> {
+        let host = host::name();
+        let body = |records: &[Record]| Value::Array(records.iter().map(|record| finding(record, &host)).collect());
+        self.0.deliver(records, &body, &|_| Ok(0))
+    }
+}
+
+/// A record as a finding. One that counts more acts of a kind updates the finding of the first.
+fn finding(record: &Record, host: &str) -> Value {
+    let (activity, name) = if record.repeats.is_some() { (2, "Update") } else { (1, "Create") };
+    let (severity, severity_name) = Severity::of(record).ocsf();
+    let time = clock::ms_of_text(&record.time);
+    let denied = record.verdict.as_deref() == Some("deny");
+    let mut finding = json!({
+        "activity_id": activity,
+        "activity_name": name,
+        "category_uid": 2,
+        "category_name": "Findings",
+        "class_uid": CLASS,
+        "class_name": "Detection Finding",
+        "type_uid": CLASS * 100 + activity,
+        "type_name": format!("Detection Finding: {name}"),
+        "time": time,
+        "severity_id": severity,
+        "severity": severity_name,
+        "message": record.message,
+        "count": record.count,
+        "is_alert": denied || record.kind == Kind::Tamper,
+        "metadata": {
+            "version": "1.3.0",
+            "profiles": ["security_control", "host"],
+            "product": {"name": "Bartizan", "vendor_name": "Bartizan", "version": env!("CARGO_PKG_VERSION")},
+            "uid": format!("{host}/{}", record.id),
+            "sequence": record.id,
+        },
+        "finding_info": info(record, host, time),
+        "device": {"hostname": host, "type_id": 0, "os": {"name": "Linux", "type_id": 200}},
+        "unmapped": unmapped(record),
+    });
+    let Some(fields) = finding.as_object_mut() else { return finding };
+    if record.verdict.is_some() {
+        let (action, action_name, disposition, disposition_name) =
+            if denied { (2, "Denied", 2, "Blocked") } else { (1, "Allowed", 17, "Logged") };
+        fields.insert("action_id".to_owned(), json!(action));
+        fields.insert("action".to_owned(), json!(action_name));
+        fields.insert("disposition_id".to_owned(), json!(disposition));
+        fields.insert("disposition".to_owned(), json!(disposition_name));
+    }
+    if let Some(service) = &record.service {
+        fields.insert("resources".to_owned(), json!([{"name": service, "type": "systemd service"}]));
+    }
+    if let Some(rule) = &record.rule {
+        fields.insert("policy".to_owned(), json!({"name": rule}));
+    }
+    let evidence = evidence(record);
+    if !evidence.is_empty() {
+        fields.insert("evidences".to_owned(), json!([evidence]));
+    }
+    finding
+}
+
+fn info(record: &Record, host: &str, time: i64) -> Value {
+    let analytic = match &record.rule {
+        Some(rule) => json!({"name": rule, "type_id": 1, "type": "Rule"}),
+        None => json!({"name": "model", "type_id": 2, "type": "Behavioral"}),
+    };
+    let mut info = json!({
+        "uid": format!("{host}/{}", record.repeats.unwrap_or(record.id)),
+        "title": record.message,
+        "types": [record.kind.name()],
+        "analytic": analytic,
+    });
+    if let Some(fields) = info.as_object_mut() {
+        let name = if record.repeats.is_some() { "last_seen_time" } else { "first_seen_time" };
+        fields.insert(name.to_owned(), json!(time));
+    }
+    info
+}
+
+/// A file of OCSF.
+fn file(path: &str) -> Value {
+    let name = path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(path);
+    json!({"path": path, "name": name, "type_id": 0})
+}
+
+fn evidence(record: &Record) -> Map<String, Value> {
+    let mut evidence = Map::new();
+    let mut process = Map::new();
+    if let Some(pid) = record.pid {
+        process.insert("pid".to_owned(), json!(pid));
+    }
+    if let Some(exe) = &record.exe {
+        process.insert("file".to_owned(), file(exe));
+    }
+    if let Some(uid) = record.uid {
+        process.insert("user".to_owned(), json!({"uid": uid.to_string()}));
+    }
+    if !process.is_empty() {
+        evidence.insert("actor".to_owned(), json!({"process": process}));
+    }
+    if let Some(path) = &record.path {
+        evidence.insert("file".to_owned(), file(path));
+    }
+    if let Some(to) = &record.destination {
+        evidence.insert("dst_endpoint".to_owned(), json!({"ip": to.address, "port": to.port}));
+        evidence.insert("connection_info".to_owned(), json!({"direction_id": 2, "protocol_name": to.protocol}));
+    }
+    evidence
+}
+
+fn unmapped(record: &Record) -> Value {
+    json!({
+        "kind": record.kind.name(),
+        "capability": record.capability,
+        "capabilities": record.capabilities,
+        "access": record.access.map(policy::access::Access::name),
+        "repeats": record.repeats,
+    })
+}
+
+#[cfg(test)]
+#[path = "ocsf/tests.rs"]
+mod tests;

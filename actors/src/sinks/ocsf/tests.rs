@@ -1,0 +1,117 @@
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use policy::access::Access;
+
+use super::*;
+use crate::record::Destination;
+
+/// Attributes of class 2004 in version 1.3.0 with the profiles `security_control` and `host`, of
+/// <https://schema.ocsf.io/1.3.0/classes/detection_finding>, as far as Bartizan has something to say; `true`: required.
+const CLASS_FIELDS: [(&str, bool); 28] = [
+    ("activity_id", true),
+    ("activity_name", false),
+    ("category_uid", true),
+    ("category_name", false),
+    ("class_uid", true),
+    ("class_name", false),
+    ("type_uid", true),
+    ("type_name", false),
+    ("time", true),
+    ("severity_id", true),
+    ("severity", false),
+    ("message", false),
+    ("count", false),
+    ("is_alert", false),
+    ("metadata", true),
+    ("finding_info", true),
+    ("device", false),
+    ("actor", false),
+    ("action_id", false),
+    ("action", false),
+    ("disposition_id", false),
+    ("disposition", false),
+    ("resources", false),
+    ("policy", false),
+    ("evidences", false),
+    ("status_id", false),
+    ("unmapped", false),
+    ("observables", false),
+];
+
+fn denial() -> Record {
+    Record {
+        time: "2026-11-28T12:00:00.500Z".to_owned(),
+        id: 7,
+        service: Some("web".to_owned()),
+        capability: Some("USERS_ADMIN".to_owned()),
+        capabilities: vec!["USERS_ADMIN".to_owned()],
+        access: Some(Access::Execute),
+        verdict: Some("deny".to_owned()),
+        path: Some("/usr/sbin/useradd".to_owned()),
+        exe: Some("/usr/sbin/web".to_owned()),
+        pid: Some(12),
+        uid: Some(0),
+        rule: Some("users".to_owned()),
+        ..Record::plain(Kind::Capability, "Service web did it".to_owned())
+    }
+}
+
+/// What the class demands of every finding.
+fn is_of_the_class(finding: &Value) {
+    let fields = finding.as_object().unwrap();
+    for (name, required) in CLASS_FIELDS {
+        assert!(!required || fields.contains_key(name), "{name} is required");
+    }
+    for name in fields.keys() {
+        assert!(CLASS_FIELDS.iter().any(|(known, _)| known == name), "{name} is no attribute of the class");
+    }
+    let number = |name: &str| finding[name].as_u64().unwrap();
+    assert_eq!((number("class_uid"), number("category_uid")), (2004, 2));
+    assert_eq!(number("type_uid"), 200_400 + number("activity_id"));
+    assert!([1, 2].contains(&number("activity_id")) && number("severity_id") <= 6);
+    assert!(finding["time"].is_i64() && finding["time"].as_i64().unwrap() > 0);
+    assert!(finding["metadata"]["version"].is_string() && finding["metadata"]["product"]["vendor_name"].is_string());
+    assert!(finding["finding_info"]["uid"].is_string());
+    assert!(finding["device"]["type_id"].is_u64());
+    if let Some(action) = fields.get("action_id") {
+        assert!([1, 2].contains(&action.as_u64().unwrap()));
+    }
+    for evidence in finding["evidences"].as_array().into_iter().flatten() {
+        let some = ["actor", "file", "dst_endpoint"].iter().any(|name| evidence.get(name).is_some());
+        assert!(some, "an evidence has at least one of these: {evidence}");
+        for file in [&evidence["file"], &evidence["actor"]["process"]["file"]] {
+            assert!(file.is_null() || file["name"].is_string() && file["type_id"].is_u64(), "{file}");
+        }
+        let connection = &evidence["connection_info"];
+        assert!(connection.is_null() || connection["direction_id"].is_u64());
+    }
+}
+
+#[test]
+fn every_kind_of_record_is_a_finding_of_the_class() {
+    for (_, kind) in crate::selection::KINDS {
+        is_of_the_class(&finding(&Record::plain(kind, "one".to_owned()), "here"));
+    }
+    let to = Destination { address: "203.0.113.7".to_owned(), port: 25, protocol: "tcp".to_owned() };
+    is_of_the_class(&finding(&Record { destination: Some(to), path: None, ..denial() }, "here"));
+}
+
+#[test]
+fn a_denial_says_what_was_refused_to_whom() {
+    let told = finding(&denial(), "here");
+    is_of_the_class(&told);
+    assert_eq!((told["action_id"].as_u64(), told["disposition_id"].as_u64()), (Some(2), Some(2)));
+    assert_eq!(told["evidences"][0]["file"]["name"], "useradd");
+    assert_eq!(told["evidences"][0]["actor"]["process"]["pid"], 12);
+    assert_eq!(told["unmapped"]["capability"], "USERS_ADMIN");
+    assert_eq!((&told["time"], &told["is_alert"]), (&json!(1_795_867_200_500_i64), &json!(true)));
+}
+
+#[test]
+fn more_of_the_same_updates_the_finding() {
+    let (first, more) =
+        (finding(&denial(), "here"), finding(&Record { id: 9, repeats: Some(7), count: 40, ..denial() }, "here"));
+    assert_eq!(more["finding_info"]["uid"], first["finding_info"]["uid"]);
+    assert_eq!((&more["activity_id"], &more["count"]), (&json!(2), &json!(40)));
+    assert_ne!(more["metadata"]["uid"], first["metadata"]["uid"]);
+}

@@ -1,0 +1,141 @@
+//! A store for queries beside the trail: SQLite, on a thread of its own with a queue of its own. The trail is the truth.
+//! What the queue did not take is read from the trail again; a store that is broken is set aside and made anew from it.
+
+mod keeper;
+mod query;
+mod reader;
+mod schema;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::record::Record;
+use keeper::Keeper;
+pub use reader::Reader;
+
+/// The file, below the trail's directory.
+pub const FILE: &str = "store.sqlite";
+
+/// Records that may wait; what comes then is read from the trail later.
+const QUEUE: usize = 4096;
+
+/// How much the store holds; what is older is found in the trail, slower.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Bytes.
+    pub total: u64,
+    /// Age.
+    pub keep: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Bounds {
+        Bounds { total: 512 << 20, keep: Duration::from_secs(90 * 24 * 3600) }
+    }
+}
+
+/// How far the store has come.
+#[derive(Clone, Copy, Debug, Default)]
+struct Progress {
+    /// It answers: everything up to `last` is in it, but for what its bounds exclude.
+    whole: bool,
+    last: u64,
+}
+
+/// What the store's thread and its readers share.
+#[derive(Debug, Default)]
+struct Shared {
+    /// The newest record of the trail, as far as the store was told.
+    newest: AtomicU64,
+    /// The daemon ends: what is not read from the trail yet will be at the next start.
+    ending: AtomicBool,
+    progress: Mutex<Progress>,
+    moved: Condvar,
+}
+
+impl Shared {
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, progress: Progress) {
+        *self.progress() = progress;
+        self.moved.notify_all();
+    }
+
+    /// Waits until the store holds everything up to a record; whether it does.
+    fn reaches(&self, id: u64, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
+        let mut progress = self.progress();
+        loop {
+            if !progress.whole || progress.last >= id {
+                return progress.whole;
+            }
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else { return false };
+            (progress, _) = self.moved.wait_timeout(progress, left).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// The store. Dropping it waits until what is queued is in.
+#[derive(Debug)]
+pub struct Store {
+    queue: Option<SyncSender<Record>>,
+    thread: Option<JoinHandle<()>>,
+    reader: Reader,
+}
+
+impl Store {
+    /// Opens the store at `path` for the trail in `trail`. `tell` is given sentences for the trail.
+    pub fn open(
+        path: PathBuf,
+        trail: PathBuf,
+        bounds: Bounds,
+        tell: impl Fn(String) + Send + 'static,
+    ) -> io::Result<Store> {
+        let shared = Arc::new(Shared::default());
+        let reader = Reader::new(path.clone(), trail.clone(), shared.clone());
+        let (queue, records) = sync_channel(QUEUE);
+        let keeper = Keeper::new(path, trail, bounds, shared, Box::new(tell));
+        let thread = std::thread::Builder::new().name("audit-store".to_owned()).spawn(move || keeper.run(&records))?;
+        Ok(Store { queue: Some(queue), thread: Some(thread), reader })
+    }
+
+    /// Gives it a record that is in the trail. Never waits.
+    pub fn put(&self, record: &Record) {
+        self.reader.shared.newest.fetch_max(record.id, Ordering::AcqRel);
+        if let Some(queue) = &self.queue {
+            // What it does not take now is read from the trail later.
+            let _ = queue.try_send(record.clone());
+        }
+    }
+
+    /// Somebody to ask.
+    pub fn reader(&self) -> Reader {
+        self.reader.clone()
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.reader.shared.ending.store(true, Ordering::Release);
+        drop(self.queue.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The newest record of a store that is not open; 0 where there is none, or it cannot be read.
+pub fn newest(path: &Path) -> u64 {
+    schema::open_to_read(path).and_then(|base| schema::newest(&base)).unwrap_or(0)
+}
+
+#[cfg(test)]
+#[path = "store/tests.rs"]
+mod tests;

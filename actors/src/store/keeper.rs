@@ -1,0 +1,234 @@
+//! The thread that writes the store.
+
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _};
+
+use super::schema::{self, BLOCK, from_sql, to_sql};
+use super::{Bounds, Progress, Shared};
+use crate::record::Record;
+use crate::{clock, trail};
+
+/// Records in one transaction.
+const BATCH: usize = 1_000;
+/// Records seldom come alone: those that come so soon after the first share its transaction.
+const GATHER: Duration = Duration::from_millis(50);
+/// How often the bounds are looked at, and how often a store that failed is tried again.
+const TEND: Duration = Duration::from_secs(60);
+const AGAIN: Duration = Duration::from_secs(1);
+/// How many blocks are forgotten at once.
+const AT_ONCE: u64 = 20;
+
+/// Why the store cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Trouble {
+    #[error("{0}")]
+    Base(#[from] rusqlite::Error),
+    #[error("{0}")]
+    Trail(#[from] std::io::Error),
+    #[error("it is damaged")]
+    Damaged,
+    #[error("it is of another version")]
+    Version,
+}
+
+impl Trouble {
+    /// Whether another attempt with this file cannot help.
+    fn is_final(&self) -> bool {
+        match self {
+            Trouble::Base(error) => {
+                matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+            }
+            Trouble::Damaged | Trouble::Version => true,
+            Trouble::Trail(_) => false,
+        }
+    }
+}
+
+/// Writes the store.
+pub(super) struct Keeper {
+    path: PathBuf,
+    trail: PathBuf,
+    bounds: Bounds,
+    shared: Arc<Shared>,
+    tell: Box<dyn Fn(String) + Send>,
+    base: Option<Connection>,
+    last: u64,
+    tended: Option<Instant>,
+    /// The file was looked at as a whole.
+    checked: bool,
+    /// What was told last, so that one trouble is told once.
+    said: String,
+}
+
+impl Keeper {
+    pub(super) fn new(
+        path: PathBuf,
+        trail: PathBuf,
+        bounds: Bounds,
+        shared: Arc<Shared>,
+        tell: Box<dyn Fn(String) + Send>,
+    ) -> Keeper {
+        let (base, last, tended, checked, said) = (None, 0, None, false, String::new());
+        Keeper { path, trail, bounds, shared, tell, base, last, tended, checked, said }
+    }
+
+    /// Until the other end of the queue is gone.
+    pub(super) fn run(mut self, records: &Receiver<Record>) {
+        let mut wait = Duration::ZERO;
+        loop {
+            let first = match records.recv_timeout(wait) {
+                Ok(record) => Some(record),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            if first.is_some() {
+                std::thread::sleep(GATHER);
+            }
+            let batch: Vec<Record> = first.into_iter().chain(records.try_iter().take(BATCH)).collect();
+            match self.take(&batch) {
+                Ok(()) => self.said.clear(),
+                Err(trouble) => self.failed(&trouble),
+            }
+            wait = if self.base.is_some() { TEND } else { AGAIN };
+        }
+    }
+
+    fn take(&mut self, batch: &[Record]) -> Result<(), Trouble> {
+        if self.base.is_none() {
+            self.open()?;
+        }
+        let new: Vec<Record> = batch.iter().filter(|record| record.id > self.last).cloned().collect();
+        let follows = new.iter().zip(self.last + 1..).all(|(record, id)| record.id == id);
+        if follows {
+            self.insert(&new)?;
+        } else {
+            self.catch_up()?;
+        }
+        // The queue is empty, and did not take all.
+        if batch.len() < BATCH && self.shared.newest.load(Ordering::Acquire) > self.last {
+            self.catch_up()?;
+        }
+        self.shared.set(Progress { whole: true, last: self.last });
+        if self.tended.is_none_or(|tended| tended.elapsed() >= TEND) {
+            self.tend()?;
+            self.tended = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    fn open(&mut self) -> Result<(), Trouble> {
+        let base = schema::open(&self.path)?.ok_or(Trouble::Version)?;
+        if !std::mem::replace(&mut self.checked, true) && !schema::is_sound(&base)? {
+            return Err(Trouble::Damaged);
+        }
+        self.last = schema::newest(&base)?;
+        self.base = Some(base);
+        self.catch_up()
+    }
+
+    /// Takes in what the trail has and the store has not.
+    fn catch_up(&mut self) -> Result<(), Trouble> {
+        let (trail, shared) = (self.trail.clone(), self.shared.clone());
+        let (mut batch, mut outcome) = (Vec::new(), Ok(()));
+        trail::walk(&trail, self.last, &mut |record| {
+            batch.push(record);
+            if batch.len() >= BATCH {
+                outcome = self.insert(&std::mem::take(&mut batch));
+            }
+            let goes_on = outcome.is_ok() && !shared.ending.load(Ordering::Acquire);
+            if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        outcome?;
+        self.insert(&batch)
+    }
+
+    fn insert(&mut self, records: &[Record]) -> Result<(), Trouble> {
+        let (Some(base), Some(newest)) = (&mut self.base, records.iter().map(|record| record.id).max()) else {
+            return Ok(());
+        };
+        // Nothing is in the store that a power cut could take from the trail; and the trail is written to the disk by this
+        // thread, soon, and nobody waits for it.
+        trail::sync(&self.trail)?;
+        let adding = base.transaction()?;
+        schema::insert(&adding, records)?;
+        adding.commit()?;
+        self.last = self.last.max(newest);
+        Ok(())
+    }
+
+    fn failed(&mut self, trouble: &Trouble) {
+        self.base = None;
+        self.shared.set(Progress::default());
+        let said = trouble.to_string();
+        let path = self.path.display();
+        if trouble.is_final() {
+            let set_aside = self.set_aside();
+            let message = match &set_aside {
+                Ok(to) => format!("{path}: {said}; it is set aside as {to} and made anew from the trail"),
+                Err(error) => format!("{path}: {said}, and it cannot be set aside: {error}"),
+            };
+            if said != self.said {
+                tracing::error!("{message}");
+                (self.tell)(format!("The store for queries was broken: {message}"));
+            }
+        } else if said != self.said {
+            tracing::error!("{path}: queries are answered from the trail until this is mended: {said}");
+        }
+        self.said = said;
+    }
+
+    /// One broken store is kept, the newest.
+    fn set_aside(&self) -> std::io::Result<String> {
+        let beside = |ending: &str| {
+            let mut path = self.path.clone().into_os_string();
+            path.push(ending);
+            PathBuf::from(path)
+        };
+        let to = beside(".broken");
+        fs::rename(&self.path, &to)?;
+        for ending in ["-wal", "-shm"] {
+            match fs::remove_file(beside(ending)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(to.file_name().unwrap_or_default().to_string_lossy().into_owned())
+    }
+
+    /// Forgets what the bounds exclude, a piece at a time.
+    fn tend(&mut self) -> Result<(), Trouble> {
+        let Some(base) = &mut self.base else { return Ok(()) };
+        let keep = i64::try_from(self.bounds.keep.as_millis()).unwrap_or(i64::MAX);
+        let oldest = clock::now_ms().saturating_sub(keep);
+        while schema::size(base)? > self.bounds.total || is_old(base, oldest)? {
+            let first: Option<i64> = base.query_row("SELECT min(block) FROM blocks", [], |row| row.get(0))?;
+            let Some(first) = first else { break };
+            let up_to = ((from_sql(first) + AT_ONCE) << BLOCK) - 1;
+            // The newest records stay whatever the bounds say.
+            if up_to >= self.last {
+                break;
+            }
+            schema::forget(base, up_to)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the first blocks are all too old.
+fn is_old(base: &Connection, oldest: i64) -> rusqlite::Result<bool> {
+    let newest: Option<Option<i64>> = base
+        .query_row(
+            "SELECT max(newest) FROM (SELECT newest FROM blocks ORDER BY block LIMIT ?1)",
+            [to_sql(AT_ONCE)],
+            |row| row.get(0),
+        )
+        .optional()?;
+    Ok(newest.flatten().is_some_and(|newest| newest < oldest))
+}
