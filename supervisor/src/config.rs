@@ -1,6 +1,7 @@
 //! `bartizan.toml`: every key is documented in docs/configuration.md.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ pub struct Config {
     pub log_level: log::LevelFilter,
     /// Services that may upgrade Bartizan, write its files and use the API for writing.
     pub operators: Operators,
+    /// Where metrics are besides the API's socket: an address of the loopback device.
+    pub metrics: Option<SocketAddr>,
 }
 
 impl Default for Config {
@@ -29,6 +32,7 @@ impl Default for Config {
             terms: learning(Duration::from_secs(24 * 3600)),
             log_level: log::LevelFilter::Info,
             operators: Operators::new(),
+            metrics: None,
         }
     }
 }
@@ -44,6 +48,7 @@ struct Raw {
     log_level: Option<Spanned<String>>,
     #[serde(default)]
     operators: Vec<Spanned<String>>,
+    metrics: Option<Spanned<String>>,
 }
 
 /// Reads a configuration; a missing file is the default one. Errors carry file, line and column.
@@ -94,6 +99,12 @@ fn parse(file: &str, text: &str) -> Result<Config, String> {
     for name in &raw.operators {
         let expected = || wrong(name, "the name of one service, such as \"apt-daily-upgrade\"");
         config.operators.insert(service(name.get_ref()).ok_or_else(expected)?);
+    }
+    if let Some(word) = &raw.metrics {
+        // They tell who is refused what, and TCP does not tell who asks.
+        let expected = || wrong(word, "an address of the loopback device with a port, such as \"127.0.0.1:9464\"");
+        let address: Option<SocketAddr> = word.get_ref().parse().ok();
+        config.metrics = Some(address.filter(|address| address.ip().is_loopback()).ok_or_else(expected)?);
     }
     Ok(config)
 }
@@ -148,7 +159,16 @@ mod tests {
     #[test]
     fn every_key_is_documented() {
         let documentation = include_str!("../../docs/configuration.md");
-        let keys = ["learning_time", "quiet_time", "steady_time", "phases", "archive_after", "log_level", "operators"];
+        let keys = [
+            "learning_time",
+            "quiet_time",
+            "steady_time",
+            "phases",
+            "archive_after",
+            "log_level",
+            "operators",
+            "metrics",
+        ];
         for key in keys {
             assert!(documentation.contains(&format!("`{key}`")), "docs/configuration.md does not name {key}");
         }
@@ -164,6 +184,14 @@ mod tests {
         assert!(found.starts_with("c.toml:2:17: expected a time") && found.ends_with("`soon`"), "{found}");
         let found = parse("c.toml", "log_level = 3").err().unwrap_or_default();
         assert!(found.starts_with("c.toml:1:13:"), "{found}");
+        for text in ["0.0.0.0:9464", "10.0.0.1:9464", "[::]:9464", "127.0.0.1", "localhost:9464"] {
+            let found = parse("c.toml", &format!("metrics = \"{text}\"")).err().unwrap_or_default();
+            assert!(found.starts_with("c.toml:1:11: expected an address of the loopback device"), "{text}: {found}");
+        }
+        for text in ["127.0.0.1:9464", "[::1]:9464"] {
+            let found = parse("c.toml", &format!("metrics = \"{text}\"")).unwrap_or_default();
+            assert_eq!(found.metrics.map(|address| address.to_string()).as_deref(), Some(text));
+        }
         let found = parse("c.toml", "operators = [\"a\", \"*\"]").err().unwrap_or_default();
         assert!(found.starts_with("c.toml:1:19: expected the name of one service"), "{found}");
         let named = parse("c", "operators = [\"apt-daily-upgrade.service\", \"upgrade@nightly\"]").unwrap_or_default();
