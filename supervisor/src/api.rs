@@ -16,7 +16,8 @@ mod simulation;
 mod status;
 mod switching;
 
-pub use server::{Api, serve, serve_metrics};
+pub use audits::Followers;
+pub use server::{Api, serve, serve_metrics, surface};
 pub use switching::StartAnew;
 
 use actors::revision_store::PolicyFile;

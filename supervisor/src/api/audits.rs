@@ -32,14 +32,15 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 type Outcome = Result<HttpResponse, Refusal>;
 
 /// Room for those who follow, and whether the daemon is about to end.
-#[derive(Clone)]
-pub(super) struct Followers {
+#[derive(Clone, Debug)]
+pub struct Followers {
     seats: Arc<Semaphore>,
     closing: watch::Receiver<bool>,
 }
 
 impl Followers {
-    pub(super) fn new(closing: watch::Receiver<bool>) -> Followers {
+    /// Room for [`FOLLOWERS_MAX`], who are let go of when this becomes true.
+    pub fn new(closing: watch::Receiver<bool>) -> Followers {
         Followers { seats: Arc::new(Semaphore::new(FOLLOWERS_MAX)), closing }
     }
 }

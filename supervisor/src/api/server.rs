@@ -27,6 +27,24 @@ pub struct Api {
     pub closing: watch::Sender<bool>,
 }
 
+/// The whole API, for whatever serves it.
+pub fn surface(
+    directory: Directory,
+    operators: Operators,
+    anew: StartAnew,
+    followers: Followers,
+) -> impl FnOnce(&mut web::ServiceConfig) + Clone {
+    move |config| {
+        config
+            .app_data(web::Data::new(directory))
+            .app_data(web::Data::new(operators))
+            .app_data(web::Data::new(anew))
+            .app_data(web::Data::new(followers))
+            .configure(limits::all)
+            .configure(routes::all);
+    }
+}
+
 /// Binds the socket and returns the server.
 pub fn serve(socket: &Path, directory: Directory, operators: Operators, anew: StartAnew) -> Result<Api, String> {
     let told = |error: std::io::Error| format!("{}: {error}", socket.display());
@@ -37,24 +55,16 @@ pub fn serve(socket: &Path, directory: Directory, operators: Operators, anew: St
     let listener = UnixListener::bind(socket).map_err(told)?;
     admit(socket).map_err(told)?;
     let (closing, closed) = watch::channel(false);
-    let followers = Followers::new(closed);
-    let server = HttpServer::new(move || {
-        App::new()
-            .app_data(web::Data::new(directory.clone()))
-            .app_data(web::Data::new(operators.clone()))
-            .app_data(web::Data::new(anew.clone()))
-            .app_data(web::Data::new(followers.clone()))
-            .configure(limits::all)
-            .configure(routes::all)
-    })
-    .workers(1)
-    .max_connections(CONNECTIONS_MAX)
-    .disable_signals()
-    .on_connect(caller::remember)
-    // Not bind_uds: in actix-web 4.18 it forgets on_connect, and with it who asks.
-    .listen_uds(listener)
-    .map_err(told)?
-    .run();
+    let surface = surface(directory, operators, anew, Followers::new(closed));
+    let server = HttpServer::new(move || App::new().configure(surface.clone()))
+        .workers(1)
+        .max_connections(CONNECTIONS_MAX)
+        .disable_signals()
+        .on_connect(caller::remember)
+        // Not bind_uds: in actix-web 4.18 it forgets on_connect, and with it who asks.
+        .listen_uds(listener)
+        .map_err(told)?
+        .run();
     Ok(Api { server, closing })
 }
 

@@ -188,3 +188,20 @@ fn metrics_are_what_prometheus_reads() {
         assert!(name.starts_with("bartizan_") && value.parse::<u64>().is_ok(), "{line}");
     }
 }
+
+#[test]
+fn metrics_have_an_address_of_their_own_and_nothing_else_is_there() {
+    use std::io::{Read as _, Write as _};
+    let served = Served::start();
+    let get = |path: &str| {
+        let mut stream = std::net::TcpStream::connect(served.metrics).unwrap();
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    assert!(get("/metrics").contains("bartizan_enforcement_state{state=\"enforcing\"} 1"));
+    for path in ["/v1/status", "/v1/audits", "/openapi.json", "/"] {
+        assert!(get(path).starts_with("HTTP/1.1 404"), "{path}: {}", get(path));
+    }
+}

@@ -5,6 +5,10 @@
 mod answers;
 mod asking;
 mod commands;
+mod corpora;
+// What the targets of cargo-fuzz go through.
+#[path = "../../../fuzz/doors.rs"]
+mod doors;
 mod errors;
 mod following;
 // The same kernel as in the tests of the actors, which use more of it.

@@ -1,6 +1,7 @@
 //! The API on a socket of its own, with all actors behind it.
 
 use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -28,6 +29,8 @@ pub(crate) struct Served {
     directory: Directory,
     closing: tokio::sync::watch::Sender<bool>,
     server: actix_web::dev::ServerHandle,
+    /// Where its metrics are besides the socket.
+    pub(crate) metrics: SocketAddr,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -43,13 +46,18 @@ impl Served {
                 let socket = at.join("api.sock");
                 let Api { server, closing } =
                     api::serve(&socket, directory.clone(), Default::default(), StartAnew::default()).unwrap();
-                ready.send((directory, closing, server.handle())).unwrap();
+                let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+                let metrics = api::serve_metrics(port, directory.clone()).unwrap();
+                let handle = metrics.handle();
+                actix::spawn(metrics);
+                ready.send((directory, closing, server.handle(), port)).unwrap();
                 server.await.unwrap();
+                handle.stop(false).await;
             });
         };
         let thread = Some(std::thread::spawn(run));
-        let (directory, closing, server) = started.recv().unwrap();
-        Served { place, directory, closing, server, thread }
+        let (directory, closing, server, metrics) = started.recv().unwrap();
+        Served { place, directory, closing, server, metrics, thread }
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
