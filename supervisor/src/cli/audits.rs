@@ -9,7 +9,7 @@ use clap::builder::PossibleValuesParser;
 use hyper::Method;
 use jiff::{Timestamp, Zoned};
 
-use super::client::{Trouble, ask, encode, listen};
+use super::client::{Trouble, ask, daemon_answers, encode, listen};
 use super::get;
 use super::line::{Line, Paint};
 use super::revisions::parsed;
@@ -141,6 +141,10 @@ impl Shown {
     fn follow(mut self, filter: &str) -> Result<u8, Trouble> {
         let (mut seen, mut ended) = (Instant::now(), false);
         loop {
+            // While it starts anew it is not asked what is wrong, which would have the kernel load programs.
+            while !daemon_answers()? && seen.elapsed() < PATIENCE {
+                std::thread::sleep(AGAIN);
+            }
             let path = format!("/v1/audits/stream?after={}{filter}", self.newest);
             let listened = listen(&path, |text| {
                 seen = Instant::now();

@@ -1,6 +1,7 @@
 //! Asks the daemon, over its socket.
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
@@ -127,7 +128,7 @@ fn unreachable(error: &std::io::Error) -> Trouble {
         return Trouble::new(CANNOT, line);
     }
     let without = super::switching::without_answer();
-    let (state, then) = if cannot_enforce() {
+    let (state, then) = if nix::unistd::geteuid().is_root() && refuses_programs() {
         ("and this machine cannot enforce", "`bartizan doctor` says why, and what to do about it".to_owned())
     } else {
         ("start it with `systemctl start bartizand`", "`journalctl -u bartizand` says why it ended".to_owned())
@@ -138,9 +139,10 @@ fn unreachable(error: &std::io::Error) -> Trouble {
     }
 }
 
-/// Whether this kernel takes no LSM programs; only root is told.
-fn cannot_enforce() -> bool {
-    nix::unistd::geteuid().is_root() && bpf::load::probe().is_err_and(|error| error.is_final())
+/// Whether this kernel takes no LSM programs, or none from this user. It is asked once: that takes a while.
+pub(super) fn refuses_programs() -> bool {
+    static REFUSES: OnceLock<bool> = OnceLock::new();
+    *REFUSES.get_or_init(|| bpf::load::probe().is_err_and(|error| error.is_final()))
 }
 
 fn refusal(status: StatusCode, text: String) -> Trouble {

@@ -1,6 +1,6 @@
 //! `bartizan status` and `bartizan attest`.
 
-use super::client::Trouble;
+use super::client::{Trouble, refuses_programs};
 use super::line::{Line, Paint};
 use super::screen::Screen;
 use super::services::waits_for;
@@ -14,7 +14,7 @@ const COLUMN: usize = 13;
 pub(super) fn status(json: bool) -> Result<u8, Trouble> {
     let (status, text): (Status, String) = match get("/v1/status") {
         Ok(answer) => answer,
-        Err(trouble) if trouble.status == CANNOT && bpf::load::probe().is_err_and(|error| error.is_final()) => {
+        Err(trouble) if trouble.status == CANNOT && refuses_programs() => {
             let status = Status::without_kernel("unsupported", 0);
             tell_of(json, &status, |screen| people(screen, &status))?;
             return Err(Trouble {

@@ -76,9 +76,11 @@ fn wait_for(wanted: &str, patience: Duration) -> String {
     let _waiting = Waiting::until("waiting until bartizand has started anew");
     let deadline = Instant::now() + patience;
     loop {
-        let state = match get::<Status>("/v1/status") {
-            Ok((status, _)) => status.enforcement,
-            Err(_) => "that the daemon does not answer".to_owned(),
+        // While it starts it is not asked what is wrong, which would have the kernel load programs.
+        let asked = client::daemon_answers().unwrap_or(false).then(|| get::<Status>("/v1/status"));
+        let state = match asked {
+            Some(Ok((status, _))) => status.enforcement,
+            _ => "that the daemon does not answer".to_owned(),
         };
         if state == wanted || Instant::now() > deadline {
             return state;
