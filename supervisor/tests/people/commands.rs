@@ -138,7 +138,7 @@ fn changes_are_told_in_json_as_well() {
 }
 
 #[test]
-fn following_shows_what_comes() {
+fn following_shows_what_comes_over_a_restart_as_well() {
     use std::io::{BufRead as _, BufReader};
     let served = served();
     let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("bartizan"));
@@ -151,6 +151,9 @@ fn following_shows_what_comes() {
     served.put(refusal(30, "USERS", "/not/wanted"));
     served.put(refusal(31, "SSH", "/wanted"));
     assert_eq!(path(), "/wanted");
+    let served = served.restarted();
+    served.put(refusal(32, "SSH", "/after the restart"));
+    assert_eq!(path(), "/after the restart");
     child.kill().unwrap();
     child.wait().unwrap();
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
 use actix::System;
@@ -25,7 +25,7 @@ use crate::remembering::{self, Remembering};
 
 /// A daemon without a kernel; it ends with this.
 pub(crate) struct Served {
-    place: TempDir,
+    place: Arc<TempDir>,
     directory: Directory,
     closing: tokio::sync::watch::Sender<bool>,
     server: actix_web::dev::ServerHandle,
@@ -37,7 +37,16 @@ pub(crate) struct Served {
 impl Served {
     /// With the services `web`, active, and `mail`, which learns.
     pub(crate) fn start() -> Served {
-        let place = tempfile::tempdir().unwrap();
+        Served::start_in(Arc::new(tempfile::tempdir().unwrap()))
+    }
+
+    /// Ended and started anew, with what is on disk.
+    pub(crate) fn restarted(mut self) -> Served {
+        self.end();
+        Served::start_in(Arc::clone(&self.place))
+    }
+
+    fn start_in(place: Arc<TempDir>) -> Served {
         let at = place.path().to_owned();
         let (ready, started) = mpsc::channel();
         let run = move || {

@@ -102,3 +102,56 @@ fn what_takes_long_is_told() {
     let quick = shown(&served.socket(), SIZE, &[], "services");
     assert!(!quick.contains("waiting"), "nor what takes no second: {quick:?}");
 }
+
+/// A terminal that can be looked at, of 24 rows and 80 columns; it ends with this.
+struct Tmux(String);
+
+impl Tmux {
+    fn run(&self, words: &[&str]) -> String {
+        let output = Command::new("tmux").args(["-L", &self.0, "-f", "/dev/null"]).args(words).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// What is on the screen, once it has this.
+    fn until(&self, wanted: &str) -> String {
+        let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        loop {
+            let screen = self.run(&["capture-pane", "-p"]);
+            if screen.contains(wanted) {
+                return screen;
+            }
+            assert!(std::time::Instant::now() < deadline, "{wanted} is not on the screen:\n{screen}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Drop for Tmux {
+    fn drop(&mut self) {
+        self.run(&["kill-server"]);
+    }
+}
+
+#[test]
+fn in_tmux_people_page_and_leave() {
+    if Command::new("tmux").arg("-V").output().is_err() || Command::new("less").arg("-V").output().is_err() {
+        eprintln!("what tmux shows was not tried here: there is no tmux, or no less");
+        return;
+    }
+    let served = Served::start();
+    for minute in 0..59 {
+        served.put(refusal(minute, "SSH", &format!("/etc/ssh/\u{1b}[2J{minute}")));
+    }
+    let tmux = Tmux(format!("bartizan-{}", std::process::id()));
+    let program = assert_cmd::cargo::cargo_bin!("bartizan").display().to_string();
+    let socket = served.socket().display().to_string();
+    let command =
+        format!("BARTIZAN_SOCKET={socket} PAGER=less {program} audits --kind capability; echo left with $?; sleep 60");
+    tmux.run(&["new-session", "-d", "-x", "80", "-y", "24", &command]);
+    let first = tmux.until("/etc/ssh/\\u{1b}[2J0 ");
+    assert!(first.lines().all(|line| line.chars().count() <= 80) && !first.contains("2J58"), "{first}");
+    tmux.run(&["send-keys", "G"]);
+    tmux.until("2J58 ");
+    tmux.run(&["send-keys", "q"]);
+    tmux.until("left with 0");
+}
