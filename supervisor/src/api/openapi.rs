@@ -49,7 +49,8 @@ mod tests {
             }
         }
         let existing: BTreeSet<(String, String)> =
-            ROUTES.iter().map(|(method, path)| ((*method).to_owned(), (*path).to_owned())).collect();
+            // What a part of a path has to look like is the schema of the parameter in the document.
+            ROUTES.iter().map(|(method, path)| ((*method).to_owned(), path.replace(":[0-9]+", ""))).collect();
         assert_eq!(described, existing);
     }
 

@@ -41,7 +41,7 @@ table! {
     post "/v1/policy/diff" => revisions::diff;
     post "/v1/policy/confirm" => revisions::confirm;
     post "/v1/policy/rollback" => revisions::rollback;
-    get "/v1/policy/{number}" => revisions::one;
+    get "/v1/policy/{number:[0-9]+}" => revisions::one;
     get "/v1/explain" => revisions::explain;
     post "/v1/simulate" => simulation::simulate;
     post "/v1/off" => switching::off;

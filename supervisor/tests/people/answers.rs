@@ -59,7 +59,9 @@ fn every_refusal_is_json_with_a_sentence() {
     };
     for (method, path, status, part) in [
         ("GET", "/v1/nothing", 404, "nothing at /v1/nothing; /openapi.json lists"),
-        ("GET", "/v1/policy/twelve", 404, "/v1/policy/twelve"),
+        ("GET", "/v1/policy/twelve", 404, "nothing at /v1/policy/twelve"),
+        ("GET", "/v1/policy/18446744073709551616", 404, "nothing at"),
+        ("GET", "/v1/policy/diff", 405, "GET is not for /v1/policy/diff, but POST is"),
         ("GET", "/v1/policy/99", 404, "there is no revision 99; `bartizan policy history`"),
         ("GET", "/v1/services/wbe", 404, "there is no service wbe; did you mean web?"),
         ("GET", "/v1/services/something-else", 404, "there is no service something-else; `bartizan services`"),
@@ -74,6 +76,8 @@ fn every_refusal_is_json_with_a_sentence() {
         ("GET", "/v1/explain?service=wbe&access=write&object=/x", 404, "did you mean web?"),
         ("GET", "/v1/explain?service=web&access=wite&object=/x", 400, "wite"),
         ("DELETE", "/v1/policy", 405, "DELETE is not for /v1/policy, but POST, GET is"),
+        ("PUT", "/v1/policy/diff", 405, "PUT is not for /v1/policy/diff, but POST is"),
+        ("PUT", "/v1/policy/7", 405, "PUT is not for /v1/policy/7, but GET is"),
         ("POST", "/v1/services", 405, "POST is not for /v1/services, but GET is"),
     ] {
         let answer = refused(method, path, &[], b"");

@@ -138,3 +138,14 @@ pub(crate) fn refusal(minute: u32, capability: &str, path: &str) -> Record {
         ..Record::plain(Kind::Capability, message)
     }
 }
+
+#[test]
+#[ignore = "it serves until it is killed, for vmtests/contract-test.sh"]
+fn serve() {
+    let served = Served::start();
+    served.put(refusal(1, "SSH", "/x"));
+    println!("\nsocket {}", served.socket().display());
+    loop {
+        std::thread::park();
+    }
+}
