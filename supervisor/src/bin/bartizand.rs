@@ -59,13 +59,14 @@ fn run(config: &config::Config, off: Option<String>) -> ExitCode {
         let anew = api::StartAnew::default();
         let api::Api { server, closing } =
             api::serve(Path::new(paths::SOCKET), directory.clone(), config.operators.clone(), anew.clone())?;
-        let mut served = vec![server.handle()];
+        let served = server.handle();
+        let mut metrics = None;
         actix::spawn(server);
         if let Some(address) = config.metrics {
             // What is enforced does not depend on whether somebody else has the port.
             match api::serve_metrics(address, directory.clone()) {
                 Ok(server) => {
-                    served.push(server.handle());
+                    metrics = Some(server.handle());
                     actix::spawn(server);
                 }
                 Err(error) => tracing::error!("{error}; they are on {} as well", paths::SOCKET),
@@ -76,8 +77,10 @@ fn run(config: &config::Config, off: Option<String>) -> ExitCode {
             stop.await;
             let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
             let _ = closing.send(true);
-            for server in served {
-                server.stop(true).await;
+            served.stop(true).await;
+            // Who reads metrics keeps connections open, and has nothing under way that matters.
+            if let Some(metrics) = metrics {
+                metrics.stop(false).await;
             }
             if let Some(root) = directory.root() {
                 // Without an answer it has gone already, which is as well.
