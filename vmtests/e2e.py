@@ -19,7 +19,7 @@ import suite  # noqa: E402
 # Each of these modules enters its tests. The order matters: the first share one set-up, the later ones restart the daemon.
 MODULES = [
     "denials", "holes", "escapes", "one_verdict", "unresolved", "subjects", "others", "words", "own_words",
-    "policy_files", "findings", "revisions", "explained", "simulated", "callers", "chained", "sinks", "faults", "proxies", "proofs", "doctor", "shape", "losing",
+    "policy_files", "findings", "revisions", "explained", "simulated", "callers", "chained", "sinks", "faults", "proxies", "proofs", "doctor", "shape", "surfaces", "losing",
     "attest", "selftest", "swaps", "flips", "life", "builds", "starts", "boot", "slices", "models", "crashes", "start_grants", "maturity", "exported", "anomalous",
     "graduation", "counts", "many", "switch", "off", "operators", "installation", "scale",
 ]
@@ -29,7 +29,7 @@ SHARES = {
     "6.1": ["revisions", "boot", "slices", "graduation", "maturity", "anomalous", "a lost link is told and mended by a restart", "off from a session lasts until on"],
     "6.12": ["simulated", "start_grants", "crashes", "policy_files", "findings", "own_words", "callers", "proofs", "swaps", "selftest notices a hook that does not refuse",
              "killed again and again", "disabled and back"],
-    "latest": ["explained", "shape", "operators", "installation", "models", "exported", "chained", "sinks", "faults", "a tampered map is told", "off works without the daemon"],
+    "latest": ["explained", "shape", "surfaces", "operators", "installation", "models", "exported", "chained", "sinks", "faults", "a tampered map is told", "off works without the daemon"],
 }
 
 

@@ -7,6 +7,7 @@ use actix::prelude::*;
 use policy::capability::{Bits, names_of};
 
 use crate::audit_log::AuditLog;
+use crate::decisions::Decisions;
 use crate::kernel_link::KernelLink;
 use crate::learner::Learner;
 use crate::messages::Tell;
@@ -25,6 +26,7 @@ struct Addresses {
     audit: Option<Addr<AuditLog>>,
     learners: BTreeMap<String, Addr<Learner>>,
     bits: Bits,
+    decisions: Decisions,
 }
 
 /// A shared list of addresses.
@@ -65,6 +67,11 @@ impl Directory {
     /// The names in a mask that the kernel told.
     pub fn capabilities(&self, mask: u64) -> Vec<String> {
         names_of(mask, &self.0.read().unwrap_or_else(PoisonError::into_inner).bits)
+    }
+
+    /// What the kernel decided since the start, for whoever counts it.
+    pub fn decisions(&self) -> Decisions {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).decisions.clone()
     }
 
     /// Address of a service's learner.

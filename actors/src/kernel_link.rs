@@ -68,7 +68,9 @@ impl KernelLink {
         let floods = self.kernel.floods().map_err(|error| error.to_string())?;
         let loss = self.kernel.loss().map_err(|error| error.to_string())?;
         // Last, as it counts some kinds for the last time: nothing may fail between that and the telling.
-        self.repeats.extend(self.kernel.repeats().map_err(|error| error.to_string())?);
+        let repeats = self.kernel.repeats().map_err(|error| error.to_string())?;
+        self.directory.decisions().totals(&repeats, &floods);
+        self.repeats.extend(repeats);
         let counts = Counts { load, repeats: std::mem::take(&mut self.repeats), floods, loss };
         let Some(audit) = self.directory.audit() else {
             self.repeats = counts.repeats;
@@ -136,6 +138,7 @@ impl Actor for KernelLink {
 
 /// Ends when the ring thread does.
 fn hand_on(events: &Receiver<Delivery>, directory: &Directory, waiting: &Runtime) {
+    let decisions = directory.decisions();
     for delivery in events {
         let taken = match &delivery.event {
             Event::Violation(act) => take_care(waiting, || directory.audit(), &Violation(Box::new(act.clone()))),
@@ -143,6 +146,7 @@ fn hand_on(events: &Receiver<Delivery>, directory: &Directory, waiting: &Runtime
             Event::ServiceSeen { .. } if directory.registry().is_none() => true,
             other => take_care(waiting, || directory.registry(), &Told(other.clone())),
         };
+        decisions.event(&delivery.event);
         if !taken {
             tracing::error!("nobody could take an event: {:?}", delivery.event);
             directory.tell(

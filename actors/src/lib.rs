@@ -10,6 +10,7 @@ pub mod atomic;
 pub mod audit_log;
 pub mod clock;
 pub mod deadline;
+pub mod decisions;
 pub mod deeds;
 pub mod directory;
 pub mod host;

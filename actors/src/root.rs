@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 
-use crate::messages::{Exited, Retire, Supervise};
+use crate::messages::{Exited, Restarts, Retire, Supervise};
 
 /// Delay before the first rebuild; it doubles with each that follows soon.
 const FIRST_DELAY: Duration = Duration::from_millis(100);
@@ -56,6 +56,8 @@ struct Entry {
     start: Start,
     started: Instant,
     exits: u32,
+    /// How often it was built anew.
+    restarts: u64,
 }
 
 /// The supervisor of all other actors.
@@ -101,7 +103,7 @@ impl Handler<Supervise> for Root {
 
     fn handle(&mut self, Supervise(child): Supervise, context: &mut Context<Root>) {
         let Child { name, start, running } = child;
-        self.children.insert(name.clone(), Entry { start, started: Instant::now(), exits: 0 });
+        self.children.insert(name.clone(), Entry { start, started: Instant::now(), exits: 0, restarts: 0 });
         if !running {
             self.build(&name, context);
         }
@@ -119,10 +121,19 @@ impl Handler<Exited> for Root {
             System::current().stop_with_code(GAVE_UP);
             return;
         }
+        entry.restarts += 1;
         let wait = delay(entry.exits);
         let how = if panicking { "panicked" } else { "ended" };
         tracing::error!("{name} {how}; it is built anew in {wait:?}");
         context.run_later(wait, move |root, context| root.build(&name, context));
+    }
+}
+
+impl Handler<Restarts> for Root {
+    type Result = MessageResult<Restarts>;
+
+    fn handle(&mut self, _: Restarts, _: &mut Context<Root>) -> Self::Result {
+        MessageResult(self.children.iter().map(|(name, entry)| (name.clone(), entry.restarts)).collect())
     }
 }
 

@@ -1,33 +1,29 @@
 //! The REST API on a Unix socket. Peer credentials and the caller's task label decide what it may do.
 
+mod audits;
 mod caller;
+mod etag;
+mod exposition;
+mod limits;
+mod metrics;
 mod models;
+mod openapi;
 mod refusal;
 mod revisions;
 mod routes;
+mod server;
 mod simulation;
+mod status;
 mod switching;
 
+pub use audits::Followers;
+pub use server::{Api, serve, serve_metrics, surface};
 pub use switching::StartAnew;
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::UnixListener;
-use std::path::Path;
-
-use actix_web::dev::Server;
-use actix_web::{App, HttpServer, web};
-use actors::assemble::Operators;
-use actors::directory::Directory;
-use nix::unistd::{Group, chown};
+use actors::revision_store::PolicyFile;
 use policy::maturity::Maturity;
 use serde::{Deserialize, Serialize};
 
-use crate::paths::SOCKET;
-use actors::revision_store::PolicyFile;
-
-/// Largest request: all policy files together.
-const REQUEST_MAX: usize = 8 << 20;
 /// Group whose members may read.
 pub const GROUP: &str = "bartizan";
 
@@ -287,40 +283,4 @@ pub struct ModelStatus {
 pub struct Imported {
     /// What was new, in words.
     pub gained: Vec<String>,
-}
-
-/// Binds the socket and returns the server, which the caller runs.
-pub fn serve(directory: Directory, operators: Operators, anew: StartAnew) -> Result<Server, String> {
-    let socket = Path::new(SOCKET);
-    let told = |error: std::io::Error| format!("{SOCKET}: {error}");
-    if let Some(parent) = socket.parent() {
-        fs::create_dir_all(parent).map_err(told)?;
-    }
-    let _ = fs::remove_file(socket);
-    let listener = UnixListener::bind(socket).map_err(told)?;
-    admit(socket).map_err(told)?;
-    let server = HttpServer::new(move || {
-        App::new()
-            .app_data(web::Data::new(directory.clone()))
-            .app_data(web::Data::new(operators.clone()))
-            .app_data(web::Data::new(anew.clone()))
-            .app_data(web::JsonConfig::default().limit(REQUEST_MAX))
-            .configure(routes::all)
-    })
-    .workers(1)
-    .disable_signals()
-    .on_connect(caller::remember)
-    // Not bind_uds: in actix-web 4.18 it forgets on_connect, and with it who asks.
-    .listen_uds(listener)
-    .map_err(told)?
-    .run();
-    Ok(server)
-}
-
-/// Root and the group may connect; nobody else.
-fn admit(socket: &Path) -> std::io::Result<()> {
-    if let Ok(Some(group)) = Group::from_name(GROUP) {
-        chown(socket, None, Some(group.gid))?;
-    }
-    fs::set_permissions(socket, fs::Permissions::from_mode(0o660))
 }

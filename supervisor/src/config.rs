@@ -4,6 +4,7 @@ mod sinks;
 mod trail;
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub struct Config {
     pub operators: Operators,
     /// How large and how old the audit trail and the store for queries may grow, and where else records go.
     pub audit: AuditSettings,
+    /// Where metrics are besides the API's socket: an address of the loopback device.
+    pub metrics: Option<SocketAddr>,
 }
 
 impl Default for Config {
@@ -36,6 +39,7 @@ impl Default for Config {
             log_level: log::LevelFilter::Info,
             operators: Operators::new(),
             audit: AuditSettings::default(),
+            metrics: None,
         }
     }
 }
@@ -56,6 +60,7 @@ struct Raw {
     audit: trail::Raw,
     #[serde(default)]
     sink: Vec<sinks::Raw>,
+    metrics: Option<Spanned<String>>,
 }
 
 /// Reads a configuration; a missing file is the default one. Errors carry file, line and column.
@@ -110,6 +115,12 @@ fn parse(file: &str, text: &str) -> Result<Config, String> {
     }
     config.audit = raw.audit.settings(&wrong)?;
     config.audit.sinks = sinks::settings(&raw.sink, &wrong)?;
+    if let Some(word) = &raw.metrics {
+        // They tell who is refused what, and TCP does not tell who asks.
+        let expected = || wrong(word, "an address of the loopback device with a port, such as \"127.0.0.1:9464\"");
+        let address: Option<SocketAddr> = word.get_ref().parse().ok();
+        config.metrics = Some(address.filter(|address| address.ip().is_loopback()).ok_or_else(expected)?);
+    }
     Ok(config)
 }
 
@@ -177,6 +188,7 @@ mod tests {
             "operators",
             "audit",
             "sink",
+            "metrics",
         ];
         for key in keys {
             let named = documentation.contains(&format!("`{key}`"))
@@ -196,6 +208,14 @@ mod tests {
         assert!(found.starts_with("c.toml:2:17: expected a time") && found.ends_with("`soon`"), "{found}");
         let found = parse("c.toml", "log_level = 3").err().unwrap_or_default();
         assert!(found.starts_with("c.toml:1:13:"), "{found}");
+        for text in ["0.0.0.0:9464", "10.0.0.1:9464", "[::]:9464", "127.0.0.1", "localhost:9464"] {
+            let found = parse("c.toml", &format!("metrics = \"{text}\"")).err().unwrap_or_default();
+            assert!(found.starts_with("c.toml:1:11: expected an address of the loopback device"), "{text}: {found}");
+        }
+        for text in ["127.0.0.1:9464", "[::1]:9464"] {
+            let found = parse("c.toml", &format!("metrics = \"{text}\"")).unwrap_or_default();
+            assert_eq!(found.metrics.map(|address| address.to_string()).as_deref(), Some(text));
+        }
         let found = parse("c.toml", "operators = [\"a\", \"*\"]").err().unwrap_or_default();
         assert!(found.starts_with("c.toml:1:19: expected the name of one service"), "{found}");
         let named = parse("c", "operators = [\"apt-daily-upgrade.service\", \"upgrade@nightly\"]").unwrap_or_default();

@@ -6,6 +6,7 @@ mod machine;
 
 use serde::Serialize;
 
+use crate::cli::{Line, Paint, Screen, Trouble, tell_of};
 use crate::{CANNOT, GOOD};
 
 /// How a requirement stands.
@@ -52,14 +53,10 @@ struct Report {
 }
 
 /// Checks everything and prints it; the exit status.
-pub fn run(json: bool) -> u8 {
+pub(crate) fn run(json: bool) -> Result<u8, Trouble> {
     let report = examine();
-    if json {
-        println!("{}", serde_json::to_string(&report).unwrap_or_default());
-    } else {
-        print(&report);
-    }
-    if report.can_enforce { GOOD } else { CANNOT }
+    tell_of(json, &report, |screen| print(screen, &report))?;
+    Ok(if report.can_enforce { GOOD } else { CANNOT })
 }
 
 fn examine() -> Report {
@@ -79,19 +76,20 @@ fn examine() -> Report {
     Report { can_enforce: findings.iter().all(|finding| finding.state != State::Bad), findings }
 }
 
-fn print(report: &Report) {
+fn print(screen: &mut Screen, report: &Report) -> Result<(), Trouble> {
     for finding in &report.findings {
-        let mark = match finding.state {
-            State::Good => "good",
-            State::Bad => "BAD ",
-            State::Note => "note",
+        let (paint, mark) = match finding.state {
+            State::Good => (Paint::Good, "good"),
+            State::Bad => (Paint::Bad, "BAD "),
+            State::Note => (Paint::Note, "note"),
         };
-        println!("{mark}  {}: {}", finding.what, finding.seen);
+        let text = format!("  {}: {}", finding.what, finding.seen);
+        screen.line(Line::default().then(paint, mark).then(Paint::Plain, text).hang(6))?;
         if let Some(mend) = finding.mend {
-            println!("      mend: {mend}");
+            screen.line(Line::from(format!("      mend: {mend}")).hang(12))?;
         }
     }
     let verdict =
         if report.can_enforce { "can enforce on this machine" } else { "cannot enforce on this machine as it is" };
-    println!("Bartizan {verdict}.");
+    screen.line(format!("Bartizan {verdict}."))
 }

@@ -4,10 +4,13 @@
 pub mod api;
 pub mod cli;
 pub mod config;
+pub mod daemon;
 pub mod doctor;
 pub mod early;
 pub mod logging;
+pub mod moment;
 pub mod mounts;
+pub mod nearest;
 pub mod paths;
 mod selftest;
 pub mod slices;

@@ -11,7 +11,7 @@ use std::io::Write as _;
 use actors::record::Record;
 use serde::{Deserialize, Serialize};
 
-use crate::cli::{Status, Trouble, daemon_status};
+use crate::cli::{Line, Paint, Screen, Status, Trouble, daemon_status, tell_of};
 use crate::{CANNOT, FINDING, GOOD};
 use groups::Group;
 
@@ -58,11 +58,7 @@ pub(crate) fn run(json: bool) -> Result<u8, Trouble> {
     }
     let hooks: Vec<String> = status.hooks.into_iter().map(|hook| hook.name).collect();
     let report = examine(&hooks)?;
-    if json {
-        println!("{}", serde_json::to_string(&report).unwrap_or_default());
-    } else {
-        print(&report);
-    }
+    tell_of(json, &report, |screen| print(screen, &report))?;
     Ok(if report.passed { GOOD } else { FINDING })
 }
 
@@ -110,20 +106,22 @@ fn eperm() -> i32 {
     nix::errno::Errno::EPERM as i32
 }
 
-fn print(report: &Report) {
+fn print(screen: &mut Screen, report: &Report) -> Result<(), Trouble> {
     for one in &report.outcomes {
         let errno = nix::errno::Errno::from_raw(one.errno);
-        let word = match one.errno {
-            0 => "NOT refused".to_owned(),
-            _ if one.refused => "refused".to_owned(),
-            _ => format!("NOT refused, but failed with {errno:?}"),
+        let (paint, word) = match one.errno {
+            0 => (Paint::Bad, "NOT refused".to_owned()),
+            _ if one.refused => (Paint::Good, "refused".to_owned()),
+            _ => (Paint::Bad, format!("NOT refused, but failed with {errno:?}")),
         };
         let record = one.record.map_or_else(|| "NOT on record".to_owned(), |id| format!("record {id}"));
-        println!("{:<12} {:<20} {word}: {}, {record}", one.group, one.hook, one.act);
+        let line = Line::from(format!("{:<12} {:<20} ", one.group, one.hook)).then(paint, word);
+        screen.line(line.then(Paint::Plain, format!(": {}, {record}", one.act)).hang(34))?;
     }
     if !report.untried.is_empty() {
-        println!("not tried, as no act on them is harmless: {}", report.untried.join(", "));
+        let text = format!("not tried, as no act on them is harmless: {}", report.untried.join(", "));
+        screen.line(Line::from(text).hang(4))?;
     }
     let good = report.outcomes.iter().filter(|one| one.refused && one.record.is_some()).count();
-    println!("The kernel refused {good} of {} acts, with a record of each.", report.outcomes.len());
+    screen.line(format!("The kernel refused {good} of {} acts, with a record of each.", report.outcomes.len()))
 }

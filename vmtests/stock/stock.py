@@ -48,7 +48,9 @@ def enforce(names):
 def beyond(name):
     """What a service needed while it learned that its baseline does not give it: nothing, where the baseline is whole."""
     model = json.loads(must("bartizan", "show", name, "--json"))
-    more = [f"{capability}.{access}" for capability, accesses in model["granted"].items() for access in accesses]
+    given = {f"{capability}.{access}" for grants in (model["baseline"], model["baseline_at_start"])
+             for capability, accesses in grants.items() for access in accesses}
+    more = sorted({f"{capability}.{access}" for capability, accesses in model["granted"].items() for access in accesses} - given)
     return f"{name:14} baseline {model['baseline_from'] or 'none'}: beyond it {' '.join(more) or 'nothing'}\n"
 
 

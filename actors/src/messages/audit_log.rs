@@ -77,18 +77,6 @@ pub struct Tell {
 #[rtype(result = "Result<(), String>")]
 pub struct Sign;
 
-/// To [`crate::audit_log::AuditLog`]: records after an id.
-#[derive(Debug, Message)]
-#[rtype(result = "Result<Vec<Record>, String>")]
-pub struct Audits {
-    /// Only records with a greater id.
-    pub after: u64,
-    /// Only this service's.
-    pub service: Option<String>,
-    /// The newest so many.
-    pub limit: usize,
-}
-
 /// To [`crate::audit_log::AuditLog`]: records that are wanted, in the order of their ids.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "Result<Vec<Record>, String>")]

@@ -1,5 +1,7 @@
 //! To Root, which supervises.
 
+use std::collections::BTreeMap;
+
 use actix::prelude::*;
 
 /// To [`crate::root::Root`]: a child is gone.
@@ -16,6 +18,11 @@ pub struct Exited {
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Retire;
+
+/// To [`crate::root::Root`]: how often each child was built anew.
+#[derive(Debug, Message)]
+#[rtype(result = "BTreeMap<String, u64>")]
+pub struct Restarts;
 
 /// To [`crate::root::Root`]: keep this child running.
 #[derive(Message)]

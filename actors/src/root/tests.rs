@@ -64,7 +64,7 @@ fn a_child_that_panics_is_rebuilt_with_back_off() {
 #[test]
 fn a_child_that_never_starts_well_ends_the_daemon() {
     // A child whose factory drops its notice is gone at once: with ten exits in a row Root must stop the system.
-    let entry = |exits| Entry { start: Box::new(|_| Ok(())), started: Instant::now(), exits };
+    let entry = |exits| Entry { start: Box::new(|_| Ok(())), started: Instant::now(), exits, restarts: 0 };
     let runner = System::new();
     runner.block_on(async {
         let mut root = Root::default();

@@ -8,10 +8,11 @@ use actix::{Addr, System};
 use actors::audit_log::{AuditLog, AuditSettings};
 use actors::directory::Directory;
 use actors::learner::Learner;
-use actors::messages::{Audits, Enter, Import, Join, NotImported, Show, ShowMaturity, UnitNow};
+use actors::messages::{Enter, FindRecords, Import, Join, NotImported, Show, ShowMaturity, UnitNow};
 use actors::model_store::ModelStore;
 use actors::registry::Registry;
 use actors::root::ExitNotice;
+use actors::selection::Selection;
 use actors::terms::Terms;
 use policy::access::Access;
 use policy::compiled::Service;
@@ -80,7 +81,7 @@ impl Host {
     }
 
     async fn told(&self) -> Vec<String> {
-        let asked = Audits { after: 0, service: None, limit: 100 };
+        let asked = FindRecords { wanted: Selection::default(), after: 0, limit: 100, newest: false };
         let records = self.directory.audit().unwrap().send(asked).await.unwrap().unwrap();
         records.into_iter().map(|record| record.message).collect()
     }

@@ -16,43 +16,37 @@ use policy::model::{Model, State};
 use serde::Deserialize;
 
 use super::refusal::Refusal;
-use super::{Imported, ModelStatus, ServiceStatus, caller};
+use super::{Imported, ModelStatus, ServiceStatus, caller, etag, limits};
+use crate::nearest::did_you_mean;
 
-/// Largest import; more comes in several, as joining twice does no harm.
-const IMPORT_MAX: usize = 16 << 20;
 const REGISTRY: &str = "the registry";
 const LEARNER: &str = "the learner";
 
 type Shared = web::Data<Directory>;
+type Body = Result<web::Bytes, actix_web::Error>;
 type Outcome = Result<HttpResponse, Refusal>;
-
-pub(super) fn all(config: &mut web::ServiceConfig) {
-    let import = web::resource("/v1/models/import").app_data(web::PayloadConfig::new(IMPORT_MAX));
-    config
-        .route("/v1/services", web::get().to(services))
-        .route("/v1/services/{name}", web::get().to(show))
-        .route("/v1/services/{name}/activate", web::post().to(activate))
-        .route("/v1/services/{name}/learn", web::post().to(learn))
-        .route("/v1/services/{name}/manual", web::post().to(manual))
-        .route("/v1/services/{name}/relearn", web::post().to(relearn))
-        .route("/v1/models", web::get().to(export))
-        .service(import.route(web::post().to(import_models)));
-}
 
 async fn models(directory: &Directory) -> Result<Vec<Model>, Refusal> {
     let registry = directory.registry().ok_or_else(|| Refusal::unavailable(REGISTRY))?;
     registry.send(Models).await.map_err(|_| Refusal::unavailable(REGISTRY))
 }
 
-fn plain(name: &str) -> &str {
+/// A service's name as everything else has it.
+pub(super) fn plain(name: &str) -> &str {
     name.strip_suffix(".service").unwrap_or(name)
 }
 
-async fn learner(directory: &Directory, name: &str) -> Result<Addr<Learner>, Refusal> {
+/// The learner of a service, or what the name may have meant.
+pub(super) async fn learner(directory: &Directory, name: &str) -> Result<Addr<Learner>, Refusal> {
     let registry = directory.registry().ok_or_else(|| Refusal::unavailable(REGISTRY))?;
     let name = plain(name);
     let found = registry.send(Find(name.to_owned())).await.map_err(|_| Refusal::unavailable(REGISTRY))?;
-    let unknown = || format!("there is no service {name}; `bartizan services` lists those that are known");
+    let unknown = || {
+        let known = directory.learners();
+        let near = did_you_mean(name, known.keys().map(String::as_str));
+        let list = if near.is_empty() { "; `bartizan services` lists those that are known" } else { "" };
+        format!("there is no service {name}{near}{list}")
+    };
     found.ok_or_else(|| Refusal::missing(unknown()))
 }
 
@@ -69,7 +63,7 @@ pub(super) async fn learning(directory: &Directory) -> BTreeMap<String, Maturity
     found
 }
 
-async fn services(directory: Shared) -> Outcome {
+pub(super) async fn services(directory: Shared) -> Outcome {
     let learners = directory.learners();
     let mut all = Vec::new();
     for model in models(&directory).await? {
@@ -92,11 +86,11 @@ async fn services(directory: Shared) -> Outcome {
     Ok(HttpResponse::Ok().json(all))
 }
 
-async fn show(directory: Shared, name: web::Path<String>) -> Outcome {
+pub(super) async fn show(request: HttpRequest, directory: Shared, name: web::Path<String>) -> Outcome {
     let learner = learner(&directory, &name).await?;
     let model = learner.send(Show).await.map_err(|_| Refusal::unavailable(LEARNER))?;
     let maturity = learner.send(ShowMaturity).await.map_err(|_| Refusal::unavailable(LEARNER))?;
-    Ok(HttpResponse::Ok().json(ModelStatus {
+    let answer = ModelStatus {
         state: model.state.name().to_owned(),
         since: clock::rfc3339(model.since),
         maturity,
@@ -107,22 +101,23 @@ async fn show(directory: Shared, name: web::Path<String>) -> Outcome {
         service: model.service,
         granted: model.granted,
         programs: model.programs,
-    }))
+    };
+    etag::answer(&request, &answer)
 }
 
-async fn activate(request: HttpRequest, directory: Shared, name: web::Path<String>) -> Outcome {
+pub(super) async fn activate(request: HttpRequest, directory: Shared, name: web::Path<String>) -> Outcome {
     enter(&request, &directory, &name, "activate", State::Active).await
 }
 
-async fn learn(request: HttpRequest, directory: Shared, name: web::Path<String>) -> Outcome {
+pub(super) async fn learn(request: HttpRequest, directory: Shared, name: web::Path<String>) -> Outcome {
     enter(&request, &directory, &name, "learn", State::Learning).await
 }
 
-async fn manual(request: HttpRequest, directory: Shared, name: web::Path<String>) -> Outcome {
+pub(super) async fn manual(request: HttpRequest, directory: Shared, name: web::Path<String>) -> Outcome {
     enter(&request, &directory, &name, "learn --manual", State::Manual).await
 }
 
-async fn relearn(request: HttpRequest, directory: Shared, name: web::Path<String>) -> Outcome {
+pub(super) async fn relearn(request: HttpRequest, directory: Shared, name: web::Path<String>) -> Outcome {
     enter(&request, &directory, &name, "relearn", State::Learning).await
 }
 
@@ -138,12 +133,12 @@ async fn enter(request: &HttpRequest, directory: &Directory, name: &str, what: &
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ExportQuery {
+pub(super) struct ExportQuery {
     /// Every service where nothing is given.
     service: Option<String>,
 }
 
-async fn export(directory: Shared, query: web::Query<ExportQuery>) -> Outcome {
+pub(super) async fn export(request: HttpRequest, directory: Shared, query: web::Query<ExportQuery>) -> Outcome {
     let models = match &query.service {
         None => models(&directory).await?,
         Some(name) => {
@@ -151,11 +146,12 @@ async fn export(directory: Shared, query: web::Query<ExportQuery>) -> Outcome {
         }
     };
     let text = Export::of(&models).text().map_err(|error| Refusal::failed(vec![error]))?;
-    Ok(HttpResponse::Ok().content_type("application/json").body(text))
+    Ok(etag::text(&request, text))
 }
 
-async fn import_models(request: HttpRequest, directory: Shared, body: web::Bytes) -> Outcome {
+pub(super) async fn import_models(request: HttpRequest, directory: Shared, body: Body) -> Outcome {
     let by = caller::may_write(&request, &directory, "model import").await.map_err(Refusal::forbidden)?;
+    let body = body.map_err(|error| limits::of_body(&error))?;
     let text = std::str::from_utf8(&body).map_err(|error| Refusal::wrong(vec![format!("it is no text: {error}")]))?;
     let export = Box::new(Export::parse(text).map_err(|error| Refusal::wrong(vec![error]))?);
     let registry = directory.registry().ok_or_else(|| Refusal::unavailable(REGISTRY))?;

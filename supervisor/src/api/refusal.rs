@@ -5,7 +5,7 @@ use std::fmt;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 
-use super::routes::failed;
+use super::Failure;
 
 /// A status and the problems.
 #[derive(Debug)]
@@ -28,6 +28,32 @@ impl Refusal {
     /// There is no such thing.
     pub(super) fn missing(problem: String) -> Refusal {
         Refusal { status: StatusCode::NOT_FOUND, problems: vec![problem] }
+    }
+
+    /// It cannot be read as a request of the API.
+    pub(super) fn unreadable(why: String) -> Refusal {
+        Refusal { status: StatusCode::BAD_REQUEST, problems: vec![why] }
+    }
+
+    /// The path is there for other methods.
+    pub(super) fn method(problem: String) -> Refusal {
+        Refusal { status: StatusCode::METHOD_NOT_ALLOWED, problems: vec![problem] }
+    }
+
+    /// Its body is no JSON.
+    pub(super) fn media(problem: String) -> Refusal {
+        Refusal { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, problems: vec![problem] }
+    }
+
+    /// It is larger than what is taken: so many bytes.
+    pub(super) fn too_large(limit: usize) -> Refusal {
+        let problem = format!("the request is larger than {limit} bytes ({} MiB), the most that is taken", limit >> 20);
+        Refusal { status: StatusCode::PAYLOAD_TOO_LARGE, problems: vec![problem] }
+    }
+
+    /// There is no room for it now.
+    pub(super) fn busy(problem: String) -> Refusal {
+        Refusal { status: StatusCode::SERVICE_UNAVAILABLE, problems: vec![problem] }
     }
 
     /// It was tried and failed.
@@ -56,4 +82,12 @@ impl ResponseError for Refusal {
     fn error_response(&self) -> HttpResponse {
         failed(self.status, self.problems.clone())
     }
+}
+
+pub(super) fn failed(status: StatusCode, problems: Vec<String>) -> HttpResponse {
+    HttpResponse::build(status).json(Failure { problems })
+}
+
+pub(super) fn unavailable(what: &str) -> HttpResponse {
+    Refusal::unavailable(what).error_response()
 }

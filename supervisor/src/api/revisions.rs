@@ -7,26 +7,12 @@ use actors::directory::Directory;
 use actors::messages::{
     Applied, Apply, Compare, Confirm, Explain, GiveLeave, History, Revert, ShowHistory, ShowRevision,
 };
-use actors::revision_store::Head;
+use actors::revision_store::{Head, Revision};
 use policy::access::Access;
 use serde::Deserialize;
 
 use super::refusal::Refusal;
-use super::{ApplyRequest, HistoryAnswer, PermissiveRequest, RevisionStatus, RollbackRequest, caller};
-
-pub(super) fn all(config: &mut web::ServiceConfig) {
-    config
-        .route("/v1/policy", web::post().to(apply))
-        .route("/v1/policy", web::get().to(in_force))
-        .route("/v1/policy/history", web::get().to(history))
-        .route("/v1/policy/diff", web::post().to(diff))
-        .route("/v1/policy/confirm", web::post().to(confirm))
-        .route("/v1/policy/rollback", web::post().to(rollback))
-        .route("/v1/policy/{number}", web::get().to(one))
-        .route("/v1/explain", web::get().to(explain))
-        .route("/v1/simulate", web::post().to(super::simulation::simulate))
-        .route("/v1/services/{name}/permissive", web::post().to(permissive));
-}
+use super::{ApplyRequest, HistoryAnswer, PermissiveRequest, RevisionStatus, RollbackRequest, caller, etag, models};
 
 type Shared = web::Data<Directory>;
 type Keeper = actix::Addr<actors::policy_keeper::PolicyKeeper>;
@@ -61,44 +47,60 @@ fn applied(done: Applied) -> HttpResponse {
     HttpResponse::Ok().json(done)
 }
 
-async fn apply(request: HttpRequest, directory: Shared, body: web::Json<ApplyRequest>) -> Outcome {
+pub(super) async fn apply(request: HttpRequest, directory: Shared, body: web::Json<ApplyRequest>) -> Outcome {
     let (by, keeper) = writer(&request, &directory, "policy apply").await?;
     let ApplyRequest { files, why, confirm } = body.into_inner();
     let apply = Apply { files, by, why, back_to: None, confirm: confirm.map(Duration::from_secs) };
     answered(keeper.send(apply).await).map(applied)
 }
 
-async fn confirm(request: HttpRequest, directory: Shared) -> Outcome {
+pub(super) async fn confirm(request: HttpRequest, directory: Shared) -> Outcome {
     let (by, keeper) = writer(&request, &directory, "policy confirm").await?;
     answered(keeper.send(Confirm { by }).await).map(numbered)
 }
 
 /// A new revision of the files of an old one, or the end of one that waits to be confirmed.
-async fn rollback(request: HttpRequest, directory: Shared, body: web::Json<RollbackRequest>) -> Outcome {
+pub(super) async fn rollback(request: HttpRequest, directory: Shared, body: web::Json<RollbackRequest>) -> Outcome {
     let (by, keeper) = writer(&request, &directory, "policy rollback").await?;
     let RollbackRequest { revision, why } = body.into_inner();
     let Some(number) = revision else {
         return answered(keeper.send(Revert { by: Some(by) }).await).map(numbered);
     };
-    let earlier = answered(keeper.send(ShowRevision(Some(number))).await.map(one_line))?;
+    let earlier = kept(&directory, Some(number)).await?;
     let apply = Apply { files: earlier.files, by, why, back_to: Some(number), confirm: None };
     answered(keeper.send(apply).await).map(applied)
 }
 
-async fn in_force(directory: Shared) -> Outcome {
-    shown(&directory, None).await
+pub(super) async fn in_force(request: HttpRequest, directory: Shared) -> Outcome {
+    shown(&request, &directory, None).await
 }
 
-async fn one(directory: Shared, number: web::Path<u64>) -> Outcome {
-    shown(&directory, Some(*number)).await
+pub(super) async fn one(request: HttpRequest, directory: Shared, number: web::Path<u64>) -> Outcome {
+    shown(&request, &directory, Some(*number)).await
 }
 
-async fn shown(directory: &Directory, number: Option<u64>) -> Outcome {
-    let revision = answered(keeper(directory)?.send(ShowRevision(number)).await.map(one_line))?;
-    Ok(HttpResponse::Ok().json(revision))
+/// A revision, or that there is none of this number.
+async fn kept(directory: &Directory, number: Option<u64>) -> Result<Revision, Refusal> {
+    let keeper = keeper(directory)?;
+    let shown = answered(keeper.send(ShowRevision(number)).await.map(one_line));
+    if let (Err(_), Some(number)) = (&shown, number) {
+        let History { revisions, wrong, .. } =
+            keeper.send(ShowHistory).await.map_err(|_| Refusal::unavailable(KEEPER))?;
+        // What cannot be read is told as it is: one of those may be meant.
+        if wrong.is_empty() && revisions.iter().all(|one| one.number != number) {
+            let list = "`bartizan policy history` lists those that are kept";
+            return Err(Refusal::missing(format!("there is no revision {number}; {list}")));
+        }
+    }
+    shown
 }
 
-async fn history(directory: Shared) -> Outcome {
+async fn shown(request: &HttpRequest, directory: &Directory, number: Option<u64>) -> Outcome {
+    let revision = kept(directory, number).await?;
+    etag::answer(request, &revision)
+}
+
+pub(super) async fn history(directory: Shared) -> Outcome {
     let answer = keeper(&directory)?.send(ShowHistory).await;
     let History { revisions, wrong, in_force, pending } = answer.map_err(|_| Refusal::unavailable(KEEPER))?;
     let state = |number| match pending {
@@ -116,19 +118,23 @@ fn status(state: &str, one: Head) -> RevisionStatus {
     RevisionStatus { number, state: state.to_owned(), time, by, why, back_to, digest, files }
 }
 
-async fn diff(directory: Shared, body: web::Json<ApplyRequest>) -> Outcome {
+pub(super) async fn diff(directory: Shared, body: web::Json<ApplyRequest>) -> Outcome {
     let differences = answered(keeper(&directory)?.send(Compare { files: body.into_inner().files }).await)?;
     Ok(HttpResponse::Ok().json(differences))
 }
 
-async fn permissive(
+pub(super) async fn permissive(
     request: HttpRequest,
     directory: Shared,
     name: web::Path<String>,
     body: web::Json<PermissiveRequest>,
 ) -> Outcome {
     let (by, keeper) = writer(&request, &directory, "permissive").await?;
-    let service = name.strip_suffix(".service").unwrap_or(&name).to_owned();
+    let service = models::plain(&name).to_owned();
+    if body.seconds > 0 {
+        // The keeper would refuse it as well, and knows no name that is meant.
+        models::learner(&directory, &service).await?;
+    }
     let time = (body.seconds > 0).then(|| Duration::from_secs(body.seconds));
     answered(keeper.send(GiveLeave { service, time, by }).await.map(one_line))?;
     Ok(HttpResponse::NoContent().finish())
@@ -136,15 +142,16 @@ async fn permissive(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ExplainQuery {
+pub(super) struct ExplainQuery {
     service: String,
     access: Access,
     object: String,
 }
 
-async fn explain(directory: Shared, query: web::Query<ExplainQuery>) -> Outcome {
+pub(super) async fn explain(directory: Shared, query: web::Query<ExplainQuery>) -> Outcome {
     let ExplainQuery { service, access, object } = query.into_inner();
-    let service = service.strip_suffix(".service").unwrap_or(&service).to_owned();
+    let service = models::plain(&service).to_owned();
+    models::learner(&directory, &service).await?;
     let explanation = answered(keeper(&directory)?.send(Explain { service, access, object }).await)?;
     Ok(HttpResponse::Ok().json(explanation))
 }

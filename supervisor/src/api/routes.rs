@@ -1,147 +1,67 @@
-//! What can be asked, and what answers.
+//! The whole API on one page: what can be asked, and what answers. `openapi.json` describes it; a test compares the two.
 
-use actix_web::{HttpResponse, ResponseError as _, web};
-use actors::clock;
-use actors::directory::Directory;
-use actors::messages::{Attest, Audits, Held, ReadBackNow, RevisionNumber, Services, ShowHeldBack, ShowLeave};
-use bpf::kernel::Hook;
-use serde::Deserialize;
+use actix_web::dev::ResourceDef;
+use actix_web::http::header::ALLOW;
+use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
 
-use super::{
-    Attestation, Failure, HookStatus, MapStatus, Status, caller, models, refusal::Refusal, revisions, running_kernel,
-    switching,
-};
+use super::refusal::Refusal;
+use super::{audits, metrics, models, openapi, revisions, simulation, status, switching};
 
-/// Most records in one answer.
-const AUDITS_MAX: usize = 10_000;
+macro_rules! table {
+    ($($method:ident $path:literal => $handler:path;)*) => {
+        /// Every method and path.
+        pub(super) const ROUTES: &[(&str, &str)] = &[$((stringify!($method), $path)),*];
 
-pub(super) fn all(config: &mut web::ServiceConfig) {
-    config
-        .route("/v1/status", web::get().to(status))
-        .route("/v1/attest", web::get().to(attest))
-        .configure(models::all)
-        .route("/v1/audits", web::get().to(audits))
-        .configure(revisions::all)
-        .route("/v1/off", web::post().to(switching::off))
-        .route("/v1/on", web::post().to(switching::on));
-}
-
-type Shared = web::Data<Directory>;
-
-pub(super) fn failed(status: actix_web::http::StatusCode, problems: Vec<String>) -> HttpResponse {
-    HttpResponse::build(status).json(Failure { problems })
-}
-
-pub(super) fn unavailable(what: &str) -> HttpResponse {
-    Refusal::unavailable(what).error_response()
-}
-
-async fn revision_number(directory: &Directory) -> u64 {
-    match directory.keeper() {
-        Some(keeper) => keeper.send(RevisionNumber).await.unwrap_or(0),
-        None => 0,
-    }
-}
-
-fn hooks(hooks: Vec<Hook>) -> Vec<HookStatus> {
-    let status =
-        |hook: Hook| HookStatus { name: hook.name, program: hook.program, attached: hook.attached, tag: hook.tag };
-    hooks.into_iter().map(status).collect()
-}
-
-async fn attest(directory: Shared) -> HttpResponse {
-    let revision = revision_number(&directory).await;
-    let (held, maps) = match directory.kernel() {
-        None => {
-            let mut held = Held::default();
-            held.read_back.differences.push("enforcement is switched off, and the kernel was not asked".to_owned());
-            (held, Vec::new())
+        /// Enters them.
+        pub(super) fn all(config: &mut web::ServiceConfig) {
+            config$(.route($path, web::$method().to($handler)))*.default_service(web::to(nothing));
         }
-        Some(link) => match link.send(Attest).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => return failed(actix_web::http::StatusCode::INTERNAL_SERVER_ERROR, vec![error]),
-            Err(_) => return unavailable("the kernel link"),
-        },
     };
-    let differences = held.read_back.differences;
-    HttpResponse::Ok().json(Attestation {
-        time: clock::rfc3339(clock::now_ms()),
-        host: actors::host::name(),
-        kernel: running_kernel(),
-        object: bpf::load::object_digest(),
-        revision,
-        agrees: differences.is_empty(),
-        hooks: hooks(held.read_back.hooks),
-        maps: maps
-            .into_iter()
-            .map(|map| MapStatus { name: map.name, entries: map.entries, digest: map.digest })
-            .collect(),
-        differences,
-    })
 }
 
-async fn status(directory: Shared) -> HttpResponse {
-    let revision = revision_number(&directory).await;
-    let Some(link) = directory.kernel() else {
-        return HttpResponse::Ok().json(Status::without_kernel("disabled", revision));
-    };
-    let held = match link.send(ReadBackNow).await {
-        Ok(Ok(held)) => held,
-        Ok(Err(error)) => {
-            let mut held = Held::default();
-            held.read_back.differences.push(format!("reading back failed: {error}"));
-            held
-        }
-        Err(_) => return unavailable("the kernel link"),
-    };
-    if held.off {
-        return unavailable("enforcement was switched off, and bartizand, which is about to start anew,");
+table! {
+    get "/openapi.json" => openapi::document;
+    get "/metrics" => metrics::metrics;
+    get "/v1/status" => status::status;
+    get "/v1/attest" => status::attest;
+    get "/v1/services" => models::services;
+    get "/v1/services/{name}" => models::show;
+    post "/v1/services/{name}/activate" => models::activate;
+    post "/v1/services/{name}/learn" => models::learn;
+    post "/v1/services/{name}/manual" => models::manual;
+    post "/v1/services/{name}/relearn" => models::relearn;
+    post "/v1/services/{name}/permissive" => revisions::permissive;
+    get "/v1/models" => models::export;
+    post "/v1/models/import" => models::import_models;
+    get "/v1/audits" => audits::audits;
+    get "/v1/audits/stream" => audits::stream;
+    post "/v1/policy" => revisions::apply;
+    get "/v1/policy" => revisions::in_force;
+    get "/v1/policy/history" => revisions::history;
+    post "/v1/policy/diff" => revisions::diff;
+    post "/v1/policy/confirm" => revisions::confirm;
+    post "/v1/policy/rollback" => revisions::rollback;
+    get "/v1/policy/{number:[0-9]+}" => revisions::one;
+    get "/v1/explain" => revisions::explain;
+    post "/v1/simulate" => simulation::simulate;
+    post "/v1/off" => switching::off;
+    post "/v1/on" => switching::on;
+}
+
+/// What answers where no route does.
+async fn nothing(request: HttpRequest) -> HttpResponse {
+    let path = request.path();
+    let at = ROUTES.iter().filter(|(_, pattern)| ResourceDef::new(*pattern).is_match(path));
+    let methods: Vec<String> = at.map(|(method, _)| method.to_uppercase()).collect();
+    if methods.is_empty() {
+        return Refusal::missing(format!("there is nothing at {path}; /openapi.json lists what there is"))
+            .error_response();
     }
-    let started_earlier = match link.send(Services).await {
-        Ok(Ok(services)) => services
-            .into_iter()
-            .filter(|service| service.started_earlier && service.running && service.name != caller::OWN_SERVICE)
-            .map(|service| service.name)
-            .collect(),
-        _ => Vec::new(),
-    };
-    let enforcement = if held.read_back.differences.is_empty() { "enforcing" } else { "degraded" }.to_owned();
-    HttpResponse::Ok().json(Status {
-        enforcement,
-        switched_off: None,
-        revision,
-        kernel: running_kernel(),
-        hooks: hooks(held.read_back.hooks),
-        loss: held.loss,
-        differences: held.read_back.differences,
-        started_earlier,
-        held_back: match directory.keeper() {
-            Some(keeper) => keeper.send(ShowHeldBack).await.unwrap_or_default(),
-            None => std::collections::BTreeMap::new(),
-        },
-        permissive: match directory.keeper() {
-            Some(keeper) => keeper.send(ShowLeave).await.unwrap_or_default(),
-            None => std::collections::BTreeMap::new(),
-        },
-        learning: models::learning(&directory).await,
-    })
-}
-
-#[derive(Deserialize)]
-struct AuditsQuery {
-    #[serde(default)]
-    after: u64,
-    service: Option<String>,
-    limit: Option<usize>,
-}
-
-async fn audits(directory: Shared, query: web::Query<AuditsQuery>) -> HttpResponse {
-    let Some(audit) = directory.audit() else { return unavailable("the audit log") };
-    let service = query.service.as_deref().map(|name| name.strip_suffix(".service").unwrap_or(name).to_owned());
-    let limit = query.limit.unwrap_or(AUDITS_MAX).min(AUDITS_MAX);
-    match audit.send(Audits { after: query.after, service, limit }).await {
-        Ok(Ok(records)) => HttpResponse::Ok().json(records),
-        Ok(Err(error)) => failed(actix_web::http::StatusCode::INTERNAL_SERVER_ERROR, vec![error]),
-        Err(_) => unavailable("the audit log"),
+    let methods = methods.join(", ");
+    let mut answer =
+        Refusal::method(format!("{} is not for {path}, but {methods} is", request.method())).error_response();
+    if let Ok(value) = methods.parse() {
+        answer.headers_mut().insert(ALLOW, value);
     }
+    answer
 }

@@ -9,7 +9,7 @@ use actors::messages::Detach;
 use actors::record::Kind;
 use tokio::sync::Notify;
 
-use super::routes::{failed, unavailable};
+use super::refusal::{failed, unavailable};
 use super::{OffRequest, Switched, caller};
 use crate::switch;
 

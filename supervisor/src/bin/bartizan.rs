@@ -3,9 +3,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 fn main() -> ExitCode {
-    let arguments = supervisor::cli::Arguments::parse();
-    ExitCode::from(supervisor::cli::run(&arguments))
+    ExitCode::from(supervisor::cli::main(std::env::args_os()))
 }

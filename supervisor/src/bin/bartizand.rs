@@ -1,30 +1,18 @@
 //! The daemon.
 #![forbid(unsafe_code)]
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 
 use actors::messages::{Retire, Sign};
-use clap::Parser;
+use clap::Parser as _;
+use supervisor::daemon::Arguments;
 use supervisor::start::StartError;
 use supervisor::{CANNOT, GOOD, api, config, early, logging, paths, start, switch};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Exit status when the daemon could not start or an actor could not be kept running; systemd starts it again.
 const GAVE_UP: u8 = 4;
-
-/// Bartizan's daemon: learns what services do and keeps the kernel's policy up to date. Ending it does not end
-/// enforcement.
-#[derive(Parser)]
-#[command(version)]
-struct Arguments {
-    /// Put the active revision in force and end (used before network services start)
-    #[arg(long)]
-    early: bool,
-    /// The configuration
-    #[arg(long, default_value = paths::CONFIGURATION)]
-    config: PathBuf,
-}
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -69,14 +57,31 @@ fn run(config: &config::Config, off: Option<String>) -> ExitCode {
     let started = system.block_on(async {
         let directory = start::start(config, off.is_none()).await?;
         let anew = api::StartAnew::default();
-        let server = api::serve(directory.clone(), config.operators.clone(), anew.clone())?;
+        let api::Api { server, closing } =
+            api::serve(Path::new(paths::SOCKET), directory.clone(), config.operators.clone(), anew.clone())?;
         let served = server.handle();
+        let mut metrics = None;
         actix::spawn(server);
+        if let Some(address) = config.metrics {
+            // What is enforced does not depend on whether somebody else has the port.
+            match api::serve_metrics(address, directory.clone()) {
+                Ok(server) => {
+                    metrics = Some(server.handle());
+                    actix::spawn(server);
+                }
+                Err(error) => tracing::error!("{error}; they are on {} as well", paths::SOCKET),
+            }
+        }
         let stop = wait(anew).map_err(|error| format!("signals cannot be awaited: {error}"))?;
         actix::spawn(async move {
             stop.await;
             let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+            let _ = closing.send(true);
             served.stop(true).await;
+            // Who reads metrics keeps connections open, and has nothing under way that matters.
+            if let Some(metrics) = metrics {
+                metrics.stop(false).await;
+            }
             if let Some(audit) = directory.audit()
                 && let Ok(Err(error)) = audit.send(Sign).await
             {

@@ -1,21 +1,25 @@
 //! Asks the daemon, over its socket.
 
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Bytes;
-use hyper::{Method, Request, StatusCode};
+use hyper::body::{Bytes, Incoming};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 
+use super::waiting::Waiting;
 use crate::api::Failure;
 use crate::paths::SOCKET;
-use crate::{BAD_INPUT, CANNOT, FINDING};
+use crate::{BAD_INPUT, CANNOT, FINDING, GOOD};
 
 /// A good answer.
 pub(super) struct Answer {
     pub(super) text: String,
 }
 
-/// Why there is no good answer.
+/// Why there is no good answer, or why nobody wants it any more.
 #[derive(Debug)]
 pub(crate) struct Trouble {
     pub(crate) status: u8,
@@ -28,9 +32,25 @@ impl Trouble {
     }
 }
 
+impl From<std::io::Error> for Trouble {
+    /// Of the output. Whoever closed it has seen enough, which is no trouble.
+    fn from(error: std::io::Error) -> Trouble {
+        match error.kind() {
+            std::io::ErrorKind::BrokenPipe => Trouble { status: GOOD, lines: Vec::new() },
+            _ => Trouble::new(CANNOT, format!("the answer cannot be written: {error}")),
+        }
+    }
+}
+
+/// The daemon's socket.
+pub(super) fn socket() -> PathBuf {
+    let given = std::env::var_os("BARTIZAN_SOCKET").filter(|path| !path.is_empty());
+    given.map_or_else(|| PathBuf::from(SOCKET), PathBuf::from)
+}
+
 /// Whether there is a daemon to ask; no permission to do so is trouble.
 pub(super) fn daemon_answers() -> Result<bool, Trouble> {
-    match std::os::unix::net::UnixStream::connect(SOCKET) {
+    match std::os::unix::net::UnixStream::connect(socket()) {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Err(unreachable(&error)),
         Err(_) => Ok(false),
@@ -39,16 +59,45 @@ pub(super) fn daemon_answers() -> Result<bool, Trouble> {
 
 /// Sends one request and waits for the answer, however long the kernel takes.
 pub(super) fn ask(method: Method, path: &str, body: Option<Vec<u8>>) -> Result<Answer, Trouble> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Trouble::new(CANNOT, error.to_string()))?;
-    runtime.block_on(exchange(method, path, body.unwrap_or_default()))
+    let _waiting = Waiting::until("waiting for bartizand");
+    runtime()?.block_on(async {
+        let response = exchange(method, path, body.unwrap_or_default()).await?;
+        let bytes = response.into_body().collect().await.map_err(|error| broken(&error))?.to_bytes();
+        Ok(Answer { text: String::from_utf8_lossy(&bytes).into_owned() })
+    })
 }
 
-async fn exchange(method: Method, path: &str, body: Vec<u8>) -> Result<Answer, Trouble> {
-    let stream = UnixStream::connect(SOCKET).await.map_err(|error| unreachable(&error))?;
-    let broken = |error: &dyn std::fmt::Display| Trouble::new(CANNOT, format!("{SOCKET}: {error}"));
+/// Hands on what the daemon tells as it happens, as Server-Sent Events, until the daemon ends that or `take` wants no more.
+pub(super) fn listen(path: &str, mut take: impl FnMut(&str) -> Result<(), Trouble>) -> Result<(), Trouble> {
+    runtime()?.block_on(async {
+        let mut body = exchange(Method::GET, path, Vec::new()).await?.into_body();
+        let mut waiting = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() else { continue };
+            waiting.extend_from_slice(&data);
+            while let Some(end) = waiting.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = waiting.drain(..=end).collect();
+                if let Some(data) = String::from_utf8_lossy(&line).trim_end().strip_prefix("data: ") {
+                    take(data)?;
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Trouble> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Trouble::new(CANNOT, error.to_string()))
+}
+
+fn broken(error: &dyn std::fmt::Display) -> Trouble {
+    Trouble::new(CANNOT, format!("{}: {error}", socket().display()))
+}
+
+/// The head of a good answer; the body of any other is read for what it says.
+async fn exchange(method: Method, path: &str, body: Vec<u8>) -> Result<Response<Incoming>, Trouble> {
+    let stream = UnixStream::connect(socket()).await.map_err(|error| unreachable(&error))?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
     tokio::spawn(connection);
@@ -60,33 +109,48 @@ async fn exchange(method: Method, path: &str, body: Vec<u8>) -> Result<Answer, T
         .body(Full::new(Bytes::from(body)))
         .map_err(|error| broken(&error))?;
     let response = sender.send_request(request).await.map_err(|error| broken(&error))?;
+    if response.status().is_success() {
+        return Ok(response);
+    }
     let status = response.status();
     let bytes = response.into_body().collect().await.map_err(|error| broken(&error))?.to_bytes();
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    if status.is_success() { Ok(Answer { text }) } else { Err(refusal(status, text)) }
+    Err(refusal(status, String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 fn unreachable(error: &std::io::Error) -> Trouble {
-    match error.kind() {
-        std::io::ErrorKind::PermissionDenied => Trouble::new(
-            CANNOT,
-            format!("no permission for {SOCKET}: be root, or a member of group {}", crate::api::GROUP),
-        ),
-        _ => Trouble::new(
-            CANNOT,
-            format!(
-                "bartizand does not run ({SOCKET}: {error}); {}. Start it with `systemctl start bartizand`",
-                super::switching::without_answer()
-            ),
-        ),
+    let socket = socket();
+    let socket = socket.display();
+    if error.kind() == std::io::ErrorKind::PermissionDenied {
+        let group = crate::api::GROUP;
+        let line = format!(
+            "no permission for {socket}: be root, or a member of group {group} (`usermod -aG {group} NAME`, and log in anew)"
+        );
+        return Trouble::new(CANNOT, line);
     }
+    let without = super::switching::without_answer();
+    let (state, then) = if nix::unistd::geteuid().is_root() && refuses_programs() {
+        ("and this machine cannot enforce", "`bartizan doctor` says why, and what to do about it".to_owned())
+    } else {
+        ("start it with `systemctl start bartizand`", "`journalctl -u bartizand` says why it ended".to_owned())
+    };
+    Trouble {
+        status: CANNOT,
+        lines: vec![format!("bartizand does not run ({socket}: {error}); {without}; {state}"), then],
+    }
+}
+
+/// Whether this kernel takes no LSM programs, or none from this user. It is asked once: that takes a while.
+pub(super) fn refuses_programs() -> bool {
+    static REFUSES: OnceLock<bool> = OnceLock::new();
+    *REFUSES.get_or_init(|| bpf::load::probe().is_err_and(|error| error.is_final()))
 }
 
 fn refusal(status: StatusCode, text: String) -> Trouble {
     let lines = serde_json::from_str::<Failure>(&text).map_or_else(|_| vec![text], |failure| failure.problems);
     let code = match status {
-        StatusCode::NOT_FOUND | StatusCode::UNPROCESSABLE_ENTITY | StatusCode::BAD_REQUEST => BAD_INPUT,
         StatusCode::FORBIDDEN => FINDING,
+        // What was asked for is wrong, too large, or not there.
+        _ if status.is_client_error() => BAD_INPUT,
         _ => CANNOT,
     };
     Trouble { status: code, lines }

@@ -1,17 +1,22 @@
 //! `bartizan explain`.
 
 use actors::messages::Explanation;
-use actors::record::escape;
 use policy::access::Access;
 
 use super::client::{Trouble, encode};
-use super::get;
+use super::line::{Line, Paint};
+use super::screen::Screen;
+use super::{get, tell};
+use crate::nearest::did_you_mean;
 use crate::{BAD_INPUT, FINDING, GOOD};
 
 /// The access of this name, or what was expected.
 fn access(text: &str) -> Result<Access, Trouble> {
     let names: Vec<&str> = Access::ALL.iter().map(|access| access.name()).collect();
-    let expected = || format!("expected an access, one of {}: `{}`", names.join(", "), text.escape_debug());
+    let expected = || {
+        let near = did_you_mean(text, names.iter().copied());
+        format!("expected an access, one of {}: `{}`{near}", names.join(", "), text.escape_debug())
+    };
     Access::from_name(text).ok_or_else(|| Trouble::new(BAD_INPUT, expected()))
 }
 
@@ -19,35 +24,38 @@ pub(super) fn explain(service: &str, what: &str, object: &str, json: bool) -> Re
     let access = access(what)?;
     let path = format!("/v1/explain?service={}&access={}&object={}", encode(service), access.name(), encode(object));
     let (found, text): (Explanation, String) = get(&path)?;
-    if json {
-        println!("{text}");
-    } else {
-        people(&found);
-    }
+    tell(json, &text, |screen| people(screen, &found))?;
     Ok(if found.reason.verdict == "deny" { FINDING } else { GOOD })
 }
 
-fn people(found: &Explanation) {
+fn people(screen: &mut Screen, found: &Explanation) -> Result<(), Trouble> {
     let reason = &found.reason;
     let learned = if reason.learned { ", and learned" } else { "" };
-    println!("verdict   {}{learned}: {}", reason.verdict, escape(&reason.because));
-    println!("service   {}, {}", found.service, found.state);
-    if found.permissive {
-        println!("          permissive: refused nothing for a while");
-    }
-    println!("act       {} {}", found.access.name(), escape(&found.object));
-    let line = |name: &str, words: &[String]| {
-        if !words.is_empty() {
-            println!("{name:<9} {}", escape(&words.join(", ")));
-        }
+    let paint = match reason.verdict.as_str() {
+        "deny" => Paint::Bad,
+        "audit" => Paint::Note,
+        _ => Paint::Good,
     };
-    line("needs", &reason.needs);
-    line("from", &found.from);
-    line("has", &reason.has);
-    line("by model", &found.by_model);
-    line("missing", &reason.missing);
-    line("at start", &reason.at_start);
-    line("rule", reason.rule.as_slice());
-    line("nearest", reason.nearest.as_slice());
-    found.unknown.iter().for_each(|one| println!("unknown   {}", escape(one)));
+    let verdict = Line::from("verdict   ").then(paint, &reason.verdict);
+    screen.line(verdict.then(Paint::Plain, format!("{learned}: {}", reason.because)).hang(10))?;
+    screen.line(format!("service   {}, {}", found.service, found.state))?;
+    if found.permissive {
+        screen.line("          permissive: refused nothing for a while")?;
+    }
+    screen.line(format!("act       {} {}", found.access.name(), found.object))?;
+    for (name, words) in [
+        ("needs", reason.needs.as_slice()),
+        ("from", found.from.as_slice()),
+        ("has", reason.has.as_slice()),
+        ("by model", found.by_model.as_slice()),
+        ("missing", reason.missing.as_slice()),
+        ("at start", reason.at_start.as_slice()),
+        ("rule", reason.rule.as_slice()),
+        ("nearest", reason.nearest.as_slice()),
+    ] {
+        if !words.is_empty() {
+            screen.line(Line::from(format!("{name:<9} {}", words.join(", "))).hang(10))?;
+        }
+    }
+    found.unknown.iter().try_for_each(|one| screen.line(Line::from(format!("unknown   {one}")).hang(10)))
 }

@@ -3,20 +3,15 @@
 use std::collections::BTreeSet;
 
 use actors::clock::rfc3339;
-use actors::record::escape;
 use policy::access::Access;
 use policy::capability::Grants;
 use policy::evidence::Evidence;
 use policy::maturity::in_words;
 
-use super::tables::waits_for;
+use super::services::waits_for;
 use crate::api::ModelStatus;
 
-pub(super) fn print(model: &ModelStatus) {
-    lines(model).iter().for_each(|line| println!("{}", escape(line)));
-}
-
-fn lines(model: &ModelStatus) -> Vec<String> {
+pub(super) fn lines(model: &ModelStatus) -> Vec<String> {
     let maturity = &model.maturity;
     let seen: Vec<&str> = maturity.seen.iter().map(|phase| phase.name()).collect();
     let seen = if seen.is_empty() { "no phase yet".to_owned() } else { seen.join(", ") };
@@ -110,7 +105,7 @@ mod tests {
             at_start,
             programs,
         };
-        let text: Vec<String> = lines(&model).iter().map(|line| escape(line)).collect();
+        let text: Vec<String> = lines(&model).iter().map(|line| super::super::line::legible(line)).collect();
         let has = |expected: &str| assert!(text.iter().any(|line| line.contains(expected)), "{expected}: {text:#?}");
         has("62 %, seen: start");
         has("learned   for 2 h, nothing new for 5 s");

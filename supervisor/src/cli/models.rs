@@ -1,16 +1,17 @@
 //! `bartizan model`: what models know, from host to host.
 
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use actors::atomic;
-use actors::record::escape;
 use clap::Subcommand;
 use hyper::Method;
 use policy::export::Export;
 
 use super::client::{Trouble, ask, encode};
 use super::revisions::parsed;
+use super::screen::Screen;
+use super::{examples, tell, tell_of};
 use crate::api::Imported;
 use crate::{BAD_INPUT, CANNOT, FINDING, GOOD};
 
@@ -18,6 +19,7 @@ use crate::{BAD_INPUT, CANNOT, FINDING, GOOD};
 #[derive(Subcommand)]
 pub(super) enum ModelCommand {
     /// What the models of services know, as JSON: grants, programs and evidence, not where they stand
+    #[command(after_help = examples::MODEL_EXPORT)]
     Export {
         /// The service
         #[arg(required_unless_present = "all")]
@@ -30,31 +32,33 @@ pub(super) enum ModelCommand {
         all: bool,
     },
     /// Join what an export knows into this host's models, whole or not at all; no rule is overridden by it
+    #[command(after_help = examples::MODEL_IMPORT)]
     Import {
         /// The export; - reads it from the standard input
         file: PathBuf,
     },
     /// Print the join of two exports (needs no daemon)
+    #[command(after_help = examples::MODEL_MERGE)]
     Merge {
         /// An export
         first: PathBuf,
         /// Another one
         second: PathBuf,
     },
-    /// What the second export knows and the first does not, and the other way round (1: something; needs no daemon)
+    /// What the second export knows and the first does not, and the other way round (needs no daemon)
+    ///
+    /// Ends with 1 if that is something.
+    #[command(after_help = examples::MODEL_DIFF)]
     Diff {
         /// An export
         first: PathBuf,
         /// Another one
         second: PathBuf,
-        /// A JSON array
-        #[arg(long)]
-        json: bool,
     },
 }
 
 impl ModelCommand {
-    pub(super) fn run(&self) -> Result<u8, Trouble> {
+    pub(super) fn run(&self, json: bool) -> Result<u8, Trouble> {
         match self {
             ModelCommand::Export { service, file: Some(_), all: true } => {
                 let given = service.as_deref().unwrap_or_default();
@@ -63,9 +67,9 @@ impl ModelCommand {
             }
             ModelCommand::Export { service, all: true, .. } => export(None, service.as_ref().map(Path::new)),
             ModelCommand::Export { service, file, .. } => export(service.as_deref(), file.as_deref()),
-            ModelCommand::Import { file } => import(file),
+            ModelCommand::Import { file } => import(file, json),
             ModelCommand::Merge { first, second } => merge(first, second),
-            ModelCommand::Diff { first, second, json } => diff(first, second, *json),
+            ModelCommand::Diff { first, second } => diff(first, second, json),
         }
     }
 }
@@ -79,12 +83,12 @@ fn export(service: Option<&str>, file: Option<&Path>) -> Result<u8, Trouble> {
     Ok(GOOD)
 }
 
+/// An export is JSON, for whomever.
 fn print(text: &str) -> Result<u8, Trouble> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Trouble::new(CANNOT, error.to_string())),
-        _ => Ok(GOOD),
-    }
+    let mut screen = Screen::new();
+    screen.json(text)?;
+    screen.finish()?;
+    Ok(GOOD)
 }
 
 fn text(file: &Path) -> Result<String, Trouble> {
@@ -102,16 +106,18 @@ fn read(file: &Path) -> Result<Export, Trouble> {
 }
 
 fn wrong(file: &Path, error: &str) -> Trouble {
-    Trouble::new(BAD_INPUT, format!("{}: {}", file.display(), escape(error)))
+    Trouble::new(BAD_INPUT, format!("{}: {error}", file.display()))
 }
 
-fn import(file: &Path) -> Result<u8, Trouble> {
+fn import(file: &Path, json: bool) -> Result<u8, Trouble> {
     // Read here as well, so that what is wrong with it is told by the name of the file.
     let export = read(file)?.text().map_err(|error| Trouble::new(CANNOT, error))?;
     let answer = ask(Method::POST, "/v1/models/import", Some(export.into_bytes()))?;
     let Imported { gained } = parsed(&answer.text)?;
-    gained.iter().for_each(|line| println!("{}", escape(line)));
-    println!("imported: {} gains, and the kernel holds them", gained.len());
+    tell(json, &answer.text, |screen| {
+        gained.iter().try_for_each(|line| screen.line(line))?;
+        screen.line(format!("imported: {} gains, and the kernel holds them", gained.len()))
+    })?;
     Ok(GOOD)
 }
 
@@ -123,16 +129,11 @@ fn merge(first: &Path, second: &Path) -> Result<u8, Trouble> {
 
 fn diff(first: &Path, second: &Path, json: bool) -> Result<u8, Trouble> {
     let found = read(first)?.differences(&read(second)?);
-    if json {
-        let text = serde_json::to_string(&found).map_err(|error| Trouble::new(CANNOT, error.to_string()))?;
-        println!("{text}");
-    } else {
-        for one in &found {
-            println!(
-                "{}",
-                escape(&format!("{} {} {}", one.service, if one.gained { "gains" } else { "loses" }, one.what))
-            );
-        }
-    }
+    tell_of(json, &found, |screen| {
+        found.iter().try_for_each(|one| {
+            let word = if one.gained { "gains" } else { "loses" };
+            screen.line(format!("{} {word} {}", one.service, one.what))
+        })
+    })?;
     Ok(if found.is_empty() { GOOD } else { FINDING })
 }

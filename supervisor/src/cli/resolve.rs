@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use actors::host::ThisHost;
-use actors::record::escape;
 use policy::access::Access;
 use policy::capability::{Bits, Catalogue, program_paths};
 use policy::compile::{Input, compile};
@@ -14,7 +13,9 @@ use policy::locate::real;
 use serde::Serialize;
 
 use super::client::Trouble;
-use super::policy_files;
+use super::line::Line;
+use super::screen::Screen;
+use super::{policy_files, tell_of};
 use crate::{BAD_INPUT, CANNOT, FINDING, GOOD};
 
 /// A place that a name stands for.
@@ -37,7 +38,6 @@ pub(super) fn resolve(name: &str, files: &Path, json: bool) -> Result<u8, Troubl
         None if name.starts_with('/') => vec![PathBuf::from(name)],
         None if !name.is_empty() && !name.contains('/') => program_paths(name).map(PathBuf::from).collect(),
         None => {
-            let name = name.escape_debug();
             return Err(Trouble::new(BAD_INPUT, format!("expected a path, or the bare name of a program: `{name}`")));
         }
     };
@@ -63,11 +63,7 @@ pub(super) fn resolve(name: &str, files: &Path, json: bool) -> Result<u8, Troubl
         eprintln!("bartizan: {}", release.in_words());
     }
     let found: Vec<Meaning> = paths.into_iter().map(meaning).collect();
-    if json {
-        println!("{}", serde_json::to_string(&found).map_err(|error| Trouble::new(CANNOT, error.to_string()))?);
-    } else {
-        found.iter().for_each(people);
-    }
+    tell_of(json, &found, |screen| found.iter().try_for_each(|one| people(screen, one)))?;
     Ok(if found.iter().any(|one| one.leads_to.is_some()) { GOOD } else { FINDING })
 }
 
@@ -84,14 +80,13 @@ fn remarks(catalogue: &Catalogue, path: &Path) -> Vec<String> {
         .collect()
 }
 
-fn people(one: &Meaning) {
-    let path = escape(&one.path.display().to_string());
+fn people(screen: &mut Screen, one: &Meaning) -> Result<(), Trouble> {
     let leads = match &one.leads_to {
         None => "is not there".to_owned(),
         Some(real) if *real == one.path => "is there".to_owned(),
-        Some(real) => format!("leads to {}", escape(&real.display().to_string())),
+        Some(real) => format!("leads to {}", real.display()),
     };
     let needs = if one.needs.is_empty() { "nothing".to_owned() } else { one.needs.join(", ") };
-    println!("{path} {leads}; touching it needs {needs}");
-    one.remarks.iter().for_each(|remark| println!("    {}", escape(remark)));
+    screen.line(Line::from(format!("{} {leads}; touching it needs {needs}", one.path.display())).hang(4))?;
+    one.remarks.iter().try_for_each(|remark| screen.line(Line::from(format!("    {remark}")).hang(4)))
 }

@@ -1,19 +1,20 @@
-//! `bartizan policy` and `bartizan permissive`.
+//! `bartizan policy`.
 
 use std::path::{Path, PathBuf};
 
 use actors::messages::Applied;
-use actors::record::escape;
 use actors::revision_store::Revision;
 use clap::Subcommand;
 use hyper::Method;
 use policy::diff::Difference;
 use serde::Serialize;
 
-use super::client::{Answer, Trouble, ask, encode};
+use super::client::{Answer, Trouble, ask};
+use super::line::{Line, Paint};
 use super::resolve::resolve;
-use super::{check, get, policy_files};
-use crate::api::{ApplyRequest, HistoryAnswer, PermissiveRequest, RollbackRequest};
+use super::screen::Screen;
+use super::{check, examples, get, policy_files, tell, tell_of};
+use crate::api::{ApplyRequest, HistoryAnswer, RollbackRequest};
 use crate::config::time;
 use crate::{BAD_INPUT, CANNOT, FINDING, GOOD, paths};
 
@@ -21,6 +22,7 @@ use crate::{BAD_INPUT, CANNOT, FINDING, GOOD, paths};
 #[derive(Subcommand)]
 pub(super) enum PolicyCommand {
     /// Read and check policy files, and change nothing (needs no daemon)
+    #[command(after_help = examples::POLICY_CHECK)]
     Check {
         /// A file, or a directory of *.toml
         #[arg(default_value = paths::POLICY)]
@@ -29,7 +31,10 @@ pub(super) enum PolicyCommand {
         #[arg(long)]
         strict: bool,
     },
-    /// What policy files would change, in words (1: something)
+    /// What policy files would change, in words
+    ///
+    /// Ends with 1 if that is something.
+    #[command(after_help = examples::POLICY_DIFF)]
     Diff {
         /// A file, or a directory of *.toml
         #[arg(default_value = paths::POLICY)]
@@ -37,19 +42,15 @@ pub(super) enum PolicyCommand {
         /// An earlier revision instead of files
         #[arg(long, conflicts_with = "path")]
         revision: Option<u64>,
-        /// A JSON array
-        #[arg(long)]
-        json: bool,
     },
     /// A revision and its files: the one in force, or that of a number
+    #[command(after_help = examples::POLICY_SHOW)]
     Show {
         /// Its number
         revision: Option<u64>,
-        /// One JSON object
-        #[arg(long)]
-        json: bool,
     },
     /// Make policy files the new policy; returns when the kernel holds it
+    #[command(after_help = examples::POLICY_APPLY)]
     Apply {
         /// A file, or a directory of *.toml
         #[arg(default_value = paths::POLICY)]
@@ -62,8 +63,10 @@ pub(super) enum PolicyCommand {
         why: Option<String>,
     },
     /// Keep the revision that waits to be confirmed
+    #[command(after_help = examples::POLICY_CONFIRM)]
     Confirm,
     /// Go back: to an earlier revision, as a new one, or from the one that waits to be confirmed
+    #[command(after_help = examples::POLICY_ROLLBACK)]
     Rollback {
         /// Its number, as `policy history` shows it
         revision: Option<u64>,
@@ -71,40 +74,38 @@ pub(super) enum PolicyCommand {
         #[arg(long, value_name = "TEXT")]
         why: Option<String>,
     },
-    /// What a path or the bare name of a program means on this host (1: the host has no such thing; needs no daemon)
+    /// What a path or the bare name of a program means on this host (needs no daemon)
+    ///
+    /// Ends with 1 if the host has no such thing.
+    #[command(after_help = examples::POLICY_RESOLVE)]
     Resolve {
         /// A path, or a bare name such as nc
         name: String,
         /// Policy files, for capabilities of your own
         #[arg(long, default_value = paths::POLICY)]
         policy: PathBuf,
-        /// A JSON array
-        #[arg(long)]
-        json: bool,
     },
     /// Every revision: who, when, why, and its digest
-    History {
-        /// One JSON object
-        #[arg(long)]
-        json: bool,
-    },
+    #[command(after_help = examples::POLICY_HISTORY)]
+    History,
 }
 
 impl PolicyCommand {
-    pub(super) fn run(&self) -> Result<u8, Trouble> {
+    pub(super) fn run(&self, json: bool) -> Result<u8, Trouble> {
         match self {
-            PolicyCommand::Check { path, strict } => check::check(path, *strict),
-            PolicyCommand::Diff { path, revision, json } => diff(path, *revision, *json),
-            PolicyCommand::Show { revision, json } => show(*revision, *json),
-            PolicyCommand::Apply { path, confirm, why } => apply(path, confirm.as_deref(), why.clone()),
+            PolicyCommand::Check { path, strict } => check::check(path, *strict, json),
+            PolicyCommand::Diff { path, revision } => diff(path, *revision, json),
+            PolicyCommand::Show { revision } => show(*revision, json),
+            PolicyCommand::Apply { path, confirm, why } => apply(path, confirm.as_deref(), why.clone(), json),
             PolicyCommand::Confirm => {
-                let number = numbered(&ask(Method::POST, "/v1/policy/confirm", None)?);
-                println!("revision {number} is confirmed and stays in force");
+                let answer = ask(Method::POST, "/v1/policy/confirm", None)?;
+                let text = format!("revision {} is confirmed and stays in force", numbered(&answer));
+                tell(json, &answer.text, |screen| screen.line(text))?;
                 Ok(GOOD)
             }
-            PolicyCommand::Rollback { revision, why } => rollback(*revision, why.clone()),
-            PolicyCommand::Resolve { name, policy, json } => resolve(name, policy, *json),
-            PolicyCommand::History { json } => history(*json),
+            PolicyCommand::Rollback { revision, why } => rollback(*revision, why.clone(), json),
+            PolicyCommand::Resolve { name, policy } => resolve(name, policy, json),
+            PolicyCommand::History => history(json),
         }
     }
 }
@@ -132,8 +133,7 @@ pub(super) fn parsed<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Tr
 pub(super) fn seconds(text: &str) -> Result<u64, Trouble> {
     let found = time(text).map(|time| time.as_secs()).filter(|seconds| *seconds > 0);
     found.ok_or_else(|| {
-        let text = text.escape_debug();
-        Trouble::new(BAD_INPUT, format!("expected a time such as 30m, 5m or 90s: `{text}`"))
+        Trouble::new(BAD_INPUT, format!("expected a time such as 30m, 5m or 90s: `{}`", text.escape_debug()))
     })
 }
 
@@ -145,95 +145,100 @@ fn diff(path: &Path, revision: Option<u64>, json: bool) -> Result<u8, Trouble> {
     let request = ApplyRequest { files, why: None, confirm: None };
     let answer = ask(Method::POST, "/v1/policy/diff", body(&request)?)?;
     let differences: Vec<Difference> = parsed(&answer.text)?;
-    if json {
-        println!("{}", answer.text);
-    } else if differences.is_empty() {
-        println!("nothing changes");
-    } else {
-        differences.iter().for_each(|one| println!("{}", escape(&one.to_string())));
-    }
+    tell(json, &answer.text, |screen| match differences.is_empty() {
+        true => screen.line("nothing changes"),
+        false => differences.iter().try_for_each(|one| screen.line(Line::from(one.to_string()).hang(4))),
+    })?;
     Ok(if differences.is_empty() { GOOD } else { FINDING })
 }
 
 fn show(revision: Option<u64>, json: bool) -> Result<u8, Trouble> {
     let path = revision.map_or_else(|| "/v1/policy".to_owned(), |number| format!("/v1/policy/{number}"));
     let (revision, text): (Revision, String) = get(&path)?;
-    if json {
-        println!("{text}");
-        return Ok(GOOD);
-    }
-    println!("revision  {}", revision.number);
-    println!("applied   {} by {}", revision.time, escape(&revision.by));
-    if let Some(why) = &revision.why {
-        println!("why       {}", escape(why));
-    }
-    println!("digest    {}", revision.digest);
-    for file in &revision.files {
-        println!("\n# {}", escape(&file.path));
-        file.text.lines().for_each(|line| println!("{}", escape(line)));
-    }
+    tell(json, &text, |screen| shown(screen, &revision))?;
     Ok(GOOD)
 }
 
-fn apply(path: &Path, confirm: Option<&str>, why: Option<String>) -> Result<u8, Trouble> {
+fn shown(screen: &mut Screen, revision: &Revision) -> Result<(), Trouble> {
+    screen.line(format!("revision  {}", revision.number))?;
+    screen.line(format!("applied   {} by {}", revision.time, revision.by))?;
+    if let Some(why) = &revision.why {
+        screen.line(Line::from(format!("why       {why}")).hang(10))?;
+    }
+    screen.line(format!("digest    {}", revision.digest))?;
+    for file in &revision.files {
+        screen.line("")?;
+        screen.line(Line::default().then(Paint::Bold, format!("# {}", file.path)))?;
+        file.text.lines().try_for_each(|line| screen.line(line))?;
+    }
+    Ok(())
+}
+
+/// What became of an `apply`, for programs.
+#[derive(Serialize)]
+struct Report {
+    #[serde(flatten)]
+    applied: Applied,
+    findings: Vec<check::Told>,
+    /// Seconds within which it has to be confirmed.
+    confirm: Option<u64>,
+}
+
+fn apply(path: &Path, confirm: Option<&str>, why: Option<String>, json: bool) -> Result<u8, Trouble> {
     let confirm = confirm.map(seconds).transpose()?;
     let request = ApplyRequest { files: files(path)?, why, confirm };
-    let Applied { revision, entries, written } = parsed(&ask(Method::POST, "/v1/policy", body(&request)?)?.text)?;
-    check::print(&check::findings(&request.files));
-    println!("{written} of {entries} entries of the kernel's maps differed and were written");
-    println!("revision {revision} is in force, and the kernel holds it");
-    if let Some(seconds) = confirm {
-        println!("it is taken back in {seconds} s unless `bartizan policy confirm` comes first");
-    }
+    let applied: Applied = parsed(&ask(Method::POST, "/v1/policy", body(&request)?)?.text)?;
+    let found = check::findings(&request.files);
+    let report = Report { applied, findings: check::told(&found), confirm };
+    let Applied { revision, entries, written } = applied;
+    tell_of(json, &report, |screen| {
+        check::print(screen, &found)?;
+        screen.line(format!("{written} of {entries} entries of the kernel's maps differed and were written"))?;
+        screen.line(format!("revision {revision} is in force, and the kernel holds it"))?;
+        match confirm {
+            Some(seconds) => {
+                screen.line(format!("it is taken back in {seconds} s unless `bartizan policy confirm` comes first"))
+            }
+            None => Ok(()),
+        }
+    })?;
     Ok(GOOD)
 }
 
-fn rollback(revision: Option<u64>, why: Option<String>) -> Result<u8, Trouble> {
+fn rollback(revision: Option<u64>, why: Option<String>, json: bool) -> Result<u8, Trouble> {
     let answer = ask(Method::POST, "/v1/policy/rollback", body(&RollbackRequest { revision, why })?)?;
     let number = numbered(&answer);
-    match revision {
-        Some(earlier) => println!("revision {number} is in force, with the files of revision {earlier}"),
-        None => println!("revision {number} is in force again"),
-    }
+    let text = match revision {
+        Some(earlier) => format!("revision {number} is in force, with the files of revision {earlier}"),
+        None => format!("revision {number} is in force again"),
+    };
+    tell(json, &answer.text, |screen| screen.line(text))?;
     Ok(GOOD)
 }
 
 fn history(json: bool) -> Result<u8, Trouble> {
     let (history, text): (HistoryAnswer, String) = get("/v1/policy/history")?;
-    if json {
-        println!("{text}");
-        return Ok(GOOD);
-    }
-    for one in &history.revisions {
-        let state = match (one.state.as_str(), history.seconds_to_confirm) {
-            ("waits to be confirmed", Some(left)) => format!("waits to be confirmed, {left} s left"),
-            (state, _) => state.to_owned(),
-        };
-        println!("{:>5}  {}  {state}", one.number, one.time);
-        println!("       by {}", escape(&one.by));
-        if let Some(earlier) = one.back_to {
-            println!("       goes back to revision {earlier}");
-        }
-        if let Some(why) = &one.why {
-            println!("       {}", escape(why));
-        }
-        println!("       {}", one.digest);
-    }
-    for wrong in &history.wrong {
-        println!("LOST   {}", escape(wrong));
-    }
+    tell(json, &text, |screen| listed(screen, &history))?;
     Ok(if history.wrong.is_empty() { GOOD } else { FINDING })
 }
 
-/// `bartizan permissive`.
-pub(super) fn permissive(service: &str, time: Option<&str>, end: bool) -> Result<u8, Trouble> {
-    let seconds = if end { 0 } else { seconds(time.unwrap_or_default())? };
-    let path = format!("/v1/services/{}/permissive", encode(service));
-    ask(Method::POST, &path, body(&PermissiveRequest { seconds })?)?;
-    if end {
-        println!("{service} is no longer permissive, and the kernel holds it");
-    } else {
-        println!("{service} is permissive for {seconds} s: what rules refuse is permitted and recorded");
+/// The column of everything but the numbers.
+const COLUMN: usize = 7;
+
+fn listed(screen: &mut Screen, history: &HistoryAnswer) -> Result<(), Trouble> {
+    for one in &history.revisions {
+        let (paint, state) = match (one.state.as_str(), history.seconds_to_confirm) {
+            ("waits to be confirmed", Some(left)) => (Paint::Note, format!("waits to be confirmed, {left} s left")),
+            ("in force", _) => (Paint::Good, one.state.clone()),
+            (state, _) => (Paint::Plain, state.to_owned()),
+        };
+        screen.line(Line::from(format!("{:>5}  {}  ", one.number, one.time)).then(paint, state).hang(COLUMN))?;
+        let mut below = vec![format!("by {}", one.by)];
+        below.extend(one.back_to.map(|earlier| format!("goes back to revision {earlier}")));
+        below.extend(one.why.clone());
+        below.push(one.digest.clone());
+        below.into_iter().try_for_each(|text| screen.line(Line::from(format!("{:COLUMN$}{text}", "")).hang(COLUMN)))?;
     }
-    Ok(GOOD)
+    let lost = |wrong: &String| Line::default().then(Paint::Bad, "LOST   ").then(Paint::Plain, wrong).hang(COLUMN);
+    history.wrong.iter().try_for_each(|wrong| screen.line(lost(wrong)))
 }

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use actors::record::escape;
 use hyper::Method;
 use policy::simulate::Refused;
 
 use super::client::{Trouble, ask};
 use super::revisions::{body, files, parsed, seconds};
+use super::tell;
 use crate::api::{SimulateRequest, Simulation};
 use crate::{FINDING, GOOD};
 
@@ -16,13 +16,11 @@ pub(super) fn simulate(policy: &Path, since: Option<&str>, json: bool) -> Result
     let request = SimulateRequest { files: files(policy)?, since };
     let answer = ask(Method::POST, "/v1/simulate", body(&request)?)?;
     let found: Simulation = parsed(&answer.text)?;
-    if json {
-        println!("{}", answer.text);
-    } else {
-        found.refused.iter().for_each(|one| println!("{}", line(one)));
+    tell(json, &answer.text, |screen| {
+        found.refused.iter().try_for_each(|one| screen.line(line(one)))?;
         let refused: u64 = found.refused.iter().map(|one| one.count).sum();
-        println!("{refused} of {} acts that are known would have been refused", found.deeds);
-    }
+        screen.line(format!("{refused} of {} acts that are known would have been refused", found.deeds))
+    })?;
     Ok(if found.refused.is_empty() { GOOD } else { FINDING })
 }
 
@@ -31,5 +29,5 @@ fn line(one: &Refused) -> String {
     let by = rule
         .as_ref()
         .map_or_else(|| "as its model does not have it".to_owned(), |rule| format!("by the rule `{rule}`"));
-    escape(&format!("{service}: {what}, {count} times, {by}; first {first}: {exe}, {object}"))
+    format!("{service}: {what}, {count} times, {by}; first {first}: {exe}, {object}")
 }

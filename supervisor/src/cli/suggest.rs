@@ -2,20 +2,23 @@
 
 use std::path::Path;
 
-use actors::record::{Kind, Record, escape};
+use actors::record::{Kind, Record};
 use actors::revision_store::{PolicyFile, Revision};
 use policy::access::Access;
 use policy::capability::is_programs;
 use policy::reason::standing;
 use policy::rule::{Policy, Rule};
+use serde::Serialize;
 use toml_edit::{DocumentMut, InlineTable, Item, Table, Value};
 
 use super::client::Trouble;
-use super::get;
+use super::line::legible;
+use super::screen::Screen;
+use super::{get, tell_of};
 use crate::{BAD_INPUT, CANNOT, GOOD, paths};
 
 /// Prints the diff. It is made of the files of the revision in force, wherever they were applied from.
-pub(super) fn suggest(id: u64) -> Result<u8, Trouble> {
+pub(super) fn suggest(id: u64, json: bool) -> Result<u8, Trouble> {
     let after = id.saturating_sub(1);
     let (records, _): (Vec<Record>, String) = get(&format!("/v1/audits?after={after}&limit=1"))?;
     let record = records.into_iter().find(|record| record.id == id);
@@ -24,14 +27,45 @@ pub(super) fn suggest(id: u64) -> Result<u8, Trouble> {
     let policy = actors::assemble::policy(&revision.files, &revision.bits)
         .map_err(|_| Trouble::new(CANNOT, format!("the policy of revision {} cannot be read", revision.number)))?;
     let changes = changes(&record, &policy, &revision.files).map_err(refused)?;
-    println!("# {}", escape(&record.message));
-    for (path, before, after) in changes {
-        let old = if before.is_empty() { "/dev/null".to_owned() } else { format!("a{path}") };
-        let diff = similar::TextDiff::from_lines(before.as_str(), after.as_str());
-        print!("{}", diff.unified_diff().context_radius(3).header(&old, &format!("b{path}")));
+    let message = legible(&record.message);
+    let changes: Vec<Proposal> = changes.into_iter().map(Proposal::of).collect();
+    if json {
+        tell_of(true, &Suggestion { record: id, message, changes }, |_| Ok(()))?;
+        return Ok(GOOD);
     }
-    println!("# To take it: bartizan audits --suggest {id} | patch -d / -p1 && bartizan policy apply");
+    let mut screen = Screen::new();
+    screen.line(format!("# {message}"))?;
+    changes.iter().try_for_each(|one| screen.verbatim(&one.diff))?;
+    screen.line(format!("# To take it: bartizan audits --suggest {id} | patch -d / -p1 && bartizan policy apply"))?;
+    screen.finish()?;
     Ok(GOOD)
+}
+
+/// `audits --suggest ID --json`.
+#[derive(Serialize)]
+struct Suggestion {
+    record: u64,
+    message: String,
+    changes: Vec<Proposal>,
+}
+
+/// One file of it.
+#[derive(Serialize)]
+struct Proposal {
+    path: String,
+    /// Its whole text, as it would be.
+    text: String,
+    /// The same as a unified diff.
+    diff: String,
+}
+
+impl Proposal {
+    fn of((path, before, text): Change) -> Proposal {
+        let old = if before.is_empty() { "/dev/null".to_owned() } else { format!("a{path}") };
+        let diff = similar::TextDiff::from_lines(before.as_str(), text.as_str());
+        let diff = diff.unified_diff().context_radius(3).header(&old, &format!("b{path}")).to_string();
+        Proposal { path, text, diff }
+    }
 }
 
 fn refused(why: String) -> Trouble {

@@ -7,9 +7,12 @@ use std::time::{Duration, Instant};
 use actors::record::{Kind, Record};
 use actors::trail::Trail;
 use hyper::Method;
+use serde::Serialize;
 
 use super::client::{self, Trouble, ask};
-use super::get;
+use super::line::{Line, Paint};
+use super::waiting::Waiting;
+use super::{get, tell_of};
 use crate::api::{OffRequest, Status, Switched};
 use crate::{CANNOT, FINDING, GOOD, paths, switch};
 
@@ -19,7 +22,16 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// The same where it has nothing to load.
 const PATIENCE_OFF: Duration = Duration::from_secs(30);
 
-pub(super) fn off(until_reboot: bool) -> Result<u8, Trouble> {
+/// Answer to `off` and `on`.
+#[derive(Serialize)]
+struct Report<'a> {
+    /// `disabled` or `enforcing`.
+    enforcement: &'a str,
+    /// For how long it is off.
+    how_long: Option<&'a str>,
+}
+
+pub(super) fn off(until_reboot: bool, json: bool) -> Result<u8, Trouble> {
     let how_long = if client::daemon_answers()? {
         let body = serde_json::to_vec(&OffRequest { until_reboot }).unwrap_or_default();
         let switched = answer(ask(Method::POST, "/v1/off", Some(body))?)?;
@@ -28,11 +40,13 @@ pub(super) fn off(until_reboot: bool) -> Result<u8, Trouble> {
     } else {
         without_daemon(until_reboot)?
     };
-    println!("Bartizan is SWITCHED OFF {how_long}: nothing is enforced and nothing is recorded.");
+    let said = format!("Bartizan is SWITCHED OFF {how_long}: nothing is enforced and nothing is recorded.");
+    let report = Report { enforcement: "disabled", how_long: Some(&how_long) };
+    tell_of(json, &report, |screen| screen.line(Line::default().then(Paint::Bad, said)))?;
     Ok(GOOD)
 }
 
-pub(super) fn on() -> Result<u8, Trouble> {
+pub(super) fn on(json: bool) -> Result<u8, Trouble> {
     if client::daemon_answers()? {
         answer(ask(Method::POST, "/v1/on", None)?)?;
     } else {
@@ -41,7 +55,10 @@ pub(super) fn on() -> Result<u8, Trouble> {
         systemctl(&["start", DAEMON])?;
     }
     match wait_for("enforcing", PATIENCE).as_str() {
-        "enforcing" => println!("Bartizan enforces."),
+        "enforcing" => {
+            let said = || Line::default().then(Paint::Good, "Bartizan enforces.");
+            tell_of(json, &Report { enforcement: "enforcing", how_long: None }, |screen| screen.line(said()))?;
+        }
         other => {
             let advice = "see `bartizan status` and `journalctl -u bartizand`";
             return Err(Trouble::new(CANNOT, format!("Bartizan is switched on, and its state is {other}: {advice}")));
@@ -51,17 +68,19 @@ pub(super) fn on() -> Result<u8, Trouble> {
 }
 
 fn answer(answer: client::Answer) -> Result<Switched, Trouble> {
-    serde_json::from_str(&answer.text)
-        .map_err(|error| Trouble::new(CANNOT, format!("the daemon's answer cannot be read: {error}")))
+    super::revisions::parsed(&answer.text)
 }
 
 /// Waits until the daemon, started anew, is in this state; the last state that it was seen in.
 fn wait_for(wanted: &str, patience: Duration) -> String {
+    let _waiting = Waiting::until("waiting until bartizand has started anew");
     let deadline = Instant::now() + patience;
     loop {
-        let state = match get::<Status>("/v1/status") {
-            Ok((status, _)) => status.enforcement,
-            Err(_) => "that the daemon does not answer".to_owned(),
+        // While it starts it is not asked what is wrong, which would have the kernel load programs.
+        let asked = client::daemon_answers().unwrap_or(false).then(|| get::<Status>("/v1/status"));
+        let state = match asked {
+            Some(Ok((status, _))) => status.enforcement,
+            _ => "that the daemon does not answer".to_owned(),
         };
         if state == wanted || Instant::now() > deadline {
             return state;

@@ -7,11 +7,16 @@ use actors::trail::verify::{Report, verify};
 use clap::Subcommand;
 
 use super::client::Trouble;
+use super::examples;
+use super::screen::Screen;
 use crate::{BAD_INPUT, CANNOT, FINDING, GOOD, paths};
 
 #[derive(Subcommand)]
 pub(super) enum AuditsCommand {
-    /// Prove that no record was removed, changed, reordered or cut off (1: one was); needs no daemon
+    /// Prove that no record was removed, changed, reordered or cut off
+    ///
+    /// Needs no daemon. Ends with 1 if one was.
+    #[command(after_help = examples::AUDITS_VERIFY)]
     Verify {
         /// The directory of the trail
         #[arg(default_value = paths::AUDIT)]
@@ -19,45 +24,48 @@ pub(super) enum AuditsCommand {
         /// Public keys that signed heads have to be by, from a copy of heads/public that nobody on this host can change
         #[arg(long, value_name = "FILE")]
         key: Option<PathBuf>,
-        /// One JSON object
-        #[arg(long)]
-        json: bool,
     },
 }
 
 impl AuditsCommand {
-    pub(super) fn run(&self) -> Result<u8, Trouble> {
-        let AuditsCommand::Verify { path, key, json } = self;
+    pub(super) fn run(&self, json: bool) -> Result<u8, Trouble> {
+        let AuditsCommand::Verify { path, key } = self;
         let report = verify(path, key.as_deref()).map_err(|error| {
             let status = if error.kind() == ErrorKind::NotFound { BAD_INPUT } else { CANNOT };
             let advice =
                 if error.kind() == ErrorKind::PermissionDenied { ": only root may read the trail" } else { "" };
             Trouble::new(status, format!("{}: {error}{advice}", path.display()))
         })?;
-        if *json {
-            println!("{}", serde_json::to_string(&report).unwrap_or_default());
+        let mut screen = Screen::new();
+        if json {
+            let text = serde_json::to_string(&report).map_err(|error| Trouble::new(CANNOT, error.to_string()))?;
+            screen.json(&text)?;
         } else {
-            print(path, &report);
+            print(&mut screen, path, &report)?;
         }
+        screen.finish()?;
         Ok(if report.findings.is_empty() { GOOD } else { FINDING })
     }
 }
 
-fn print(path: &Path, report: &Report) {
+fn print(screen: &mut Screen, path: &Path, report: &Report) -> Result<(), Trouble> {
     for finding in &report.findings {
         let line = finding.line.map(|line| format!(":{line}")).unwrap_or_default();
         let id = finding.id.map(|id| format!(" record {id}:")).unwrap_or_default();
-        println!("{}{line}:{id} {}", finding.file, finding.what);
+        screen.line(format!("{}{line}:{id} {}", finding.file, finding.what))?;
     }
-    report.notes.iter().for_each(|note| println!("note: {note}"));
+    for note in &report.notes {
+        screen.line(format!("note: {note}"))?;
+    }
     let Report { files, records, first, last, .. } = report;
     let span = match (first, last) {
         (Some(first), Some(last)) => format!("{records} records ({first} to {last}) in {files} files"),
         _ => "no record".to_owned(),
     };
     let signed = report.signed_up_to.map(|id| format!(", signed up to record {id}")).unwrap_or_default();
-    match report.findings.len() {
-        0 => println!("{}: the trail is whole: {span}{signed}", path.display()),
-        number => println!("{}: the trail is NOT whole: {number} findings; {span}{signed}", path.display()),
-    }
+    let path = path.display();
+    screen.line(match report.findings.len() {
+        0 => format!("{path}: the trail is whole: {span}{signed}"),
+        number => format!("{path}: the trail is NOT whole: {number} findings; {span}{signed}"),
+    })
 }

@@ -6,6 +6,7 @@ use policy::selftest::{DIRECTORY, SERVICE};
 
 use super::Answer;
 use super::ground::{BOUND, BOUND_HERE, Ground};
+use crate::cli::Waiting;
 
 /// What hooks guard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +51,7 @@ impl Group {
 pub(super) fn run(hooks: &[String], ground: &Ground) -> Result<Vec<(Group, Answer)>, String> {
     let started: Vec<(Group, Child)> =
         Group::ALL.into_iter().map(|group| Ok((group, start(group, hooks, ground)?))).collect::<Result<_, String>>()?;
+    let progress = Waiting::steps("the units of the self-test", started.len() as u64);
     let mut answers = Vec::new();
     for (group, child) in started {
         let done = child.wait_with_output().map_err(|error| format!("systemd-run: {error}"))?;
@@ -62,6 +64,7 @@ pub(super) fn run(hooks: &[String], ground: &Ground) -> Result<Vec<(Group, Answe
                 .map_err(|error| format!("the unit {} said `{line}`: {error}", unit(group)))?;
             answers.push((group, answer));
         }
+        progress.step();
     }
     Ok(answers)
 }

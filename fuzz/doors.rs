@@ -1,0 +1,85 @@
+//! Where bytes of others come in: requests of the API, files of models and their exports, files of policies. Whatever they are,
+//! nothing may panic, and what is taken has to mean the same when it is written and read again. The targets of cargo-fuzz and
+//! the test that replays their corpora go through the same doors.
+
+use actix_web::http::{Method, Uri};
+use actix_web::{App, rt::System, test};
+use actors::assemble;
+use actors::directory::Directory;
+use actors::revision_store::PolicyFile;
+use policy::capability::Bits;
+use policy::compile::{Input, compile};
+use policy::export::Export;
+use policy::host::BareHost;
+use policy::model::Model;
+use sha2::{Digest as _, Sha256};
+use supervisor::api::{Followers, StartAnew, surface};
+use tokio::sync::watch;
+
+/// A request: its method and target on the first line, the body behind. Nobody is there to be asked, so that a request that can be
+/// read is answered with that.
+pub(crate) fn api(bytes: &[u8]) {
+    let (head, body) = match bytes.iter().position(|byte| *byte == b'\n') {
+        Some(at) => (&bytes[..at], &bytes[at + 1..]),
+        None => (bytes, &[][..]),
+    };
+    let Ok(head) = std::str::from_utf8(head) else { return };
+    let Some((method, target)) = head.split_once(' ') else { return };
+    let (Ok(method), Ok(target)) = (Method::from_bytes(method.as_bytes()), target.parse::<Uri>()) else { return };
+    // What actix-http would not hand on.
+    if !target.path().starts_with('/') {
+        return;
+    }
+    let body = body.to_vec();
+    System::new().block_on(async move {
+        let (_open, closing) = watch::channel(false);
+        let surface = surface(Directory::default(), Default::default(), StartAnew::default(), Followers::new(closing));
+        let service = test::init_service(App::new().configure(surface)).await;
+        let request = test::TestRequest::with_uri(&target.to_string()).method(method);
+        let request = request.insert_header(("content-type", "application/json")).set_payload(body);
+        let answer = test::call_service(&service, request.to_request()).await;
+        let status = answer.status();
+        let kind = answer.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        assert!(!status.is_client_error() || kind.starts_with("application/json"), "{status} without a sentence");
+        assert_ne!(status.as_u16(), 500, "nobody was asked, so nothing can have failed");
+    });
+}
+
+/// A file of a model, one whose checksum is right whatever it holds, and an export.
+pub(crate) fn model(bytes: &[u8]) {
+    let mut files = vec![bytes.to_vec()];
+    for format in [1_u32, 2] {
+        let head = [&b"BZMD"[..], &format.to_le_bytes(), &Sha256::digest(bytes)].concat();
+        files.push([&head, bytes].concat());
+    }
+    for file in files {
+        if let Ok(model) = Model::decode(&file, "here") {
+            let again = model.encode().ok().and_then(|file| Model::decode(&file, "there").ok());
+            assert_eq!(again, Some(model));
+        }
+    }
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && let Ok(export) = Export::parse(text)
+    {
+        let written = export.text().expect("what was read can be written");
+        assert_eq!(Export::parse(&written), Ok(export));
+    }
+}
+
+/// A file of rules, and what it compiles to.
+pub(crate) fn policy(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let files = [PolicyFile { path: "fuzz.toml".to_owned(), text: text.to_owned() }];
+    match assemble::policy(&files, &Bits::new()) {
+        Ok(policy) => {
+            // One that does not fit is refused, which is no panic.
+            let _ = compile(&Input { policy: &policy, services: &[], own: &[] }, &BareHost);
+            let _ = policy::check::findings(&policy, 0, "here", None);
+        }
+        Err(problems) => {
+            assert!(!problems.is_empty(), "a refusal says why");
+            let lines = text.lines().count().max(1) + 1;
+            assert!(problems.iter().all(|problem| (1..=lines).contains(&problem.place.line)), "{problems:?}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! `/metrics`: how Bartizan is, for Prometheus.
+
+use std::collections::BTreeMap;
+
+use actix_web::{HttpResponse, web};
+use actors::directory::Directory;
+use actors::messages::{Attest, Held, Restarts, ShowHeldBack, ShowLeave, ShowState};
+use bpf::kernel::Map;
+use policy::compiled::{DECIDED_MAX, EDGES_MAX, GLOBS_MAX, LABELS_MAX, NODES_MAX, OUTBOUND_MAX, STARTS_MAX};
+use policy::model::State;
+
+use super::exposition::Exposition;
+use super::status::revision_number;
+
+/// What a revision may have in a map, by the map's name.
+const CAPACITY: [(&str, usize); 7] = [
+    ("labels", LABELS_MAX),
+    ("nodes", NODES_MAX),
+    ("edges", EDGES_MAX),
+    ("globs", GLOBS_MAX),
+    ("starts", STARTS_MAX),
+    ("rules", DECIDED_MAX),
+    ("outbound", OUTBOUND_MAX),
+];
+
+/// States that enforcement can be in while the daemon runs.
+const STATES: [&str; 3] = ["enforcing", "degraded", "disabled"];
+
+pub(super) async fn metrics(directory: web::Data<Directory>) -> HttpResponse {
+    let page = gather(&directory).await;
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(page.text())
+}
+
+/// Asks everybody. Who does not answer is left out, so that the others can still be read.
+pub(super) async fn gather(directory: &Directory) -> Exposition {
+    let mut page = Exposition::default();
+    page.set("bartizan_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+    page.set("bartizan_revision", &[], revision_number(directory).await);
+    enforcement(&mut page, directory).await;
+    for (class, count) in directory.decisions().counts() {
+        let labels = [("why", class.why), ("access", class.access), ("verdict", class.verdict)];
+        page.set("bartizan_decisions_total", &labels, count);
+    }
+    let events = directory.decisions().events();
+    for name in ["violation", "observation", "service"] {
+        page.set("bartizan_events_total", &[("event", name)], events.get(name).copied().unwrap_or(0));
+    }
+    services(&mut page, directory).await;
+    if let Some(root) = directory.root()
+        && let Ok(restarts) = root.send(Restarts).await
+    {
+        // There may be hundreds of learners.
+        let mut by_part = BTreeMap::<String, u64>::new();
+        for (name, count) in restarts {
+            let part = if name.starts_with("learner of ") { "learner".to_owned() } else { name };
+            *by_part.entry(part).or_default() += count;
+        }
+        by_part.iter().for_each(|(name, count)| page.set("bartizan_actor_restarts_total", &[("actor", name)], *count));
+    }
+    page
+}
+
+async fn enforcement(page: &mut Exposition, directory: &Directory) {
+    let mut state = "disabled";
+    if let Some(kernel) = directory.kernel() {
+        state = "degraded";
+        if let Ok(Ok((held, maps))) = kernel.send(Attest).await
+            && !held.off
+        {
+            if held.read_back.differences.is_empty() {
+                state = "enforcing";
+            }
+            of_kernel(page, &held, &maps);
+        }
+    }
+    STATES.iter().for_each(|one| page.set("bartizan_enforcement_state", &[("state", one)], u64::from(*one == state)));
+}
+
+fn of_kernel(page: &mut Exposition, held: &Held, maps: &[Map]) {
+    page.set("bartizan_differences", &[], held.read_back.differences.len() as u64);
+    for attached in [true, false] {
+        let count = held.read_back.hooks.iter().filter(|hook| hook.attached == attached).count();
+        let state = if attached { "attached" } else { "detached" };
+        page.set("bartizan_hooks", &[("state", state)], count as u64);
+    }
+    for (kind, count) in &held.loss {
+        // The other kinds are of tables and storage.
+        let ring = if ["violations", "observations"].contains(&kind.as_str()) { kind } else { "" };
+        page.set("bartizan_losses_total", &[("kind", kind), ("ring", ring)], *count);
+    }
+    for map in maps {
+        page.set("bartizan_map_entries", &[("map", &map.name)], map.entries as u64);
+        if let Some((_, capacity)) = CAPACITY.iter().find(|(name, _)| *name == map.name) {
+            page.set("bartizan_map_capacity", &[("map", &map.name)], *capacity as u64);
+        }
+    }
+}
+
+async fn services(page: &mut Exposition, directory: &Directory) {
+    let mut states = BTreeMap::<&str, u64>::new();
+    for state in [State::Learning, State::Active, State::Manual, State::Archived] {
+        states.insert(state.name(), 0);
+    }
+    for learner in directory.learners().into_values() {
+        if let Ok(state) = learner.send(ShowState).await {
+            *states.entry(state.name()).or_default() += 1;
+        }
+    }
+    states.iter().for_each(|(state, count)| page.set("bartizan_services", &[("state", state)], *count));
+    let Some(keeper) = directory.keeper() else { return };
+    if let Ok(permissive) = keeper.send(ShowLeave).await {
+        page.set("bartizan_services_permissive", &[], permissive.len() as u64);
+    }
+    if let Ok(held_back) = keeper.send(ShowHeldBack).await {
+        page.set("bartizan_services_held_back", &[], held_back.len() as u64);
+    }
+}
