@@ -52,9 +52,12 @@ class Receiver(BaseHTTPRequestHandler):
 
 
 def frames(listener, got):
-    """Reads messages with octet counting."""
+    """Reads messages with octet counting, until the listener is closed."""
     while True:
-        stream = listener.accept()[0].makefile("rb")
+        try:
+            stream = listener.accept()[0].makefile("rb")
+        except OSError:
+            return
         while True:
             size = b""
             while (byte := stream.read(1)) not in (b"", b" "):
