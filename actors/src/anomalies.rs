@@ -160,6 +160,7 @@ mod tests {
     use policy::access::Access;
 
     use super::*;
+    use policy::model::Seen;
 
     #[test]
     fn each_program_is_told_once_and_the_rest_are_counted() {
@@ -215,7 +216,7 @@ mod tests {
     #[test]
     fn a_model_knows_what_it_ran_and_what_acted() {
         let mut model = Model::new("web", 0);
-        model.observe("a", ("SHELL", Access::Execute), ("/usr/sbin/web", "/usr/bin/dash"), 1, false);
+        model.observe("a", ("SHELL", Access::Execute), ("/usr/sbin/web", "/usr/bin/dash"), 1, Seen::Later);
         model.observe_program("a", "/usr/bin/dash", "/usr/sbin/parent", 1);
         for known in ["/usr/sbin/web", "/usr/bin/dash", "/usr/sbin/parent"] {
             assert!(knows(&model, known), "{known}");

@@ -88,13 +88,16 @@ pub fn policy(files: &[PolicyFile], kept: &Bits) -> Result<Policy, Vec<Problem>>
 /// What the compiler needs of a model: its grants and those of its baseline.
 pub fn service_model(model: &Model) -> ServiceModel {
     let (mut granted, mut at_start) = (model.grants(), Grants::new());
-    if sorts_starts(model) {
-        at_start = model.at_start();
-        take_away(&mut granted, &at_start);
+    if matches!(model.state, State::Learning | State::Manual) {
+        // The kernel has to tell when it is needed in another start, or at any other time.
+        (granted, at_start) = (without(granted, &model.in_starts()), model.at_start());
+    } else if model.progress.outlived() && !baseline::opens_sessions(&model.service) {
+        // Without such a run nothing tells starts from the rest. Who lets people in may be needed soon after a start or long after.
+        (granted, at_start) = (without(granted, &model.at_start()), model.at_start());
     }
     add(&mut granted, baseline::grants(&model.service));
     add(&mut at_start, baseline::at_start(&model.service));
-    take_away(&mut at_start, &granted);
+    let at_start = without(at_start, &granted);
     // An archived service that was active is held to its model from its first act, should its unit come back.
     let stays = model.state == State::Archived && model.returns_to == Some(State::Active);
     let state = if stays { State::Active } else { model.state };
@@ -107,21 +110,14 @@ fn add(grants: &mut Grants, more: Grants) {
     }
 }
 
-fn take_away(grants: &mut Grants, less: &Grants) {
+fn without(mut grants: Grants, less: &Grants) -> Grants {
     for (capability, accesses) in less {
         if let Some(all) = grants.get_mut(capability) {
             all.retain(|access| !accesses.contains(access));
         }
     }
     grants.retain(|_, accesses| !accesses.is_empty());
-}
-
-/// Whether what only starts needed is granted in starts only. While the service learns the kernel has to tell it when it is
-/// needed later; then it takes a run that was longer than a start. Who lets people in may be needed soon after a start or
-/// long after.
-fn sorts_starts(model: &Model) -> bool {
-    let learns = matches!(model.state, State::Learning | State::Manual);
-    learns || (model.progress.outlived() && !baseline::opens_sessions(&model.service))
+    grants
 }
 
 /// Services up to which archived ones are in the kernel: the rest of its room is for those that come and those that only
@@ -175,6 +171,7 @@ mod tests {
     use policy::access::Access;
     use policy::host::BareHost;
     use policy::maturity::{Graduation, Moment, Unit};
+    use policy::model::Seen;
     use std::time::Duration;
 
     #[test]
@@ -207,8 +204,9 @@ mod tests {
         let (shell, by) = (("SHELL", Access::Execute), ("/usr/sbin/x", "/usr/bin/dash"));
         let split = |name: &str, state, outlived: bool| {
             let mut model = Model { state, ..Model::new(name, 0) };
-            model.observe("h", shell, by, 1, true);
-            model.observe("h", ("NET", Access::Execute), by, 1, false);
+            model.observe("h", shell, by, 1, Seen::InStart(50));
+            model.observe("h", shell, by, 100, Seen::InStart(50));
+            model.observe("h", ("NET", Access::Execute), by, 1, Seen::Later);
             let unit = Unit { name: "x.service".to_owned(), loaded: true, stops_whole: true, ..Unit::default() };
             let unit = Unit { invocation: Some("one".to_owned()), up: Some(Duration::from_secs(90)), ..unit };
             let second = Duration::from_secs(1);

@@ -31,7 +31,7 @@ pub fn of_model<'a>(model: &'a Model, since: i64) -> Vec<Deed> {
             exe: evidence.exe.clone(),
             time: clock::rfc3339(earliest(evidence, since)),
             count: evidence.count,
-            at_start: evidence.at_start,
+            at_start: evidence.starts > 0,
         })
         .collect()
 }
@@ -73,13 +73,14 @@ pub fn of_record(record: &Record) -> Option<Deed> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use policy::model::Seen;
 
     #[test]
     fn evidence_and_records_become_deeds() {
         let mut model = Model::new("web", 0);
         let (shell, by) = (("SHELL", Access::Execute), ("/usr/bin/python3", "/usr/bin/dash"));
-        model.observe("a", shell, by, 1_000, false);
-        model.observe("a", shell, by, 9_000, false);
+        model.observe("a", shell, by, 1_000, Seen::Later);
+        model.observe("a", shell, by, 9_000, Seen::Later);
         model.observe_program("a", "/usr/bin/dash", "/usr/bin/python3", 1_000);
         let all = of_model(&model, 0);
         assert_eq!((all.len(), all.first().map(|one| one.count)), (2, Some(2)));

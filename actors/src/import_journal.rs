@@ -80,13 +80,14 @@ pub fn unseen(service: &str) -> Model {
 mod tests {
     use super::*;
     use policy::access::Access;
+    use policy::model::Seen;
 
     #[test]
     fn what_was_cut_short_is_finished_once() {
         let directory = tempfile::tempdir().unwrap();
         let (store, journal) = (ModelStore::new(directory.path().to_owned()), ImportJournal::new(directory.path()));
         let mut elsewhere = Model::new("web", 0);
-        elsewhere.observe("web-2", ("SHELL", Access::Execute), ("/x", "/bin/sh"), 1, false);
+        elsewhere.observe("web-2", ("SHELL", Access::Execute), ("/x", "/bin/sh"), 1, Seen::Later);
         let export = Export::of([&elsewhere, &Model::new("db", 0)]);
         let mut here = Model::new("web", 7);
         here.state = State::Active;

@@ -6,7 +6,7 @@ use actix::prelude::*;
 use bpf::event::{Object, Why};
 use policy::capability::is_programs;
 use policy::decide::Verdict;
-use policy::model::{Model, State};
+use policy::model::{Model, Seen, State};
 
 mod anomalous;
 mod join;
@@ -143,6 +143,9 @@ impl Handler<Observed> for Learner {
             Object::Path(path) | Object::Operation { path, .. } | Object::Cgroup(path) => path.as_str(),
             Object::Destination { .. } => "",
         };
+        // A start's acts come within the first third of its time.
+        let third = i64::try_from(self.terms.graduation.start.as_millis() / 3).unwrap_or(i64::MAX);
+        let when = if act.at_start { Seen::InStart(third) } else { Seen::Later };
         let mut granted = false;
         let mut fresh = false;
         match act.why {
@@ -151,7 +154,7 @@ impl Handler<Observed> for Learner {
                 let names = self.directory.capabilities(act.capabilities);
                 for name in names.into_iter().filter(|name| !is_programs(name)) {
                     let (need, by) = ((name.as_str(), act.access), (act.exe.as_str(), object));
-                    granted |= self.model.observe(&self.host, need, by, now, act.at_start);
+                    granted |= self.model.observe(&self.host, need, by, now, when);
                 }
             }
             _ => {}

@@ -275,7 +275,8 @@ impl Handler<ModelChanged> for PolicyKeeper {
             return Box::pin(fut::ready(Ok(())));
         }
         let fresh = before.is_none() && model.state == State::Learning && !self.is_named(&model.name);
-        if !same_state && !fresh {
+        // Where it is about to be compiled, the kernel may not have the names of its rules yet.
+        if (!same_state && !fresh) || self.due.is_some() {
             return self.with_others(before, model, context);
         }
         Box::pin(self.learn(&model).map(move |held, keeper, _| {

@@ -110,7 +110,7 @@ static __always_inline void look_at_start(struct bz_policy *policy, __u64 need, 
 	subject = subject_of(bpf_get_current_task_btf());
 	left = subject ? left_of_start(subject->starting) : 0;
 	*starting = learning ? left * 3 > control.start_time * 2 : left > 0;
-	act->early = learning && *starting;
+	act->start = learning && *starting ? subject->starting : 0;
 }
 
 /*
@@ -161,7 +161,7 @@ __noinline int judge(__u64 who, __u64 need, __u64 dentry, __u64 named, __u32 wha
 		tell(&act);
 	}
 	act.observation = 0;
-	act.early = 0;
+	act.start = 0;
 	act.verdict = decision.verdict;
 	if (decision.missing) {
 		act.capabilities = decision.missing;

@@ -8,6 +8,7 @@ struct act {
 	__u64 dentry; /* of the object; the name of a cgroup; 0 for addresses */
 	__u64 named;  /* what tells this dentry from others, see name_of() */
 	__u64 task;   /* whose act it is */
+	__u64 start;  /* of an observation early in the start of its unit: which one, so that each start tells it */
 	__u64 capabilities;
 	union {
 		struct {
@@ -24,7 +25,6 @@ struct act {
 	__u16 protocol;
 	__u8 object;
 	__u8 observation;
-	__u8 early;	  /* in the start of its unit: observations of then and later are two kinds */
 	__u8 address[16]; /* of a connection; the id of a cgroup */
 	__u32 slot;	  /* of the revision that judged it */
 };
@@ -48,7 +48,7 @@ static __always_inline __u64 name_of(struct dentry *dentry)
 /* Names this kind of act: service, capabilities, access, verdict and object. Never 0. */
 static __always_inline __u64 key_of(struct act *act)
 {
-	__u64 h = mix(control.salt ^ act->early, act->sort);
+	__u64 h = mix(control.salt ^ act->start, act->sort);
 
 	h = mix(h, act->capabilities);
 	if (act->object == BZ_OBJECT_CGROUP) {
@@ -140,7 +140,7 @@ static __always_inline void fill(struct bz_event *event, struct act *act, __u64 
 	event->verdict = act->verdict;
 	event->object = act->object;
 	event->operation = act->operation;
-	event->marks = act->early ? BZ_MARK_START : 0;
+	event->marks = act->start ? BZ_MARK_START : 0;
 	event->rule = act->why == BZ_WHY_CAPABILITY || act->why == BZ_WHY_PROGRAM ? rule_of(act) : act->rule;
 	__builtin_memcpy(event->address, act->address, sizeof(event->address));
 	event->dev = dentry ? BPF_CORE_READ(dentry, d_sb, s_dev) : 0;

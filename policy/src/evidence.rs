@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+/// What was seen in one start may be a chance.
+const STARTS: u32 = 2;
 /// Most hosts of which one grant keeps what they saw.
 pub const HOSTS_MAX: usize = 64;
 
@@ -23,9 +25,9 @@ pub struct Sighting {
     pub exe: String,
     /// What it touched first.
     pub object: String,
-    /// Whether it was only ever seen early in the start of a unit.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub at_start: bool,
+    /// In how many starts of a unit it was seen, if it was only ever seen early in such; else 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub starts: u32,
 }
 
 impl Sighting {
@@ -35,8 +37,21 @@ impl Sighting {
         (self.first, self.exe, self.object) = first(self).min(first(other));
         self.last = self.last.max(other.last);
         self.count = self.count.max(other.count);
-        self.at_start &= other.at_start;
+        self.starts = if self.starts == 0 || other.starts == 0 { 0 } else { self.starts.max(other.starts) };
     }
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// Where in the life of its unit something was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// Early in a start. What is seen again within this time (ms) belongs to the same one.
+    InStart(i64),
+    /// At any other time.
+    Later,
 }
 
 /// What hosts saw, by name of the host.
@@ -50,11 +65,15 @@ pub struct Evidence {
 impl Evidence {
     /// Adds what a host saw just now. Imports leave room for this host; where an older build has left none, the host that was
     /// the last to see it gives way.
-    pub fn observe(&mut self, host: &str, exe: &str, object: &str, now: i64, at_start: bool) {
+    pub fn observe(&mut self, host: &str, exe: &str, object: &str, now: i64, when: Seen) {
         if let Some(seen) = self.hosts.get_mut(host) {
+            seen.starts = match when {
+                Seen::Later => 0,
+                Seen::InStart(_) if seen.starts == 0 => 0,
+                Seen::InStart(long) => seen.starts.saturating_add(u32::from((now - seen.last).abs() >= long)),
+            };
             seen.last = seen.last.max(now);
             seen.count = seen.count.saturating_add(1);
-            seen.at_start &= at_start;
             return;
         }
         while self.hosts.len() >= HOSTS_MAX
@@ -64,7 +83,8 @@ impl Evidence {
             self.hosts.remove(&latest);
         }
         let (exe, object) = (exe.to_owned(), object.to_owned());
-        let seen = Sighting { first: now, last: now, count: 1, exe, object, at_start };
+        let starts = if when == Seen::Later { 0 } else { 1 };
+        let seen = Sighting { first: now, last: now, count: 1, exe, object, starts };
         self.hosts.insert(host.to_owned(), seen);
     }
 
@@ -84,8 +104,13 @@ impl Evidence {
     }
 
     /// Whether no host saw it but early in the start of a unit.
+    pub fn in_starts(&self) -> bool {
+        self.hosts.values().all(|seen| seen.starts > 0)
+    }
+
+    /// Whether starts need it, and nothing else: one host has seen it in two of them, and none at any other time.
     pub fn at_start(&self) -> bool {
-        self.hosts.values().all(|seen| seen.at_start)
+        self.in_starts() && self.hosts.values().any(|seen| seen.starts >= STARTS)
     }
 
     /// Last time on any host.
@@ -130,13 +155,17 @@ mod tests {
     fn this_host_finds_room_among_as_many_as_there_may_be() {
         let mut evidence = Evidence::default();
         for (number, now) in (0..HOSTS_MAX).zip(1..) {
-            evidence.observe(&format!("h{number}"), "/x", "/y", now, true);
+            evidence.observe(&format!("h{number}"), "/x", "/y", now, Seen::InStart(5));
         }
-        evidence.observe("here", "/x", "/y", 1000, true);
+        evidence.observe("here", "/x", "/y", 1000, Seen::InStart(5));
+        assert!(evidence.in_starts() && !evidence.at_start(), "each host has seen it in one start");
+        evidence.observe("here", "/x", "/y", 1001, Seen::InStart(5));
+        assert!(!evidence.at_start(), "and that was the same one");
+        evidence.observe("here", "/x", "/y", 2000, Seen::InStart(5));
         assert!(evidence.at_start());
-        evidence.observe("here", "/x", "/y", 1001, false);
-        assert!(!evidence.at_start(), "once is enough");
-        assert_eq!((evidence.hosts.len(), evidence.hosts.get("here").map(|seen| seen.count)), (HOSTS_MAX, Some(2)));
+        evidence.observe("here", "/x", "/y", 2001, Seen::Later);
+        assert!(!evidence.in_starts(), "once is enough");
+        assert_eq!((evidence.hosts.len(), evidence.hosts.get("here").map(|seen| seen.count)), (HOSTS_MAX, Some(4)));
         assert_eq!(evidence.earliest().map(|(host, _)| host), Some("h0"));
         assert!(!evidence.hosts.contains_key(&format!("h{}", HOSTS_MAX - 1)));
     }

@@ -122,8 +122,8 @@ fn gain(what: &str, known: Option<&Evidence>, evidence: &Evidence) -> Option<Str
         let (host, seen) = evidence.earliest()?;
         return Some(format!("{what} ({host}: {} by {})", seen.object, seen.exe));
     };
-    if known.at_start() && !evidence.at_start() {
-        let (host, seen) = evidence.hosts.iter().find(|(_, seen)| !seen.at_start)?;
+    if known.in_starts() && !evidence.in_starts() {
+        let (host, seen) = evidence.hosts.iter().find(|(_, seen)| seen.starts == 0)?;
         return Some(format!("{what} for longer than a start ({host}: {} by {})", seen.object, seen.exe));
     }
     let hosts: Vec<&str> =

@@ -10,7 +10,7 @@ use crate::capability::Grants;
 use crate::knowledge::{Granted, Knowledge, PROGRAMS_MAX, Programs};
 use crate::maturity::Progress;
 
-pub use crate::evidence::{Evidence, Sighting};
+pub use crate::evidence::{Evidence, Seen, Sighting};
 
 mod format_one;
 
@@ -95,15 +95,15 @@ impl Model {
         Model { service: service.to_owned(), since: now, ..Model::default() }
     }
 
-    /// Adds what this host observed, `at_start`: early in the start of a unit. Whether it gave a new grant, or one for good
-    /// where there was one for starts.
-    pub fn observe(&mut self, host: &str, need: (&str, Access), by: (&str, &str), now: i64, at_start: bool) -> bool {
+    /// Adds what this host observed. Whether it gave a new grant, or another kind of grant: for starts, or for good.
+    pub fn observe(&mut self, host: &str, need: (&str, Access), by: (&str, &str), now: i64, when: Seen) -> bool {
         let ((capability, access), (exe, object)) = (need, by);
         let accesses = self.granted.entry(capability.to_owned()).or_default();
-        let before = accesses.get(&access).map(Evidence::at_start);
+        let kind = |evidence: &Evidence| (evidence.in_starts(), evidence.at_start());
+        let before = accesses.get(&access).map(kind);
         let evidence = accesses.entry(access).or_default();
-        evidence.observe(host, exe, object, now, at_start);
-        before != Some(evidence.at_start())
+        evidence.observe(host, exe, object, now, when);
+        before != Some(kind(evidence))
     }
 
     /// Adds a program that the service ran on this host. Whether it is a new one.
@@ -112,7 +112,7 @@ impl Model {
         if !known && self.programs.len() >= PROGRAMS_MAX {
             return false;
         }
-        self.programs.entry(path.to_owned()).or_default().observe(host, exe, path, now, false);
+        self.programs.entry(path.to_owned()).or_default().observe(host, exe, path, now, Seen::Later);
         !known
     }
 
@@ -140,10 +140,19 @@ impl Model {
         names.map(|(name, accesses)| (name.clone(), accesses.keys().copied().collect())).collect()
     }
 
-    /// Those of them that only starts needed.
+    /// Those of them that starts need, and nothing else.
     pub fn at_start(&self) -> Grants {
+        self.those(Evidence::at_start)
+    }
+
+    /// Those of them that were seen in starts only so far, be it in one.
+    pub fn in_starts(&self) -> Grants {
+        self.those(Evidence::in_starts)
+    }
+
+    fn those(&self, fits: impl Fn(&Evidence) -> bool) -> Grants {
         let of_one = |(name, accesses): (&String, &BTreeMap<Access, Evidence>)| {
-            let only = accesses.iter().filter(|(_, evidence)| evidence.at_start()).map(|(access, _)| *access);
+            let only = accesses.iter().filter(|(_, evidence)| fits(evidence)).map(|(access, _)| *access);
             (name.clone(), only.collect())
         };
         self.granted.iter().map(of_one).filter(|(_, accesses): &(_, BTreeSet<_>)| !accesses.is_empty()).collect()

@@ -88,15 +88,17 @@ class Flip:
         self.program = bpf(BPF_OBJ_GET, struct.pack("QII", ctypes.addressof(self.path), 0, 0))
         (page,) = PINS.glob("*/maps/bss")
         value = json.loads(must("bpftool", "-j", "map", "dump", "pinned", str(page)))[0]["value"]
-        # struct bz_control: the epoch, and the generation in each slot.
-        self.epoch, *self.generations = struct.unpack_from("3Q", bytes(int(byte, 16) for byte in value))
-        self.context = ctypes.create_string_buffer(8)
+        # struct bz_control: the epoch, the generation in each slot, the salt, the number of changes, and how long a start is.
+        self.epoch, *generations, _, _, self.start = struct.unpack_from("6Q", bytes(int(byte, 16) for byte in value))
+        self.generations = generations
+        # struct bz_call_flip
+        self.context = ctypes.create_string_buffer(16)
 
     def __call__(self):
         self.epoch += 1
-        struct.pack_into("Q", self.context, 0, self.generations[self.epoch % 2])
+        struct.pack_into("QQ", self.context, 0, self.generations[self.epoch % 2], self.start)
         # union bpf_attr, test: prog_fd, retval, data sizes, data, repeat, duration, ctx sizes, ctx_in, ctx_out, flags, cpu, batch_size
-        bpf(BPF_PROG_TEST_RUN, struct.pack("4I2Q4I2Q4I", self.program, 0, 0, 0, 0, 0, 0, 0, 8, 0, ctypes.addressof(self.context),
+        bpf(BPF_PROG_TEST_RUN, struct.pack("4I2Q4I2Q4I", self.program, 0, 0, 0, 0, 0, 0, 0, 16, 0, ctypes.addressof(self.context),
                                            0, 0, 0, 0, 0))
 
 

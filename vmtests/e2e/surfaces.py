@@ -85,7 +85,7 @@ def metrics_on_the_loopback_device_and_nowhere_else():
     rules_hold()
     text = CONFIGURATION.read_text()
     try:
-        CONFIGURATION.write_text(text + '\nmetrics = "127.0.0.1:9464"\n')
+        CONFIGURATION.write_text('metrics = "127.0.0.1:9464"\n' + text)
         must("systemctl", "restart", "bartizand")
         wait_for("it enforces", stage.enforcing, 60)
         found = json.loads(as_user("nobody", ["python3", "-c", CLIENT.replace("print(answer.status)", "import json")
@@ -93,7 +93,7 @@ def metrics_on_the_loopback_device_and_nowhere_else():
                                               "127.0.0.1:9464", "/metrics"]).stdout)
         promise("bartizan_revision" in found, f"any user of the machine reads them: {found[:200]}")
         promise(get("127.0.0.1:9464", "/v1/audits")[0] == 404, "and nothing else is there")
-        CONFIGURATION.write_text(text + '\nmetrics = "0.0.0.0:9464"\n')
+        CONFIGURATION.write_text('metrics = "0.0.0.0:9464"\n' + text)
         done = run("/usr/bin/bartizand")
         promise(done.returncode == 2 and "loopback" in done.stderr, f"another address is refused: {done}")
     finally:

@@ -18,7 +18,7 @@ use policy::access::Access;
 use policy::compiled::Service;
 use policy::export::Export;
 use policy::maturity::{Graduation, Unit};
-use policy::model::{Model, State};
+use policy::model::{Model, Seen, State};
 use policy::rule::Policy;
 
 use crate::remembering::Remembering;
@@ -48,7 +48,7 @@ impl Host {
         AuditLog::open(&audit, &settings, &rules, 1, directory.clone(), notice("audit")).unwrap().run();
         let models = ModelStore::new(at.join("models"));
         let mut web = Model::new("web", 7);
-        web.observe("here", ("SHELL", Access::Execute), ("/usr/bin/web", "/usr/bin/dash"), 5, false);
+        web.observe("here", ("SHELL", Access::Execute), ("/usr/bin/web", "/usr/bin/dash"), 5, Seen::Later);
         (web.state, web.returns_to) = (state, (state == State::Archived).then_some(State::Active));
         let registry = Registry::new(directory.clone(), models.clone(), terms, notice("registry"));
         registry.run(BTreeMap::from([("web".to_owned(), web)]));

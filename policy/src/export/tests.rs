@@ -7,15 +7,8 @@ use crate::knowledge::PROGRAMS_MAX;
 use proptest::prelude::*;
 
 fn sighting() -> impl Strategy<Value = Sighting> {
-    (0i64..9, 0i64..9, 1u64..5, "[ab]|\\PC{0,3}|[\\x00-\\x1f\\x7f-\\x9f]", "[xy]", any::<bool>()).prop_map(
-        |(first, more, count, exe, object, at_start)| Sighting {
-            first,
-            last: first + more,
-            count,
-            exe,
-            object,
-            at_start,
-        },
+    (0i64..9, 0i64..9, 1u64..5, "[ab]|\\PC{0,3}|[\\x00-\\x1f\\x7f-\\x9f]", "[xy]", 0u32..4).prop_map(
+        |(first, more, count, exe, object, starts)| Sighting { first, last: first + more, count, exe, object, starts },
     )
 }
 

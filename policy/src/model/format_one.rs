@@ -31,9 +31,7 @@ struct OldEvidence {
 impl OldEvidence {
     fn of(self, host: &str) -> Evidence {
         let OldEvidence { first, last, count, exe, object } = self;
-        Evidence {
-            hosts: BTreeMap::from([(host.to_owned(), Sighting { first, last, count, exe, object, at_start: false })]),
-        }
+        Evidence { hosts: BTreeMap::from([(host.to_owned(), Sighting { first, last, count, exe, object, starts: 0 })]) }
     }
 }
 

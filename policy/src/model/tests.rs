@@ -72,7 +72,7 @@ fn format_1_is_migrated() {
         count,
         exe: "/usr/bin/python3".to_owned(),
         object: "/usr/bin/dash".to_owned(),
-        at_start: false,
+        starts: 0,
     };
     assert_eq!(model.granted["SHELL"][&Access::Execute].hosts, [("web-1".to_owned(), seen(2, 3_000))].into());
     assert_eq!(model.programs["/usr/bin/dash"].hosts, [("web-1".to_owned(), seen(1, 2_000))].into());
@@ -87,7 +87,7 @@ fn format_2_is_migrated() {
     let model = Model::decode(&bytes(FORMAT_TWO), "other").unwrap();
     assert_eq!((model.service.as_str(), model.state, model.since), ("web", State::Active, 4_000));
     let seen = &model.granted["SHELL"][&Access::Execute].hosts["web-1"];
-    assert_eq!((seen.first, seen.count, seen.at_start), (2_000, 1, false), "granted for good, as it was");
+    assert_eq!((seen.first, seen.count, seen.starts), (2_000, 1, 0), "granted for good, as it was");
     assert!(model.at_start().is_empty() && !model.progress.outlived());
     assert_eq!(Model::decode(&model.encode().unwrap(), "other").unwrap(), model, "and written in this format");
 }
@@ -95,24 +95,36 @@ fn format_2_is_migrated() {
 #[test]
 fn what_only_starts_need_is_told_apart_until_it_is_needed_later() {
     let mut model = Model::new("web", 5);
-    let (shell, by) = (("SHELL", Access::Execute), ("/usr/sbin/web", "/usr/bin/dash"));
-    assert!(model.observe("h", shell, by, 10, true), "a grant");
-    assert!(!model.observe("h", shell, by, 11, true));
-    assert_eq!(model.at_start(), [("SHELL".to_owned(), [Access::Execute].into())].into());
-    assert!(model.observe("h", shell, by, 12, false), "one for good");
-    assert!(model.at_start().is_empty() && !model.observe("h", shell, by, 13, true));
+    let (shell, by, start) = (("SHELL", Access::Execute), ("/usr/sbin/web", "/usr/bin/dash"), Seen::InStart(50));
+    let grant: Grants = [("SHELL".to_owned(), [Access::Execute].into())].into();
+    assert!(model.observe("h", shell, by, 10, start), "a grant");
+    assert!(!model.observe("h", shell, by, 11, start), "within the same start");
+    assert_eq!((model.in_starts(), model.at_start()), (grant.clone(), Grants::new()));
+    assert!(model.observe("h", shell, by, 100, start), "another start");
+    assert_eq!(model.at_start(), grant);
     let mut here = Model::new("web", 5);
-    here.observe("here", shell, by, 10, true);
+    here.observe("here", shell, by, 10, start);
+    let mut there = here.clone();
+    there.join(&model.knowledge());
+    assert_eq!(there.at_start(), grant);
+    assert!(model.observe("h", shell, by, 101, Seen::Later), "one for good");
+    assert!(model.in_starts().is_empty() && !model.observe("h", shell, by, 200, start));
     here.join(&model.knowledge());
-    assert!(here.at_start().is_empty(), "another host has seen it later than in a start");
+    assert!(here.in_starts().is_empty(), "another host has seen it later than in a start");
 }
 
 #[test]
 fn observations_become_grants_once() {
     let mut model = Model::new("web", 5);
-    assert!(model.observe("h", ("SHELL", Access::Execute), ("/usr/bin/python3", "/usr/bin/dash"), 10, false));
-    assert!(!model.observe("h", ("SHELL", Access::Execute), ("/usr/bin/python3", "/usr/bin/bash"), 20, true));
-    assert!(model.observe("h", ("SHELL", Access::Write), ("/usr/bin/vi", "/etc/profile"), 30, false));
+    assert!(model.observe("h", ("SHELL", Access::Execute), ("/usr/bin/python3", "/usr/bin/dash"), 10, Seen::Later));
+    assert!(!model.observe(
+        "h",
+        ("SHELL", Access::Execute),
+        ("/usr/bin/python3", "/usr/bin/bash"),
+        20,
+        Seen::InStart(5)
+    ));
+    assert!(model.observe("h", ("SHELL", Access::Write), ("/usr/bin/vi", "/etc/profile"), 30, Seen::Later));
     let masks = Catalogue::builtin().masks(&model.grants());
     assert_eq!((masks.get(Access::Execute), masks.get(Access::Write), masks.get(Access::Read)), (256, 256, 0));
     let evidence = &model.granted["SHELL"][&Access::Execute];

@@ -73,13 +73,15 @@ mod tests {
     use super::*;
     use policy::maturity::{Maturity, Phase};
     use policy::model::Model;
+    use policy::model::Seen;
 
     #[test]
     fn a_model_is_told_with_evidence_and_what_is_missing() {
         let mut known = Model::new("web", 0);
-        known.observe("web-1", ("SHELL", Access::Execute), ("/usr/bin/\u{1b}[2J", "/usr/bin/dash"), 1_000, false);
-        known.observe("web-2", ("SHELL", Access::Execute), ("/usr/bin/other", "/usr/bin/bash"), 2_000, false);
-        known.observe("web-1", ("NET", Access::Execute), ("/usr/bin/web", "/usr/sbin/ip"), 1_500, true);
+        known.observe("web-1", ("SHELL", Access::Execute), ("/usr/bin/\u{1b}[2J", "/usr/bin/dash"), 1_000, Seen::Later);
+        known.observe("web-2", ("SHELL", Access::Execute), ("/usr/bin/other", "/usr/bin/bash"), 2_000, Seen::Later);
+        known.observe("web-1", ("NET", Access::Execute), ("/usr/bin/web", "/usr/sbin/ip"), 1_500, Seen::InStart(50));
+        known.observe("web-1", ("NET", Access::Execute), ("/usr/bin/web", "/usr/sbin/ip"), 1_600, Seen::InStart(50));
         known.observe_program("web-1", "/usr/bin/dash", "/usr/bin/web", 1_000);
         let maturity = Maturity {
             percent: 62,

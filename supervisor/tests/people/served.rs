@@ -15,7 +15,7 @@ use actors::record::{Kind, Record};
 use actors::registry::Registry;
 use actors::root::ExitNotice;
 use policy::access::Access;
-use policy::model::{Model, State};
+use policy::model::{Model, Seen, State};
 use policy::rule::Policy;
 use supervisor::api::{self, Api, StartAnew};
 use supervisor::config::Config;
@@ -119,8 +119,8 @@ fn actors_at(at: &Path) -> Directory {
     .unwrap()
     .run();
     let (mut web, mut mail) = (Model::new("web", 7), Model::new("mail", 7));
-    web.observe("here", ("SHELL", Access::Execute), ("/usr/bin/web", "/usr/bin/dash"), 5, false);
-    web.observe("here", ("NET", Access::Connect), ("/usr/bin/web", "/run/\u{1b}[2Jodd"), 5, false);
+    web.observe("here", ("SHELL", Access::Execute), ("/usr/bin/web", "/usr/bin/dash"), 5, Seen::Later);
+    web.observe("here", ("NET", Access::Connect), ("/usr/bin/web", "/run/\u{1b}[2Jodd"), 5, Seen::Later);
     web.state = State::Active;
     mail.state = State::Manual;
     let terms = Config::default().terms;
