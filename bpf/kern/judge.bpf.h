@@ -102,15 +102,18 @@ static __always_inline void look_at_start(struct bz_policy *policy, __u64 need, 
 {
 	bool learning = policy->flags & BZ_POLICY_LEARNING;
 	struct bz_subject *subject;
-	__u64 left;
+	__u64 which, left;
 
 	*starting = false;
 	if (!learning && !(need & policy->at_start[act->access]))
 		return;
 	subject = subject_of(bpf_get_current_task_btf());
-	left = subject ? left_of_start(subject->starting) : 0;
+	/* Read once: 6.12 does not follow that a start which goes on has a label ("R3 invalid mem access
+	 * 'scalar'"). */
+	which = subject ? subject->starting : 0;
+	left = left_of_start(which);
 	*starting = learning ? left * 3 > control.start_time * 2 : left > 0;
-	act->start = learning && *starting ? subject->starting : 0;
+	act->start = learning && *starting ? which : 0;
 }
 
 /*
