@@ -8,7 +8,8 @@ struct act {
 	__u64 dentry; /* of the object; the name of a cgroup; 0 for addresses */
 	__u64 named;  /* what tells this dentry from others, see name_of() */
 	__u64 task;   /* whose act it is */
-	__u64 start;  /* of an observation early in the start of its unit: which one, so that each start tells it */
+	__u64 start;  /* of an observation early in the start of its unit: which one, so that each start tells
+			 it */
 	__u64 capabilities;
 	union {
 		struct {
