@@ -139,9 +139,9 @@ impl PolicyKeeper {
         let policy = self.parse(files, &self.revision.bits).map_err(in_lines)?;
         let mut compiled = self.strict(&policy).map_err(|error| vec![error])?;
         // Leave ends by itself, and the proof must hold then.
-        let locked_out = self.locked_out(&policy, &compiled)?;
+        let locked_out = self.locked_out(&policy, &compiled).map_err(|error| vec![error])?;
         if !locked_out.is_empty() {
-            return Err(in_lines(locked_out));
+            return Err(in_lines(locked_out.into_iter().map(|(_, problem)| problem).collect()));
         }
         self.permissive.apply(&mut compiled);
         Ok((policy, compiled))

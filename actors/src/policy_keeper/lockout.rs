@@ -17,21 +17,19 @@ use crate::messages::ShowHeldBack;
 use crate::record::Kind;
 
 impl PolicyKeeper {
-    /// What nobody could do any more under a policy: now, or once rules of it that permit it have ended.
-    pub(super) fn locked_out(&self, policy: &Policy, compiled: &Compiled) -> Result<Vec<Problem>, Vec<String>> {
+    /// What a service could not do any more under a policy: now, or once rules of it that permit it have ended.
+    pub(super) fn locked_out(&self, policy: &Policy, compiled: &Compiled) -> Result<Vec<(String, Problem)>, String> {
         let (host, now, mounts) = (self.host.name(), clock::now_ms(), self.host.mounts());
         let proof = |at: i64, compiled: &Compiled| lockout::proof(&policy.holding(&host, at), compiled, &mounts);
-        let mut found: Vec<Problem> = proof(now, compiled).into_iter().map(|(_, problem)| problem).collect();
+        let mut found = proof(now, compiled);
+        let known = found.clone();
         for (end, rules) in lockout::ends(policy, now) {
-            if !found.is_empty() {
-                break;
-            }
-            let later = assemble::revision(policy, &self.services, &self.operators, self.host.as_ref(), end)
-                .map_err(|error| vec![error])?;
+            let later = assemble::revision(policy, &self.services, &self.operators, self.host.as_ref(), end)?;
             let when = format!("From {} on, when \"{}\" has ended, ", clock::rfc3339(end), rules.join("\", \""));
-            found.extend(proof(end, &later).into_iter().map(|(_, problem)| {
+            let fresh = proof(end, &later).into_iter().filter(|one| !known.contains(one));
+            found.extend(fresh.map(|(service, problem)| {
                 let message = format!("{when}{}", problem.message);
-                Problem { message, ..problem }
+                (service, Problem { message, ..problem })
             }));
         }
         Ok(found)
@@ -72,8 +70,7 @@ impl PolicyKeeper {
         }
         // Where it cannot be compiled, that is told when it is to be installed.
         let compiled = self.strict(&self.policy).ok()?;
-        let holding = self.policy.holding(&self.host.name(), clock::now_ms());
-        let found = lockout::proof(&holding, &compiled, &self.host.mounts());
+        let found = self.locked_out(&self.policy, &compiled).ok()?;
         let mut of_it = found.into_iter().filter(|(service, _)| service == name).map(|(_, problem)| problem);
         of_it.next().map(|problem| problem.to_string())
     }

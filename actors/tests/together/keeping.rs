@@ -93,14 +93,24 @@ fn a_service_that_would_lock_people_out_does_not_become_active() {
     });
 }
 
+const WIDE_AND_NARROW: &str = "[[rule]]\nname = \"wide\"\nservices = [\"Network*\"]\nviolations = \"prevent\"\n\
+    [[rule]]\nname = \"narrow\"\nservices = [\"NetworkManager\"]\nviolations = \"alert\"\n";
+
+#[test]
+fn a_service_that_the_end_of_a_rule_would_lock_out_does_not_become_active() {
+    with(&format!("{WIDE_AND_NARROW}expires = 2099-01-01T00:00:00Z\n"), |keeper, _| async move {
+        let refused = changed(&keeper, "NetworkManager", State::Active).await.unwrap_err();
+        assert!(refused.contains("when \"narrow\" has ended, NetworkManager could not"), "{refused}");
+    });
+    with(WIDE_AND_NARROW, |keeper, _| async move { changed(&keeper, "NetworkManager", State::Active).await.unwrap() });
+}
+
 #[test]
 fn a_rule_whose_end_would_lock_people_out_does_not_count() {
     with("", |keeper, _| async move {
         changed(&keeper, "NetworkManager", State::Active).await.unwrap();
         let rules = |ends: &str| {
-            let wide = "[[rule]]\nname = \"wide\"\nservices = [\"Network*\"]\nviolations = \"prevent\"\n";
-            let narrow = "[[rule]]\nname = \"narrow\"\nservices = [\"NetworkManager\"]\nviolations = \"alert\"\n";
-            let files = vec![PolicyFile { path: "p".to_owned(), text: format!("{wide}{narrow}{ends}") }];
+            let files = vec![PolicyFile { path: "p".to_owned(), text: format!("{WIDE_AND_NARROW}{ends}") }];
             keeper.send(Apply { files, by: "a test".to_owned(), ..Apply::default() })
         };
         let refused = rules("expires = 2099-01-01T00:00:00Z\n").await.unwrap().unwrap_err().concat();
