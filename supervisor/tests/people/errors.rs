@@ -1,10 +1,11 @@
 //! What the commands say when they cannot: what is wrong, and what to do.
 
-use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
+use std::time::Duration;
 
+use crate::impostor::impostor;
 use crate::said::{bartizan, said};
 use crate::served::Served;
 
@@ -99,22 +100,6 @@ fn no_permission() {
     );
 }
 
-/// Something else than the daemon, that answers every request like this.
-fn impostor(answer: &'static str) -> (tempfile::TempDir, std::path::PathBuf) {
-    let place = tempfile::tempdir().unwrap();
-    let socket = place.path().join("api.sock");
-    let listener = UnixListener::bind(&socket).unwrap();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let mut request = [0; 4096];
-            let _ = stream.read(&mut request);
-            let _ = stream.write_all(answer.as_bytes());
-        }
-    });
-    (place, socket)
-}
-
 #[test]
 fn an_answer_that_makes_no_sense() {
     for (answer, part) in [
@@ -123,7 +108,7 @@ fn an_answer_that_makes_no_sense() {
         ("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n[", "api.sock: "),
         ("hello\r\n\r\n", "api.sock: "),
     ] {
-        let (_place, socket) = impostor(answer);
+        let (_place, socket) = impostor(answer, Duration::ZERO);
         let output = bartizan(&socket).arg("services").output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(3), "{said}");

@@ -11,6 +11,7 @@ mod corpora;
 mod doors;
 mod errors;
 mod following;
+mod impostor;
 // The same kernel as in the tests of the actors, which use more of it.
 #[allow(dead_code)]
 #[path = "../../../actors/tests/together/remembering.rs"]

@@ -1,12 +1,11 @@
 //! On a terminal: colours, folding, a pager, and a word when something takes long. `script` (bsdutils, on every Debian) is the
 //! terminal.
 
-use std::io::{Read as _, Write as _};
-use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use crate::impostor::impostor;
 use crate::served::{Served, refusal};
 
 /// What a terminal of these rows and columns gets.
@@ -82,17 +81,8 @@ fn what_does_not_fit_goes_through_the_pager() {
 
 #[test]
 fn what_takes_long_is_told() {
-    let place = tempfile::tempdir().unwrap();
-    let socket = place.path().join("api.sock");
-    let listener = UnixListener::bind(&socket).unwrap();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let _ = stream.read(&mut [0; 4096]);
-            std::thread::sleep(Duration::from_millis(1600));
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]");
-        }
-    });
+    let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]";
+    let (_place, socket) = impostor(answer, Duration::from_millis(1600));
     let text = shown(&socket, SIZE, &[], "services");
     assert!(text.contains("waiting for bartizand"), "{text:?}");
     assert!(text.contains("SERVICE"), "{text:?}");
