@@ -14,6 +14,8 @@ use crate::deadline::Deadline;
 
 /// Names the revision that waits to be confirmed.
 const PENDING: &str = "pending.json";
+/// What a revision's directory holds.
+const FILE: &str = "revision.json";
 
 /// One policy file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,7 +132,7 @@ impl RevisionStore {
     }
 
     fn file(&self, number: u64) -> PathBuf {
-        self.directory.join(number.to_string()).join("revision.json")
+        self.directory.join(number.to_string()).join(FILE)
     }
 
     /// The number that a new revision gets: one more than any that exists.
@@ -145,9 +147,18 @@ impl RevisionStore {
         numbers
     }
 
-    /// Writes a revision; it is not active by that.
+    /// Writes a revision; it is not active by that. Its directory gets its name when all is in it: what a full disk or a
+    /// kill cut short is no revision, so one without its file was tampered with.
     pub fn save(&self, revision: &Revision) -> io::Result<()> {
-        atomic::write(&self.file(revision.number), &serde_json::to_vec_pretty(revision)?)
+        let whole = self.directory.join(revision.number.to_string());
+        let fresh = whole.with_extension("new");
+        let written = atomic::write(&fresh.join(FILE), &serde_json::to_vec_pretty(revision)?)
+            .and_then(|()| fs::rename(&fresh, &whole))
+            .and_then(|()| fs::File::open(&self.directory)?.sync_all());
+        if written.is_err() {
+            let _ = fs::remove_dir_all(&fresh); // What stays is overwritten by the next of that number.
+        }
+        written
     }
 
     /// Makes a revision the one that the next start loads.
@@ -251,6 +262,26 @@ mod tests {
         eprintln!("100 revisions of 20 kB are listed in {took:.1?}");
         assert_eq!((heads.len(), heads[99].number, heads[99].files, wrong.len()), (100, 100, 1, 0));
         assert!(took < std::time::Duration::from_secs(20), "{took:.1?}");
+    }
+
+    #[test]
+    fn a_write_that_was_cut_short_is_no_revision_and_one_whose_file_is_gone_is_lost() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = RevisionStore::new(directory.path().to_owned());
+        let revision = |number| Revision::new(number, Vec::new(), Bits::new(), "root");
+        store.save(&revision(1)).unwrap();
+        fs::create_dir(directory.path().join("2.new")).unwrap();
+        fs::write(directory.path().join("2.new/revision.json.new"), "{\"numb").unwrap();
+        assert_eq!((store.next(), store.all().0.len(), store.all().1), (2, 1, Vec::new()));
+        store.save(&revision(2)).unwrap();
+        assert_eq!((store.all().0.len(), fs::read_dir(directory.path()).unwrap().count()), (2, 2));
+        // A number that is a file cannot become a directory: what was begun is taken away.
+        fs::write(directory.path().join("3"), "").unwrap();
+        store.save(&revision(3)).unwrap_err();
+        assert!(!directory.path().join("3.new").exists());
+        fs::remove_file(directory.path().join("3")).unwrap();
+        fs::remove_file(directory.path().join("2/revision.json")).unwrap();
+        assert!(store.all().1[0].contains("2/revision.json"), "{:?}", store.all());
     }
 
     #[test]
