@@ -89,6 +89,14 @@ impl Directory {
         self.0.write().unwrap_or_else(PoisonError::into_inner).learners.insert(service.to_owned(), address);
     }
 
+    /// Takes a learner out, if it is still this one.
+    pub fn remove_learner(&self, service: &str, address: &Addr<Learner>) {
+        let learners = &mut self.0.write().unwrap_or_else(PoisonError::into_inner).learners;
+        if learners.get(service) == Some(address) {
+            learners.remove(service);
+        }
+    }
+
     /// Puts a sentence into the audit trail. When the audit log cannot take it, it is at least in the journal.
     pub fn tell(&self, kind: Kind, service: Option<&str>, message: String) {
         let tell = Tell { kind, service: service.map(str::to_owned), message };

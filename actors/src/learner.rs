@@ -9,10 +9,12 @@ use policy::decide::Verdict;
 use policy::model::{Model, Seen, State};
 
 mod anomalous;
+mod forget;
 mod join;
 mod states;
 
 use self::anomalous::{Answer, answer};
+pub use self::forget::{KEPT, forget_beyond};
 use crate::anomalies::Anomalies;
 use crate::assemble::service_model;
 use crate::clock;

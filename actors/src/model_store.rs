@@ -62,6 +62,19 @@ impl ModelStore {
         atomic::write(&file, &content).map_err(|error| format!("{}: {error}", file.display()))
     }
 
+    /// Removes all that is kept about a service.
+    pub fn remove(&self, service: &str) -> Result<(), String> {
+        for file in [self.file(service), self.beside(service)] {
+            match fs::remove_file(&file) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(format!("{}: {error}", file.display()));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Reads every model, and sets files that cannot be used aside: they are told, never read by half.
     pub fn load(&self, now_ms: i64) -> io::Result<(Vec<Model>, Vec<SetAside>)> {
         let (models, broken) = self.read()?;

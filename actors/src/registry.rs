@@ -27,6 +27,11 @@ use crate::terms::Terms;
 /// How often the kernel's list is read, in case an announcement was lost.
 const LOOK: Duration = Duration::from_secs(15);
 
+/// What Root calls the learner of a service.
+pub(crate) fn child(service: &str) -> String {
+    format!("learner of {service}")
+}
+
 /// Keeper of the list.
 pub struct Registry {
     directory: Directory,
@@ -105,7 +110,7 @@ impl Registry {
     /// Starts a learner, and has Root keep it running.
     fn employ(&self, model: Model) {
         let Some(root) = self.directory.root() else { return };
-        let name = format!("learner of {}", model.service);
+        let name = child(&model.service);
         let child = Child { name: name.clone(), start: self.rebuild(&model.service), running: true };
         if let Err(error) = root.try_send(Supervise(child)) {
             tracing::error!("{name} would run without supervision and is not started: {error}");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 
-use crate::messages::{Exited, Restarts, Retire, Supervise};
+use crate::messages::{Dismiss, Exited, Restarts, Retire, Supervise};
 
 /// Delay before the first rebuild; it doubles with each that follows soon.
 const FIRST_DELAY: Duration = Duration::from_millis(100);
@@ -107,6 +107,14 @@ impl Handler<Supervise> for Root {
         if !running {
             self.build(&name, context);
         }
+    }
+}
+
+impl Handler<Dismiss> for Root {
+    type Result = ();
+
+    fn handle(&mut self, Dismiss(name): Dismiss, _: &mut Context<Root>) {
+        self.children.remove(&name);
     }
 }
 

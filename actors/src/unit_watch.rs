@@ -11,6 +11,7 @@ use policy::maturity::Unit;
 use policy::model::State;
 
 use crate::directory::Directory;
+use crate::learner::{KEPT, forget_beyond};
 use crate::messages::{Services, ShowState, UnitNow};
 use crate::root::ExitNotice;
 use crate::systemd;
@@ -65,10 +66,13 @@ impl Actor for UnitWatch {
 
 /// One round.
 async fn ask(directory: Directory, everybody: bool) -> Result<(), String> {
-    let mut asked = BTreeMap::new();
+    let (mut asked, mut archived) = (BTreeMap::new(), Vec::new());
     for (name, learner) in directory.learners() {
         // A learner that is being rebuilt is asked next time.
         let Ok(state) = learner.send(ShowState).await else { continue };
+        if state == State::Archived {
+            archived.push(name.clone());
+        }
         if everybody || matches!(state, State::Learning | State::Manual) {
             asked.insert(name, learner);
         }
@@ -82,6 +86,9 @@ async fn ask(directory: Directory, everybody: bool) -> Result<(), String> {
         let units = units.as_ref().ok().map(|units| units.get(&name).cloned().unwrap_or_default());
         // As above.
         let _ = learner.send(UnitNow { running, earlier, units, file: files.contains(&name) }).await;
+    }
+    if everybody {
+        forget_beyond(KEPT, archived, &directory).await;
     }
     units.map(drop)
 }

@@ -11,6 +11,7 @@ mod trie;
 use std::path::PathBuf;
 
 pub use mounts::file_system;
+pub use outbound::connections;
 pub use services::{anomalous, service};
 
 use crate::capability::Grants;

@@ -24,6 +24,7 @@ pub mod matching;
 pub mod maturity;
 pub mod model;
 pub mod operation;
+pub mod outbound;
 pub mod pattern;
 pub mod place;
 pub mod reason;

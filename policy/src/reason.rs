@@ -1,11 +1,15 @@
 //! Why an act is permitted, recorded or refused, and what would turn that.
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::access::{Access, Masks};
 use crate::capability::is_programs;
+use crate::compile::connections;
 use crate::compiled::Service;
 use crate::decide::{Verdict, decide};
+use crate::outbound::decides;
 use crate::rule::{Effect, Policy, Reach, Rule};
 use crate::slice::ROOT;
 
@@ -65,6 +69,41 @@ pub fn reason(policy: &Policy, name: &str, service: &Service, need: &Masks, acce
         at_start,
         has,
         missing,
+    }
+}
+
+/// Decides about a connection as the kernel does. `loose`: the service is refused nothing for a while.
+pub fn of_connection(policy: &Policy, name: &str, exempt: bool, loose: bool, to: SocketAddr) -> Reason {
+    let entries = if exempt { Vec::new() } else { connections(policy, name) };
+    let range = decides(&entries, name, to.ip(), to.port());
+    let rule = range.and_then(|range| policy.rules.get(usize::from(range.rule)));
+    let rule = rule.map(|rule| format!("{} ({})", rule.name, rule.place));
+    let verdict = match range {
+        Some(range) if range.prevent && !loose => Verdict::Deny,
+        Some(_) => Verdict::Audit,
+        None => Verdict::Allow,
+    };
+    let says = rule.as_deref().unwrap_or_default();
+    Reason {
+        verdict: word(verdict).to_owned(),
+        because: match verdict {
+            _ if exempt => format!("{name} can never be denied anything"),
+            Verdict::Allow => format!("no outbound rule for {name} speaks about this address and port"),
+            Verdict::Audit => format!("the outbound rule {says} speaks about it; it is recorded"),
+            Verdict::Deny => format!("the outbound rule {says} speaks about it; it is refused"),
+        },
+        nearest: (!exempt).then(|| match verdict {
+            Verdict::Allow => {
+                format!("a rule for {name} with outbound.deny = [{{ to = \"{}\", ports = [{}] }}]", to.ip(), to.port())
+            }
+            _ => "the addresses and ports in the rule that decided".to_owned(),
+        }),
+        learned: false,
+        needs: Vec::new(),
+        has: Vec::new(),
+        missing: Vec::new(),
+        at_start: Vec::new(),
+        rule,
     }
 }
 
@@ -179,6 +218,41 @@ mod tests {
 
     const SHELL: &str =
         "[[rule]]\nname = \"no shells\"\nservices = [\"web\"]\ncapabilities = { SHELL = \"prevent\" }\n";
+
+    #[test]
+    fn a_connection_meets_the_rule_of_the_longest_prefix() {
+        let text = "[[rule]]\nname = \"no mail\"\nservices = [\"web\"]\n[rule.outbound]\ndeny = [{ to = \"0.0.0.0/0\", \
+                    ports = [25] }]\n[[rule]]\nname = \"strangers\"\nservices = [\"w*\"]\n[rule.outbound]\ndeny = [{ to = \
+                    \"203.0.113.0/24\" }]\neffect = \"alert\"\n";
+        let policy = parse("p", text).unwrap();
+        let of = |name, exempt, loose, to: &str| of_connection(&policy, name, exempt, loose, to.parse().unwrap());
+        let verdict = |name, to: &str| of(name, false, false, to).verdict;
+        for (to, expected) in [
+            ("198.51.100.7:25", "deny"),
+            ("[::ffff:198.51.100.7]:25", "deny"),
+            ("203.0.113.9:25", "deny"),
+            ("203.0.113.9:443", "audit"),
+            ("198.51.100.7:443", "allow"),
+            ("[2001:db8::1]:25", "allow"),
+        ] {
+            assert_eq!(verdict("web", to), expected, "{to}");
+        }
+        assert_eq!(
+            (verdict("wiki", "203.0.113.9:25").as_str(), verdict("db", "203.0.113.9:25").as_str()),
+            ("audit", "allow")
+        );
+        let denied = of("web", false, false, "198.51.100.7:25");
+        assert_eq!(denied.rule.as_deref(), Some("no mail (p:2:8)"));
+        assert_eq!(of("web", false, true, "198.51.100.7:25").verdict, "audit", "permissive");
+        assert_eq!(of("web", true, false, "198.51.100.7:25").verdict, "allow", "exempt");
+        // The nearest change does turn it.
+        let change = of("db", false, false, "[2001:db8::1]:25").nearest.unwrap();
+        let deny = change.strip_prefix("a rule for db with outbound.deny = ").unwrap();
+        let turned =
+            format!("{text}[[rule]]\nname = \"turned\"\nservices = [\"db\"]\n[rule.outbound]\ndeny = {deny}\n");
+        let turned = parse("p", &turned).unwrap();
+        assert_eq!(of_connection(&turned, "db", false, false, "[2001:db8::1]:25".parse().unwrap()).verdict, "deny");
+    }
 
     #[test]
     fn every_verdict_has_its_reason() {

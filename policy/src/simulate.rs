@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::Access;
 use crate::capability::Grants;
-use crate::compiled::{Compiled, Outbound, Service};
+use crate::compiled::{Compiled, Service};
 use crate::decide::{Verdict, decide};
 use crate::explain::Walk;
 use crate::host::Mount;
+use crate::outbound::decides;
 use crate::rule::Policy;
 
 /// What a deed was aimed at.
@@ -125,7 +126,7 @@ fn capability(
     Some((format!("{first}.{}", deed.access.name()), rule))
 }
 
-/// The rule that would refuse a connection: the longest prefix decides, and in it the first range that has the port.
+/// The rule that would refuse a connection.
 fn outbound(
     compiled: &Compiled,
     service: &Service,
@@ -136,16 +137,7 @@ fn outbound(
     if service.exempt {
         return None;
     }
-    let address = match address {
-        IpAddr::V4(four) => four.to_ipv6_mapped().octets(),
-        IpAddr::V6(six) => six.octets(),
-    };
-    let holds = |entry: &&Outbound| {
-        let all = u128::MAX.checked_shl(128 - u32::from(entry.bits)).unwrap_or(0);
-        entry.service == name && (u128::from_be_bytes(entry.address) ^ u128::from_be_bytes(address)) & all == 0
-    };
-    let entry = compiled.outbound.iter().filter(holds).max_by_key(|entry| entry.bits)?;
-    let range = entry.ports.iter().find(|range| (range.first..=range.last).contains(&port))?;
+    let range = decides(&compiled.outbound, name, address, port)?;
     let rule = compiled.rules.get(usize::from(range.rule)).cloned();
     range.prevent.then(|| ("outbound".to_owned(), rule))
 }

@@ -55,6 +55,17 @@ pub struct Enter {
 #[rtype(result = "State")]
 pub struct ShowState;
 
+/// To a [`crate::learner::Learner`]: since when its model has been in the archive, milliseconds since 1970, UTC, if nobody
+/// would miss it: its service was still learning.
+#[derive(Debug, Message)]
+#[rtype(result = "Option<i64>")]
+pub struct ShowUnmissed;
+
+/// To a [`crate::learner::Learner`]: remove a model that nobody would miss, and end.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Forget;
+
 /// To a [`crate::learner::Learner`]: how far it has come.
 #[derive(Debug, Message)]
 #[rtype(result = "Maturity")]

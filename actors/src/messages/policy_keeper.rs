@@ -133,7 +133,7 @@ pub struct Explain {
     pub service: String,
     /// How it would touch the object.
     pub access: Access,
-    /// A path, or the name of an operation.
+    /// A path, the name of an operation, or an address and port.
     pub object: String,
 }
 
@@ -148,7 +148,7 @@ pub struct Explanation {
     pub permissive: bool,
     /// The access.
     pub access: Access,
-    /// Where the path leads, or the operation.
+    /// Where the path leads, the operation, or the address and port.
     pub object: String,
     /// What gave the object its meaning: `SSH.write by /etc/ssh/**`.
     pub from: Vec<String>,

@@ -24,6 +24,11 @@ pub struct Retire;
 #[rtype(result = "BTreeMap<String, u64>")]
 pub struct Restarts;
 
+/// To [`crate::root::Root`]: the child of this name ends for good.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Dismiss(pub String);
+
 /// To [`crate::root::Root`]: keep this child running.
 #[derive(Message)]
 #[rtype(result = "()")]

@@ -1,12 +1,13 @@
 //! What would become of an act, and why.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use actix::prelude::*;
 use bpf::other_names::OtherNames;
 use policy::access::Access;
-use policy::compile::service;
-use policy::reason::reason;
+use policy::compile::{self, ServiceModel};
+use policy::reason::{of_connection, reason};
 
 use super::PolicyKeeper;
 use crate::clock;
@@ -19,6 +20,9 @@ impl Handler<Explain> for PolicyKeeper {
     type Result = ResponseActFuture<PolicyKeeper, Result<Explanation, Vec<String>>>;
 
     fn handle(&mut self, asked: Explain, _: &mut Context<PolicyKeeper>) -> Self::Result {
+        if let (Access::Connect, Ok(to)) = (asked.access, asked.object.parse()) {
+            return Box::pin(fut::ready(self.connection(asked.service, to).map_err(|error| vec![error])));
+        }
         let object = match self.object(&asked) {
             Ok(object) => object,
             Err(error) => return Box::pin(fut::ready(Err(vec![error]))),
@@ -55,6 +59,29 @@ impl PolicyKeeper {
         }
     }
 
+    fn known(&self, name: &str) -> Result<&ServiceModel, String> {
+        let unknown = || format!("there is no service {name}; `bartizan services` lists those that are known");
+        self.services.get(name).ok_or_else(unknown)
+    }
+
+    fn connection(&self, service: String, to: SocketAddr) -> Result<Explanation, String> {
+        let model = self.known(&service)?;
+        let policy = self.policy.holding(&self.host.name(), clock::now_ms());
+        let exempt = compile::service(&policy, model).exempt;
+        let permissive = self.permissive.services().contains(service.as_str());
+        Ok(Explanation {
+            permissive,
+            state: model.state.name().to_owned(),
+            access: Access::Connect,
+            object: to.to_string(),
+            from: Vec::new(),
+            unknown: Vec::new(),
+            by_model: Vec::new(),
+            reason: of_connection(&policy, &service, exempt, permissive, to),
+            service,
+        })
+    }
+
     fn explain(
         &self,
         Explain { service: name, access, .. }: Explain,
@@ -62,10 +89,8 @@ impl PolicyKeeper {
         said: Said,
     ) -> Result<Explanation, String> {
         let policy = self.policy.holding(&self.host.name(), clock::now_ms());
-        let Some(model) = self.services.get(&name) else {
-            return Err(format!("there is no service {name}; `bartizan services` lists those that are known"));
-        };
-        let mut held = service(&policy, model);
+        let model = self.known(&name)?;
+        let mut held = compile::service(&policy, model);
         self.permissive.loosen(&name, &mut held);
         object.other_names(&policy.catalogue, access, said);
         let mut reason = reason(&policy, &name, &held, &object.need, access);

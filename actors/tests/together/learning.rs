@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix::{Addr, System};
 use actors::audit_log::{AuditLog, AuditSettings};
 use actors::directory::Directory;
-use actors::learner::Learner;
+use actors::learner::{Learner, forget_beyond};
 use actors::messages::{Enter, FindRecords, Import, Join, NotImported, Show, ShowMaturity, UnitNow};
 use actors::model_store::ModelStore;
 use actors::registry::Registry;
@@ -107,6 +107,43 @@ const EXPORT: &str = r#"{ "bartizan_models": 2, "models": {
   "web": { "granted": { "NET": { "execute": { "there": {
     "first": "2026-01-01T00:00:00Z", "last": "2026-01-02T00:00:00Z", "count": 2, "exe": "/usr/bin/x", "object": "/usr/bin/nc" } } } } },
   "stranger": { "granted": {} } } }"#;
+
+#[test]
+fn the_oldest_of_the_archived_that_learned_is_forgotten_for_good_and_on_record() {
+    let at = tempfile::tempdir().unwrap();
+    System::new().block_on(async {
+        let host = Host::start(at.path(), terms(Duration::ZERO)).await;
+        let name = |number: i64| format!("run-{number}");
+        let models: BTreeMap<String, Model> = (1..=4)
+            .map(|number| {
+                let state = if number == 2 { State::Active } else { State::Learning };
+                let model =
+                    Model { state: State::Archived, returns_to: Some(state), ..Model::new(&name(number), number) };
+                (name(number), model)
+            })
+            .collect();
+        let root = host.directory.root().unwrap();
+        let registry = Registry::new(
+            host.directory.clone(),
+            host.models.clone(),
+            terms(Duration::MAX),
+            ExitNotice::new("another registry", root.clone()),
+        );
+        registry.run(models);
+        let archived: Vec<String> = (1..=4).map(name).collect();
+        forget_beyond(4, archived.clone(), &host.directory).await;
+        assert_eq!(host.directory.learners().len(), 5, "there is room");
+        forget_beyond(2, archived, &host.directory).await;
+        let left: Vec<String> = host.directory.learners().into_keys().collect();
+        assert_eq!(left, ["run-2", "run-3", "run-4", "web"], "what was active is held to its model, however old");
+        actix::clock::sleep(Duration::from_millis(500)).await;
+        assert!(host.directory.learner("run-1").is_none(), "Root does not build it anew");
+        let known = host.models.read().unwrap().0;
+        assert!(known.iter().all(|model| model.service != "run-1") && known.len() == 4, "{known:?}");
+        let told = host.told().await;
+        assert!(told.iter().any(|one| one.starts_with("Service run-1 is forgotten: it was learning")), "{told:?}");
+    });
+}
 
 #[test]
 fn an_import_is_in_the_kernel_on_disk_and_on_record() {

@@ -22,15 +22,23 @@ const UNSPECIFIED: [(Prefix, &[Prefix]); 2] =
 pub(super) fn fill(compiled: &mut Compiled, policy: &Policy) {
     let matching = Matching::new(policy);
     for name in compiled.services.keys() {
-        let said = said(&policy.rules, &matching.of(name));
-        let entries = entries(&said).into_iter().map(|((address, bits), ports)| Outbound {
-            service: name.clone(),
-            address,
-            bits,
-            ports,
-        });
-        compiled.outbound.extend(entries);
+        compiled.outbound.extend(of(policy, &matching, name));
     }
+}
+
+/// What the rules say about the connections of one service.
+pub fn connections(policy: &Policy, name: &str) -> Vec<Outbound> {
+    of(policy, &Matching::new(policy), name).collect()
+}
+
+fn of<'a>(policy: &Policy, matching: &Matching<'_>, name: &'a str) -> impl Iterator<Item = Outbound> + use<'a> {
+    let said = said(&policy.rules, &matching.of(name));
+    entries(&said).into_iter().map(|((address, bits), ports)| Outbound {
+        service: name.to_owned(),
+        address,
+        bits,
+        ports,
+    })
 }
 
 /// `about`: numbers of the rules that are about the service.

@@ -79,7 +79,7 @@ pub(super) enum Command {
         service: String,
         /// execute, read, write, connect or operate
         access: String,
-        /// A path, or the name of an operation such as mount
+        /// A path, an operation such as mount, or for connect an address and port such as 203.0.113.7:25
         object: String,
     },
     /// What policy files would have refused of all that services are known to have done

@@ -125,7 +125,8 @@ Examples:
 pub(super) const EXPLAIN: &str = "\
 Examples:
   bartizan explain nginx write /etc/passwd
-  bartizan explain nginx operate mount";
+  bartizan explain nginx operate mount
+  bartizan explain nginx connect 203.0.113.7:25";
 
 pub(super) const SIMULATE: &str = "\
 Examples:
