@@ -168,7 +168,7 @@ def explain_says_what_the_kernel_does():
     set_up()
     choose = random.Random(20261127)
     seen, wrong, unasked = collections.Counter(), [], 0
-    for _ in range(0, COUNT, ROUND):
+    while sum(seen.values()) < COUNT:
         acts = [composed(choose) for _ in range(ROUND)]
         told = [said(service.name, access, thing) for service, access, thing, _ in acts]
         done = {}
