@@ -36,8 +36,9 @@ def must(*command):
     return done.stdout
 
 
-def wait_for(what, question, seconds=60):
-    """Asks until the answer is true; a refusal to answer counts as no."""
+def wait_for(what, question, seconds=240):
+    """Asks until the answer is true; a refusal to answer counts as no. The time is for a host on which several guests are emulated: a start
+    of the daemon that takes seconds alone has taken more than a minute beside others."""
     deadline = time.monotonic() + seconds
     while True:
         found = question()

@@ -76,7 +76,7 @@ def survive(before):
     # Left alone, systemd would start it again within a second, and nobody could see the difference.
     drop_in = pathlib.Path(stage.DROP_IN)
     drop_in.parent.mkdir(parents=True, exist_ok=True)
-    drop_in.write_text("[Service]\nRestartSec=20\n")
+    drop_in.write_text("[Service]\nRestartSec=30\n")
     must("systemctl", "daemon-reload")
     # The main process alone: systemd 252 reports an error when the others are gone before it gets to them.
     must("systemctl", "kill", "-s", "KILL", "--kill-who=main", "bartizand")

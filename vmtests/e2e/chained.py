@@ -67,7 +67,7 @@ def a_changed_and_a_removed_record_are_named():
 def a_stop_signs_the_end_so_that_a_cut_is_proved():
     some_records()
     must("systemctl", "restart", "bartizand")
-    wait_for("Bartizan enforces", stage.enforcing, 60)
+    wait_for("Bartizan enforces", stage.enforcing)
     report = verified()
     promise(not report["findings"] and report["heads"] > 0, f"a head was signed: {report}")
     key = (TRAIL / "heads/key").stat()
@@ -87,7 +87,7 @@ def a_line_cut_off_by_a_kill_is_told_and_is_no_tampering():
     os.kill(int(must("systemctl", "show", "-p", "MainPID", "--value", "bartizand")), signal.SIGKILL)
     with open(file, "a", encoding="utf-8") as out:
         out.write('{"time":"20')
-    wait_for("Bartizan enforces again", stage.enforcing, 60)
+    wait_for("Bartizan enforces again", stage.enforcing)
     found = [one for one in audits() if "was cut off after 11 bytes" in one["message"]]
     promise(found and found[-1]["kind"] == "lifecycle", "the cut line is on record")
     report = verified()

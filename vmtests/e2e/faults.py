@@ -32,7 +32,7 @@ def is_whole():
 
 def restart():
     must("systemctl", "start", "bartizand")
-    wait_for("Bartizan enforces", stage.enforcing, 120)
+    wait_for("Bartizan enforces", stage.enforcing)
 
 
 @test

@@ -26,7 +26,7 @@ def what_a_full_ring_does_not_take_is_counted_to_the_last_act():
         done += victim.one("refusals", [AGAIN], TRIES, 2)
     finally:
         must("systemctl", "kill", "-s", "SIGCONT", "--kill-who=main", "bartizand")
-    wait_for("the daemon answers again", stage.enforcing, 60)
+    wait_for("the daemon answers again", stage.enforcing)
     done += victim.one("refusals", [AGAIN], 10, 1)
 
     def counted():

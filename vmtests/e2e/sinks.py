@@ -69,7 +69,7 @@ def frames(listener, got):
 
 def restart():
     must("systemctl", "restart", "bartizand")
-    wait_for("Bartizan enforces", stage.enforcing, 120)
+    wait_for("Bartizan enforces", stage.enforcing)
 
 
 def denials(word, number):

@@ -121,7 +121,7 @@ def rules_by_slice_hold_before_the_daemon():
         beside.must_allow(*ACT)
     finally:
         must("systemctl", "start", "bartizand")
-    wait_for("Bartizan enforces", stage.enforcing, 120)
+    wait_for("Bartizan enforces", stage.enforcing)
     inside.must_deny(*ACT)
     POLICY.write_text(RULES)
     must("bartizan", "policy", "apply")

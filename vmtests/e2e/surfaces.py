@@ -87,7 +87,7 @@ def metrics_on_the_loopback_device_and_nowhere_else():
     try:
         CONFIGURATION.write_text('metrics = "127.0.0.1:9464"\n' + text)
         must("systemctl", "restart", "bartizand")
-        wait_for("it enforces", stage.enforcing, 60)
+        wait_for("it enforces", stage.enforcing)
         found = json.loads(as_user("nobody", ["python3", "-c", CLIENT.replace("print(answer.status)", "import json")
                                               .replace("answer.read().decode()", "json.dumps(answer.read().decode())"),
                                               "127.0.0.1:9464", "/metrics"]).stdout)
@@ -99,7 +99,7 @@ def metrics_on_the_loopback_device_and_nowhere_else():
     finally:
         CONFIGURATION.write_text(text)
         must("systemctl", "restart", "bartizand")
-        wait_for("it enforces", stage.enforcing, 60)
+        wait_for("it enforces", stage.enforcing)
 
 
 @test
@@ -114,7 +114,7 @@ def following_goes_on_over_a_restart_of_the_daemon():
                 promise(any(json.loads(line)["path"] == path for line in follower.stdout), f"{path} is shown")
                 if path == paths[0]:
                     must("systemctl", "restart", "bartizand")
-                    wait_for("it enforces", stage.enforcing, 60)
+                    wait_for("it enforces", stage.enforcing)
         finally:
             follower.kill()
 
@@ -141,7 +141,7 @@ def who_cannot_ask_is_told_what_to_do():
             promise("what it pinned is enforced all the same" in done.stderr, f"and that the kernel goes on: {done}")
     finally:
         must("systemctl", "start", "bartizand")
-        wait_for("it enforces", stage.enforcing, 60)
+        wait_for("it enforces", stage.enforcing)
 
 
 @test

@@ -37,7 +37,7 @@ def services_that_come_during_the_overlap_have_numbers_of_their_own():
             born += 1
             # Loading goes on beside them: without a pause they take the processors that it needs.
             time.sleep(0.5)
-    wait_for("it enforces again", stage.enforcing, 60)
+    wait_for("it enforces again", stage.enforcing)
     for number in range(8):
         must("systemd-run", "-q", "--wait", f"--unit=e2e-swapped-{number}.service", "/usr/bin/true")
     known = numbers()
