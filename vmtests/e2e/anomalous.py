@@ -47,7 +47,7 @@ def set_up():
         one.known()
         one.must_allow("execute", "/usr/bin/id")
         model = lambda: "/usr/bin/id" in must("bartizan", "show", one.name)
-        wait_for("it has learned a program", model, 30)
+        wait_for("it has learned a program", model)
         must("bartizan", "activate", one.name)
 
 
@@ -116,7 +116,7 @@ def many_new_programs_give_so_many_records_and_a_count():
     def all_told():
         return len(told(seasoned)), sum(one["count"] for one in told(seasoned, "flood"))
 
-    wait_for(f"all are told or counted: {all_told()}", lambda: sum(all_told()) >= before + MANY, 60)
+    wait_for(f"all are told or counted: {all_told()}", lambda: sum(all_told()) >= before + MANY)
     promise(all_told() == (TOLD, before + MANY - TOLD), f"{TOLD} records and the rest as a count: {all_told()}")
 
 

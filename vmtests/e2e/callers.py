@@ -71,7 +71,7 @@ def a_service_writes_at_no_user_and_that_is_on_record():
         promise(status == 1 and "victim" in said and "operators" in said, f"as {name} it is refused, as a service: {status} {said}")
     promise(stage.services()["clerk"]["state"] == state, "the clerk is in the state that it was in")
     record(asked, kind="tamper", verdict="deny", service="victim")
-    wait_for("each attempt is counted", lambda: total(asked) == before + len(names), 10)
+    wait_for("each attempt is counted", lambda: total(asked) == before + len(names))
 
 
 @test

@@ -48,7 +48,7 @@ def refused():
     rules_hold()
     answers = {one.name: attempt(one) for one in ALL}
     last = message(ALL[0])
-    wait_for("the first act is told", lambda: firsts(last, audits()), 20)
+    wait_for("the first act is told", lambda: firsts(last, audits()))
     return answers, audits()
 
 

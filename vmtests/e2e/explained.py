@@ -95,7 +95,7 @@ def set_up():
     ground.apply(ground.RULES + RULES)
     for one in (strict, free):
         must("bartizan", "activate", one.name)
-    wait_for("the bind mount counts", lambda: said("e2e-pupil", "read", str(ROOM / "bound/sshd_config"))["reason"]["needs"] == ["SSH.read"], 60)
+    wait_for("the bind mount counts", lambda: said("e2e-pupil", "read", str(ROOM / "bound/sshd_config"))["reason"]["needs"] == ["SSH.read"])
 
 
 class Api(http.client.HTTPConnection):
@@ -202,7 +202,7 @@ def what_explain_says_is_recorded_is_recorded():
     promise((found["reason"]["verdict"], found["reason"]["missing"]) == ("audit", ["SHELL.execute"]), f"an alert: {found}")
     strict.must_allow("execute", "/bin/sh", "-c", "true")
     message = "Service e2e-strict attempted to obtain capability SHELL by executing /usr/bin/dash"
-    wait_for("it is", lambda: [one for one in audits() if one["message"] == message and one["verdict"] == "audit"], 30)
+    wait_for("it is", lambda: [one for one in audits() if one["message"] == message and one["verdict"] == "audit"])
 
 
 @test
@@ -273,4 +273,4 @@ def explaining_leaves_nothing_behind():
     for one in (strict, free, pupil):
         one.stop()
     needs = lambda: said("e2e-pupil", "read", str(ROOM / "bound/sshd_config"))["reason"]["needs"]
-    wait_for("the bind mount counts no longer", lambda: not needs(), 60)
+    wait_for("the bind mount counts no longer", lambda: not needs())

@@ -29,7 +29,7 @@ def the_heir_is_active():
     heir.start()
     heir.known()
     heir.must_allow("opened", os.fsdecode(ODD), os.O_WRONLY | os.O_CREAT)
-    wait_for("it has learned", lambda: "SERVICE_OPERATOR" in services()["e2e-heir"]["granted"], 30)
+    wait_for("it has learned", lambda: "SERVICE_OPERATOR" in services()["e2e-heir"]["granted"])
     RULES.write_text(RULE)
     must("bartizan", "policy", "apply")
     must("bartizan", "activate", "e2e-heir")

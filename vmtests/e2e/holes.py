@@ -63,10 +63,10 @@ def directory_mounted_onto_a_protected_one():
     promise(writes(real / "sudoer") == "ok", "an ordinary directory may be written")
     with mounted(real, "/etc/sudoers.d"):
         # Where the label of a path starts is compiled from the host's mounts, which takes a moment.
-        wait_for("what is mounted onto it is protected", lambda: writes("/etc/sudoers.d/sudoer") == "EPERM", 20)
+        wait_for("what is mounted onto it is protected", lambda: writes("/etc/sudoers.d/sudoer") == "EPERM")
         victim.must_deny("opened", "/etc/sudoers.d/new", os.O_WRONLY | os.O_CREAT)
         promise(not (real / "new").exists(), "a refused creation leaves nothing")
-    wait_for("after the unmount it is an ordinary directory again", lambda: writes(real / "sudoer") == "ok", 20)
+    wait_for("after the unmount it is an ordinary directory again", lambda: writes(real / "sudoer") == "ok")
     victim.must_deny("opened", "/etc/sudoers.d/new", os.O_WRONLY | os.O_CREAT)
 
 

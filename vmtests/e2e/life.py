@@ -46,7 +46,7 @@ class Load:
         promise(counts["succeeded"] == 0, f"no forbidden act succeeded: {counts}")
         promise(counts["refused"] == 0, f"no allowed act was refused: {counts}")
         expected = self.before + counts["rounds"]
-        wait_for("all acts are counted", lambda: total(MESSAGE) >= expected, 30)
+        wait_for("all acts are counted", lambda: total(MESSAGE) >= expected)
         promise(total(MESSAGE) == expected, f"{expected} acts, and the records stand for {total(MESSAGE)}")
         promise(standing() == self.standing, f"revision and models are as before: {self.standing} and {standing()}")
 

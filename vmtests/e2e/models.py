@@ -34,7 +34,7 @@ def instances_have_acted():
 @test
 def instances_of_a_template_are_one_service():
     instances_have_acted()
-    wait_for("one model has learned from both", lambda: {"NET", "SERVICE_OPERATOR"} <= set(services()["e2e-twin@"]["granted"]), 20)
+    wait_for("one model has learned from both", lambda: {"NET", "SERVICE_OPERATOR"} <= set(services()["e2e-twin@"]["granted"]))
     names = [name for name in services() if name.startswith("e2e-twin")]
     promise(names == ["e2e-twin@"], f"there is one service: {names}")
 
@@ -66,7 +66,7 @@ def a_corrupt_model_is_set_aside_and_told():
 @test
 def a_service_graduates_by_itself():
     restarted_with_a_spoilt_model()
-    model = wait_for("the learning time ends", lambda: active("e2e-twin@"), 90)
+    model = wait_for("the learning time ends", lambda: active("e2e-twin@"))
     promise({"NET", "SERVICE_OPERATOR"} <= set(model["granted"]), f"with what it has learned: {model}")
     told = [record["message"] for record in audits("--service", "e2e-twin@") if record["kind"] == "lifecycle"]
     promise(any(one.startswith("Service e2e-twin@ is active: it has learned") for one in told), f"it is told: {told}")
@@ -80,7 +80,7 @@ def active(name):
 @test
 def relearning_keeps_what_is_known():
     restarted_with_a_spoilt_model()
-    before = wait_for("it is active", lambda: active("e2e-twin@"), 90)
+    before = wait_for("it is active", lambda: active("e2e-twin@"))
     must("bartizan", "relearn", "e2e-twin@")
     after = services()["e2e-twin@"]
     promise(after["state"] == "learning" and after["granted"] == before["granted"], f"it learns on top of what it knows: {after}")

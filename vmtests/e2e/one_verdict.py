@@ -62,7 +62,7 @@ def refused():
     since = last()
     try:
         answers = performed()
-        wait_for("the last row is told", lambda: acts_told(aliases.ALL[-1], told_since(since)) >= 2, 30)
+        wait_for("the last row is told", lambda: acts_told(aliases.ALL[-1], told_since(since)) >= 2)
         return answers, told_since(since)
     finally:
         taken_away()

@@ -72,7 +72,7 @@ def an_operators_capability_is_learned_by_name():
     words_hold()
     payer.must_allow("opened", str(PAYROLL / "list"), os.O_RDONLY)
     payer.must_allow("opened", "/root/.payroll/a.key", os.O_RDONLY)
-    model = wait_for("it is in the model", lambda: services()["e2e-payer"]["granted"].get("PAYROLL"), 30)
+    model = wait_for("it is in the model", lambda: services()["e2e-payer"]["granted"].get("PAYROLL"))
     promise(model == ["read"], f"reading alone was learned: {model}")
 
 

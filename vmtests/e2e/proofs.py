@@ -95,7 +95,7 @@ def each_capability_is_needed_for_what_it_is_about_and_not_for_its_neighbour():
             if answers != ("EPERM", "ok"):
                 wrong.append(f"{access} {path} and {neighbour}: {answers}")
         promise(not wrong, "; ".join(wrong))
-        wait_for("all are on record", lambda: not missing(since), 20)
+        wait_for("all are on record", lambda: not missing(since))
     finally:
         prover.stop()
         stand.clear()

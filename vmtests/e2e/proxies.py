@@ -134,7 +134,7 @@ def check(name, without, with_rule, told):
     capability, words = told
     found = lambda: [one for one in audits("--service", "e2e-proxy") if one["id"] > since and words in one["message"]
                      and one["verdict"] == "deny" and capability in one["capabilities"] and one["rule"] == RULE]
-    wait_for(f"a record of `{words}` with the rule", found, 20)
+    wait_for(f"a record of `{words}` with the rule", found)
 
 
 for its_name, _, its_without, its_with, its_words in ACTS:
@@ -221,7 +221,7 @@ def where_systemd_looks_for_units():
                     target = target / "e2e-evil" if target.is_dir() else target
                     proxy.must_deny("mkdir", str(target))
                     message = f"Service e2e-proxy attempted to tamper with Bartizan by writing {target}"
-                    wait_for(message, lambda: firsts(message, [one for one in audits() if one["id"] > since]), 20)
+                    wait_for(message, lambda: firsts(message, [one for one in audits() if one["id"] > since]))
     finally:
         for one in reversed(made):
             with contextlib.suppress(OSError):
@@ -237,7 +237,7 @@ def a_user_manager_is_no_session():
     said.unlink(missing_ok=True)
     must("env", "XDG_RUNTIME_DIR=/run/user/0", "systemd-run", "--user", "--collect", "-q", "sh", "-c",
          f"bartizan activate clerk > {said}.part 2>&1; echo $? >> {said}.part; mv {said}.part {said}")
-    answer = wait_for("the manager's unit has asked", lambda: said.exists() and said.read_text(), 20)
+    answer = wait_for("the manager's unit has asked", lambda: said.exists() and said.read_text())
     promise("user@" in answer and not answer.endswith("\n0\n"), f"it is refused, and told why: {answer}")
     record("Service user@ attempted to tamper with Bartizan by asking for `activate`", verdict="deny")
 

@@ -77,7 +77,7 @@ def repeats_add_up_exactly():
     message = "Service victim attempted to obtain capability USERS_ADMIN by writing /etc/pam.conf"
     acts = 41
     promise(set(victim.do(*[["opened", "/etc/pam.conf", os.O_WRONLY]] * acts)) == {"EPERM"}, "every act is refused")
-    wait_for("all are counted", lambda: total(message) >= acts, 20)
+    wait_for("all are counted", lambda: total(message) >= acts)
     promise(total(message) == acts, f"{acts} acts, and the records stand for {total(message)}")
     promise(len(firsts(message, audits())) == 1, "one record is the first")
 
@@ -115,7 +115,7 @@ def the_journal_of_the_service_shows_the_denial():
     victim.must_deny("opened", "/etc/sudoers.d/journal", os.O_WRONLY | os.O_CREAT)
     message = "Service victim attempted to obtain capability USERS_ADMIN by writing /etc/sudoers.d/journal"
     expected = record(message)
-    wait_for("journalctl -u victim shows it", lambda: message in must("journalctl", "-u", "victim", "-o", "cat", "--no-pager"), 20)
+    wait_for("journalctl -u victim shows it", lambda: message in must("journalctl", "-u", "victim", "-o", "cat", "--no-pager"))
     lines = must("journalctl", "OBJECT_SYSTEMD_UNIT=victim.service", "-o", "json", "--no-pager").splitlines()
     entry = next(one for one in map(json.loads, lines) if one["MESSAGE"] == message)
     compare(dict(entry, message=message), {"SERVICE": "victim", "CAPABILITY": "USERS_ADMIN", "ACCESS": "write", "VERDICT": "deny", "RULE": RULE})

@@ -134,7 +134,7 @@ def start_when_one_hook_cannot_be_attached():
         try:
             RECORD.unlink(missing_ok=True)
             run("systemctl", "restart", "bartizand")
-            told = wait_for("the daemon says what it cannot attach", lambda: said("attaching the hook inode_rmdir", since), 60)
+            told = wait_for("the daemon says what it cannot attach", lambda: said("attaching the hook inode_rmdir", since))
             wait_for(f"and what holds meanwhile: {told}", lambda: [
                 line for line in said("stays in force", since) if "attaching the hook inode_rmdir" in line], 20)
             load.goes_on()
@@ -155,7 +155,7 @@ def start_that_is_killed_while_it_loads():
     with Load() as load:
         RECORD.unlink(missing_ok=True)
         must("systemctl", "restart", "--no-block", "bartizand")
-        wait_for("a fresh set is being pinned", lambda: len(loads()) > len(ours), 60)
+        wait_for("a fresh set is being pinned", lambda: len(loads()) > len(ours))
         pid = main_pid()
         os.kill(pid, 9)
         load.goes_on()

@@ -52,7 +52,7 @@ def moved(directory, name):
         promise(where in (directory or "/", 1), f"{way}: it is there, or an orphan: {where}")
         promise(answers == ["EPERM", "ok"], f"{way}: there it is still the victim, but: {answers}")
     message = f"Service victim attempted to leave its unit by moving to the cgroup {name}"
-    wait_for("each move is told", lambda: sum(one["count"] for one in audits() if one["id"] > since and one["message"] == message) >= 3, 60)
+    wait_for("each move is told", lambda: sum(one["count"] for one in audits() if one["id"] > since and one["message"] == message) >= 3)
 
 
 for kind, (its_act, result) in DESCENDANTS.items():
@@ -63,7 +63,7 @@ for kind, place in PLACES.items():
 
 def is_governed(service):
     """The unit's rule holds for it, and no move out of it is on record. A glob reaches a new unit once the daemon has seen it."""
-    wait_for("the rule reaches it", lambda: service.one(*FORBIDDEN) == "EPERM", 30)
+    wait_for("the rule reaches it", lambda: service.one(*FORBIDDEN) == "EPERM")
     message = f"Service {service.known()['name']} attempted to obtain capability USERS_ADMIN by writing /etc/passwd"
     answers = service.do(FORBIDDEN, ALLOWED)
     promise(answers == ["EPERM", "ok"], f"{service.name} is governed by its rule: {answers}")

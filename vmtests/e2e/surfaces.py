@@ -77,7 +77,7 @@ def metrics_count_every_refusal():
     promise(0 < before['bartizan_map_entries{map="edges"}'] < before['bartizan_map_capacity{map="edges"}'], "the fill of the maps")
     acts = 37
     victim.do(*[["opened", "/etc/sudoers.d/metrics", os.O_WRONLY | os.O_CREAT]] * acts)
-    wait_for("repeats are in it as well", lambda: denied(metrics()) >= denied(before) + acts, 20)
+    wait_for("repeats are in it as well", lambda: denied(metrics()) >= denied(before) + acts)
 
 
 @test

@@ -32,9 +32,9 @@ def decided(object_in_words, *act):
     for service, verdict in (("victim", "deny"), ("e2e-stranger", "audit")):
         def told():
             return [one for one in audits("--service", service) if one["id"] > since and one["verdict"] == verdict]
-        found = wait_for(f"{object_in_words}: a record of {service}", told, 20)
+        found = wait_for(f"{object_in_words}: a record of {service}", told)
         promise(found[0]["kind"] == "capability" and found[0]["access"] == "write", f"it is a record of a write: {found[0]}")
-    lost = wait_for("both are counted", lambda: max(0, stage.status()["loss"]["unresolved_objects"] - before - 1), 10)
+    lost = wait_for("both are counted", lambda: max(0, stage.status()["loss"]["unresolved_objects"] - before - 1))
     promise(lost >= 1, f"status counts both: {lost}")
     return found[0]
 
