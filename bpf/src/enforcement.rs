@@ -12,6 +12,7 @@ use policy::decide::Verdict;
 
 use crate::calls::Calls;
 use crate::event::{Delivery, Flood, Repeat};
+use crate::gaps::{Gaps, missing};
 use crate::image::{self, Entries, Image, Numbers, Ports, policy, ports};
 use crate::kernel::{Installation, Kernel, KernelError, Map, ReadBack, SeenService};
 use crate::links::{self, Links};
@@ -43,6 +44,9 @@ const LOSSES: [&str; 11] = [
     "written_files",
 ];
 
+/// Beside these: what the numbers of events prove to be missing, counted since the daemon started.
+pub const GAPS: &str = "gaps";
+
 enum Stage {
     /// Loaded; the hooks do not run until the first revision is in the maps.
     Loaded(Loaded),
@@ -70,6 +74,9 @@ pub struct Enforcement {
     calls: Calls,
     installed: Option<Installed>,
     stream: Option<Stream>,
+    /// Events that are missing, of this stream and of those before it.
+    gaps: Gaps,
+    gaps_before: u64,
     /// How often each kind of act had been repeated, and since when it has been that often.
     repeated: HashMap<u64, (u64, Instant)>,
     /// How long a unit starts.
@@ -101,8 +108,17 @@ pub fn open(start_time: Duration) -> Result<Opened, KernelError> {
     let tables = Tables::open(&set.maps())?;
     let calls = Calls::open(&set.programs())?;
     let adopted = matches!(stage, Stage::Attached(_));
-    let kernel =
-        Enforcement { stage, tables, calls, installed: None, stream: None, repeated: HashMap::new(), start_time };
+    let kernel = Enforcement {
+        stage,
+        tables,
+        calls,
+        installed: None,
+        stream: None,
+        gaps: Gaps::default(),
+        gaps_before: 0,
+        repeated: HashMap::new(),
+        start_time,
+    };
     Ok(Opened { kernel, adopted })
 }
 
@@ -136,6 +152,7 @@ impl Enforcement {
     /// time: the next one ends this one.
     pub fn listen(&mut self) -> Result<Receiver<Delivery>, KernelError> {
         self.stream = None;
+        self.gaps_before += std::mem::take(&mut self.gaps).told();
         let (stream, events) = Stream::start(self.tables.again()?)?;
         self.stream = Some(stream);
         Ok(events)
@@ -360,13 +377,13 @@ impl Kernel for Enforcement {
     }
 
     fn loss(&mut self) -> Result<BTreeMap<String, u64>, KernelError> {
-        (0u32..)
-            .zip(LOSSES)
-            .map(|(kind, name)| {
-                let count: Option<u64> = self.tables.lookup("losses", &kind.to_ne_bytes())?;
-                Ok((name.to_owned(), count.unwrap_or(0)))
-            })
-            .collect()
+        let missing = self.stream.as_ref().map_or(Ok(0), |stream| missing(stream.seens(), &self.tables))?;
+        let gaps = self.gaps_before + self.gaps.settle(Instant::now(), missing);
+        let counted = (0u32..).zip(LOSSES).map(|(kind, name)| {
+            let count: Option<u64> = self.tables.lookup("losses", &kind.to_ne_bytes())?;
+            Ok((name.to_owned(), count.unwrap_or(0)))
+        });
+        counted.chain([Ok((GAPS.to_owned(), gaps))]).collect()
     }
 
     fn read_back(&mut self) -> Result<ReadBack, KernelError> {

@@ -3,10 +3,12 @@
 //!
 //! Everything above this crate talks to the kernel through [`kernel::Kernel`], which a test can replace.
 
+mod acting;
 mod batch;
 mod calls;
 pub mod enforcement;
 pub mod event;
+mod gaps;
 pub mod image;
 mod inode;
 pub mod kernel;
