@@ -20,6 +20,7 @@ use crate::load::{Attached, Loaded};
 use crate::other_names::{self, OtherNames};
 use crate::pins::Set;
 use crate::process::Process;
+use crate::quiescence::wait_for_hooks;
 use crate::skeleton::bartizan::types;
 use crate::stream::Stream;
 use crate::support::program_after;
@@ -74,9 +75,7 @@ pub struct Enforcement {
     calls: Calls,
     installed: Option<Installed>,
     stream: Option<Stream>,
-    /// Events that are missing, of this stream and of those before it.
     gaps: Gaps,
-    gaps_before: u64,
     /// How often each kind of act had been repeated, and since when it has been that often.
     repeated: HashMap<u64, (u64, Instant)>,
     /// How long a unit starts.
@@ -115,7 +114,6 @@ pub fn open(start_time: Duration) -> Result<Opened, KernelError> {
         installed: None,
         stream: None,
         gaps: Gaps::default(),
-        gaps_before: 0,
         repeated: HashMap::new(),
         start_time,
     };
@@ -152,7 +150,7 @@ impl Enforcement {
     /// time: the next one ends this one.
     pub fn listen(&mut self) -> Result<Receiver<Delivery>, KernelError> {
         self.stream = None;
-        self.gaps_before += std::mem::take(&mut self.gaps).told();
+        self.gaps.begin_anew();
         let (stream, events) = Stream::start(self.tables.again()?)?;
         self.stream = Some(stream);
         Ok(events)
@@ -378,7 +376,7 @@ impl Kernel for Enforcement {
 
     fn loss(&mut self) -> Result<BTreeMap<String, u64>, KernelError> {
         let missing = self.stream.as_ref().map_or(Ok(0), |stream| missing(stream.seens(), &self.tables))?;
-        let gaps = self.gaps_before + self.gaps.settle(Instant::now(), missing);
+        let gaps = self.gaps.settle(Instant::now(), missing);
         let counted = (0u32..).zip(LOSSES).map(|(kind, name)| {
             let count: Option<u64> = self.tables.lookup("losses", &kind.to_ne_bytes())?;
             Ok((name.to_owned(), count.unwrap_or(0)))
@@ -403,16 +401,5 @@ impl Kernel for Enforcement {
         let Some(installed) = &self.installed else { return Ok(Vec::new()) };
         let digest = |(name, entries): (&&str, &_)| self.tables.digest(name, entries, installed.slot);
         installed.image.maps.iter().map(digest).collect()
-    }
-}
-
-/// After this no hook is still at work with the slot that was active two flips ago.
-fn wait_for_hooks() {
-    const MEMBARRIER_CMD_GLOBAL: libc::c_int = 1;
-    // SAFETY: membarrier takes integers only and touches no memory of ours. It waits for an RCU grace period, as
-    // every hook runs inside an RCU read-side section.
-    let result = unsafe { libc::syscall(libc::SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) };
-    if result != 0 {
-        std::thread::sleep(Duration::from_millis(100));
     }
 }

@@ -82,18 +82,21 @@ pub(crate) fn missing(seens: &Seens, tables: &Tables) -> Result<u64, KernelError
 #[derive(Debug, Default)]
 pub(crate) struct Gaps {
     told: u64,
+    /// Of that, of what came before the numbers were looked at anew.
+    before: u64,
     /// Since when more have been missing, and how many all the time.
     waiting: Option<(Instant, u64)>,
 }
 
 impl Gaps {
-    /// How many are missing for good.
-    pub(crate) fn told(&self) -> u64 {
-        self.told
+    /// From now on others look at the numbers.
+    pub(crate) fn begin_anew(&mut self) {
+        (self.before, self.waiting) = (self.told, None);
     }
 
     /// So many are missing now; how many are missing for good. That only ever rises.
     pub(crate) fn settle(&mut self, now: Instant, missing: u64) -> u64 {
+        let missing = self.before + missing;
         if missing <= self.told {
             self.waiting = None;
             return self.told;
@@ -154,5 +157,7 @@ mod tests {
         assert_eq!(gaps.settle(start + SETTLED * 3, 2), 1, "the time begins anew");
         assert_eq!(gaps.settle(start + SETTLED * 4, 2), 2);
         assert_eq!(gaps.settle(start + SETTLED * 4, 0), 2, "what was told stays told");
+        gaps.begin_anew();
+        assert_eq!((gaps.settle(start, 1), gaps.settle(start + SETTLED, 1)), (2, 3), "and more is added to it");
     }
 }

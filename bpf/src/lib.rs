@@ -19,6 +19,7 @@ mod own_objects;
 pub mod paths;
 pub mod pins;
 pub mod process;
+mod quiescence;
 pub mod skeleton;
 pub mod stream;
 mod succession;
