@@ -19,7 +19,7 @@ import suite  # noqa: E402
 # Each of these modules enters its tests. The order matters: the first share one set-up, the later ones restart the daemon.
 MODULES = [
     "denials", "holes", "escapes", "one_verdict", "unresolved", "subjects", "others", "words", "own_words",
-    "policy_files", "findings", "revisions", "explained", "simulated", "callers", "chained", "sinks", "faults", "proxies", "proofs", "doctor", "shape", "surfaces", "losing",
+    "policy_files", "findings", "revisions", "explained", "simulated", "callers", "told", "chained", "sinks", "faults", "proxies", "proofs", "doctor", "shape", "surfaces", "losing",
     "attest", "selftest", "swaps", "flips", "life", "builds", "starts", "boot", "slices", "models", "crashes", "start_grants", "maturity", "exported", "anomalous",
     "graduation", "counts", "many", "switch", "off", "operators", "installation", "scale",
 ]

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use actix::prelude::*;
+use bpf::enforcement::GAPS;
 use bpf::event::{Act, Flood, Why};
 use policy::access::Access;
 use policy::capability::{Bits, name_of};
@@ -16,6 +17,7 @@ use crate::clock;
 use crate::directory::Directory;
 use crate::messages::{Counts, Put, Refused, Rules, Tell, Violation};
 use crate::record::{Kind, Record, escape, verb, verdict};
+use crate::redaction::Redaction;
 use crate::root::ExitNotice;
 use crate::rule_names::RuleNames;
 use crate::sinks::{self, Sinks, write_to_journal};
@@ -24,7 +26,7 @@ use crate::trail::heads::Heads;
 use crate::trail::{Bounds, Trail};
 
 /// Losses of the kernel that mean that something was not told; the others are counts for `status` only.
-const LOSSES: [&str; 6] = ["violations", "observations", "floods", "services", "cgroups", "links"];
+const LOSSES: [&str; 7] = ["violations", "observations", "floods", "services", "cgroups", "links", GAPS];
 
 /// What the audit log keeps, and where else it goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +37,8 @@ pub struct AuditSettings {
     pub store: store::Bounds,
     /// Sinks beside the journal.
     pub sinks: Vec<sinks::Settings>,
+    /// Secrets that no record tells.
+    pub redaction: Redaction,
 }
 
 /// Keeper of the trail.
@@ -47,6 +51,7 @@ pub struct AuditLog {
     store: Store,
     sinks: Sinks,
     rules: RuleNames,
+    redaction: Redaction,
     load: u64,
     /// Counts that could not be written.
     owed: BTreeMap<String, u64>,
@@ -88,6 +93,7 @@ impl AuditLog {
             sinks,
             store: Store::open(path, directory.to_owned(), settings.store, tell)?,
             rules: RuleNames::read(rules.to_owned()),
+            redaction: settings.redaction.clone(),
             load,
             owed: BTreeMap::new(),
             refused: BTreeMap::new(),
@@ -177,7 +183,9 @@ impl Handler<Violation> for AuditLog {
     fn handle(&mut self, Violation(act): Violation, _: &mut Context<AuditLog>) -> Self::Result {
         let act: &Act = &act;
         let rule = act.rule.and_then(|number| self.rules.name(act.generation, number));
-        let record = Record::of_act(act, rule, self.addresses.capabilities(act.capabilities));
+        let mut record = Record::of_act(act, rule, self.addresses.capabilities(act.capabilities));
+        record.revision = self.rules.revision(act.generation);
+        record.command = self.redaction.command(&act.acting.command);
         // A program is told once, however often it is run: under a key of its own no repeats are added to it.
         let kind = if act.why == Why::Program { "program-" } else { "" };
         let key = (act.key != 0).then(|| self.act_key(kind, act.key));
@@ -216,10 +224,20 @@ impl Handler<Counts> for AuditLog {
             self.total(key, flood.count, || flood_record(&flood, &bits));
         }
         for (kind, count) in counts.loss.into_iter().filter(|(kind, _)| LOSSES.contains(&kind.as_str())) {
-            let key = format!("{:x}-loss-{kind}", self.load);
-            self.total(key, count, || Record::plain(Kind::Loss, format!("The kernel had no room for some {kind}")));
+            // The daemon counts gaps, and begins anew with each start.
+            let since = if kind == GAPS { format!("{:x}-", self.started) } else { String::new() };
+            let key = format!("{:x}-loss-{since}{kind}", self.load);
+            self.total(key, count, || Record::plain(Kind::Loss, loss(&kind)));
         }
     }
+}
+
+fn loss(kind: &str) -> String {
+    if kind == GAPS {
+        return "Events of the kernel are missing, as their numbers prove, and the kernel does not count them as lost"
+            .to_owned();
+    }
+    format!("The kernel had no room for some {kind}")
 }
 
 fn flood_record(flood: &Flood, bits: &Bits) -> Record {
@@ -271,7 +289,7 @@ impl Handler<Rules> for AuditLog {
     type Result = ();
 
     fn handle(&mut self, rules: Rules, _: &mut Context<AuditLog>) {
-        if let Err(error) = self.rules.remember(rules.load, rules.generation, &rules.names) {
+        if let Err(error) = self.rules.remember(rules.load, rules.generation, rules.revision, &rules.names) {
             tracing::error!("the names of the rules cannot be kept for a restart: {error}");
         }
     }

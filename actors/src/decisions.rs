@@ -138,7 +138,7 @@ fn why(why: Why) -> &'static str {
 mod tests {
     use std::time::SystemTime;
 
-    use bpf::event::Object;
+    use bpf::event::{Acting, Object};
     use policy::decide::Verdict;
 
     use super::*;
@@ -157,6 +157,9 @@ mod tests {
             exe: "/usr/bin/web".to_owned(),
             pid: 1,
             uid: 0,
+            inode: None,
+            acting: Acting::default(),
+            sequence: None,
             at_start: false,
             key,
         })

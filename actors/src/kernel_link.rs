@@ -206,15 +206,16 @@ where
 impl Handler<Install> for KernelLink {
     type Result = Result<Installation, String>;
 
-    fn handle(&mut self, Install(mut compiled): Install, _: &mut Context<KernelLink>) -> Self::Result {
+    fn handle(&mut self, install: Install, _: &mut Context<KernelLink>) -> Self::Result {
         if self.off {
             return Err("enforcement is switched off".to_owned());
         }
+        let Install { revision, mut compiled } = install;
         compiled.renumber(&self.rules);
         // The names go first: the kernel may tell of an act under this generation before it is answered.
         let generation = self.kernel.next_generation().map_err(|error| error.to_string())?;
         let load = self.kernel.load().map_err(|error| error.to_string())?;
-        let rules = Rules { load, generation, names: compiled.rules.clone() };
+        let rules = Rules { load, generation, revision, names: compiled.rules.clone() };
         if self.directory.audit().is_some() && !patiently(|| self.directory.audit(), rules) {
             return Err("the audit log does not answer, so the revision is not installed".to_owned());
         }

@@ -162,7 +162,7 @@ impl PolicyKeeper {
         };
         Box::pin(
             kernel
-                .send(Install(compiled))
+                .send(Install { revision: self.revision.number, compiled })
                 .into_actor(self)
                 .map(|answer, _, _| answer.map_err(|error| error.to_string()).and_then(|result| result.map(drop))),
         )

@@ -1,11 +1,16 @@
-//! Audit records: one act, one object. Field names are stable; what does not apply is null.
+//! Audit records: one act, one object. Field names are stable; what does not apply is null. Records of earlier versions lack
+//! the later fields.
+
+mod parts;
 
 use bpf::event::{Act, Object, Why};
 use policy::access::Access;
 use policy::decide::Verdict;
 use serde::{Deserialize, Serialize};
 
-use crate::clock;
+pub use parts::{Ancestor, Numbered, Shown};
+
+use crate::{clock, host};
 
 /// What a record is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +101,42 @@ pub struct Record {
     pub count: u64,
     /// The record whose act was repeated.
     pub repeats: Option<u64>,
+    /// The revision whose rules or models decided.
+    #[serde(default)]
+    pub revision: Option<u64>,
+    /// Device of the file that was touched, as `MAJOR:MINOR`.
+    #[serde(default)]
+    pub device: Option<String>,
+    /// Its inode number there.
+    #[serde(default)]
+    pub inode: Option<u64>,
+    /// When the process was started.
+    #[serde(default)]
+    pub start: Option<String>,
+    /// Who logged in, whatever the process has become since; null for services.
+    #[serde(default)]
+    pub login_uid: Option<u32>,
+    /// The kernel's number of that login (audit session).
+    #[serde(default)]
+    pub session: Option<u32>,
+    /// The arguments with which the process was started, secrets left out.
+    #[serde(default)]
+    pub command: Option<String>,
+    /// Its parents, nearest first, up to the unit's main process.
+    #[serde(default)]
+    pub ancestors: Vec<Ancestor>,
+    /// The container that it is in, as its cgroup is called.
+    #[serde(default)]
+    pub container: Option<String>,
+    /// The host.
+    #[serde(default)]
+    pub host: Option<String>,
+    /// Where the event stands among those of its CPU.
+    #[serde(default)]
+    pub sequence: Option<Numbered>,
+    /// Techniques of MITRE ATT&CK that the act shows.
+    #[serde(default)]
+    pub techniques: Vec<Shown>,
 }
 
 impl Record {
@@ -119,10 +160,23 @@ impl Record {
             capabilities: Vec::new(),
             count: 1,
             repeats: None,
+            revision: None,
+            device: None,
+            inode: None,
+            start: None,
+            login_uid: None,
+            session: None,
+            command: None,
+            ancestors: Vec::new(),
+            container: None,
+            host: Some(host::name()).filter(|name| !name.is_empty()),
+            sequence: None,
+            techniques: parts::of_kind(kind),
         }
     }
 
-    /// The record of an act that the kernel told, with the name of the rule and those of the missing capabilities.
+    /// The record of an act that the kernel told, with the name of the rule and those of the missing capabilities. Without the
+    /// command, which may hold secrets.
     pub fn of_act(act: &Act, rule: Option<&str>, capabilities: Vec<String>) -> Record {
         let mut record = Record::plain(kind(act.why), message(act, capabilities.first().map(String::as_str)));
         record.time = clock::rfc3339(clock::ms_of(act.time));
@@ -135,6 +189,8 @@ impl Record {
         record.pid = Some(act.pid);
         record.uid = Some(act.uid);
         record.rule = rule.map(str::to_owned);
+        record.techniques.extend(parts::of_act(act, &record.capabilities));
+        parts::tell(&mut record, act);
         match &act.object {
             Object::Path(path) | Object::Operation { path, .. } | Object::Cgroup(path) => {
                 record.path = Some(escape(path));

@@ -89,6 +89,8 @@ struct iattr {
 
 struct mm_struct {
 	struct file *exe_file;
+	unsigned long arg_start;
+	unsigned long arg_end;
 };
 
 struct vm_area_struct {
@@ -151,6 +153,12 @@ struct task_struct {
 	int pid;
 	int tgid;
 	struct task_struct *real_parent;
+	struct task_struct *group_leader;
+	__u64 start_boottime;
+	char comm[16];
+	/* Only with CONFIG_AUDIT. */
+	kuid_t loginuid;
+	unsigned int sessionid;
 	struct css_set *cgroups;
 	struct mm_struct *mm;
 	const struct cred *cred;

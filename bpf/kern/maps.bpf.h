@@ -214,9 +214,18 @@ struct {
 	__type(value, __u64);
 } losses SEC(".maps");
 
+/* Per CPU, of each ring. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, BZ_RINGS);
+	__type(key, __u32);
+	__type(value, struct bz_sequence);
+} sequences SEC(".maps");
+
+/* Room for more than a thousand events of 3.1 KiB. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 21);
+	__uint(max_entries, 1 << 22);
 } violations SEC(".maps");
 
 struct {

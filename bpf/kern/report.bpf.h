@@ -121,7 +121,7 @@ static __always_inline bool novel(struct act *act)
 	return __sync_fetch_and_add(&novelty->objects, 1) < BZ_OBJECTS;
 }
 
-static __always_inline void fill(struct bz_event *event, struct act *act, __u64 key)
+static __always_inline void fill(struct bz_event *event, struct act *act, struct place *place, __u64 key)
 {
 	struct task_struct *task = (struct task_struct *)act->task;
 	struct dentry *exe = BPF_CORE_READ(task, mm, exe_file, f_path.dentry);
@@ -146,6 +146,8 @@ static __always_inline void fill(struct bz_event *event, struct act *act, __u64 
 	__builtin_memcpy(event->address, act->address, sizeof(event->address));
 	event->dev = dentry ? BPF_CORE_READ(dentry, d_sb, s_dev) : 0;
 	event->magic = dentry ? BPF_CORE_READ(dentry, d_sb, s_magic) : 0;
+	event->ino = dentry ? BPF_CORE_READ(dentry, d_inode, i_ino) : 0;
+	write_number(event, place);
 	event->exe_dev = exe ? BPF_CORE_READ(exe, d_sb, s_dev) : 0;
 	event->exe_magic = exe ? BPF_CORE_READ(exe, d_sb, s_magic) : 0;
 	event->path_len = 0;
@@ -170,6 +172,7 @@ __noinline int tell(struct act *act)
 	struct task_struct *task;
 	struct bz_event *event;
 	struct dentry *exe;
+	struct place place;
 	__u64 key;
 
 	if (!act)
@@ -202,9 +205,11 @@ __noinline int tell(struct act *act)
 		}
 		known = 0;
 	}
+	take_number(&place, act->observation ? BZ_RING_OBSERVATIONS : BZ_RING_VIOLATIONS);
 	event = act->observation ? bpf_ringbuf_reserve(&observations, sizeof(*event), 0)
 				 : bpf_ringbuf_reserve(&violations, sizeof(*event), 0);
 	if (!event) {
+		number_lost(&place);
 		lose(act->observation ? BZ_LOST_OBSERVATION : BZ_LOST_VIOLATION);
 		/* What others have counted meanwhile is kept, for the record that will tell it. */
 		if (!known && !uncounted)
@@ -212,12 +217,13 @@ __noinline int tell(struct act *act)
 		return 0;
 	}
 	/* Repeats of it will not be counted under this key any more. */
-	fill(event, act, known || uncounted ? 0 : key);
+	fill(event, act, &place, known || uncounted ? 0 : key);
 	if (act->dentry && act->object != BZ_OBJECT_CGROUP)
 		event->path_len = write_path(event, act->dentry, 0);
 	task = (struct task_struct *)act->task;
 	exe = BPF_CORE_READ(task, mm, exe_file, f_path.dentry);
 	event->exe_len = write_path(event, (__u64)exe, 1);
+	write_actor(event, task);
 	bpf_ringbuf_submit(event, 0);
 	return 0;
 }

@@ -22,6 +22,11 @@
 #define BZ_PATH 1024	 /* bytes of names that a record carries for its object */
 #define BZ_EXE 512	 /* the same for the program */
 #define BZ_COMPONENT 256 /* room behind the last byte, so that one more name always fits */
+#define BZ_COMMAND 512	 /* bytes of a command line that a record carries */
+#define BZ_ANCESTORS 8	 /* parents of a process that a record names */
+#define BZ_CGROUP 128	 /* bytes of names of cgroups before the last that is added */
+#define BZ_CGROUP_NAME 128
+#define BZ_COMM 16 /* TASK_COMM_LEN */
 #define BZ_ACCESSES 5
 #define BZ_OPERATIONS 32
 #define BZ_WRITTEN (1 << 16) /* files that are remembered as written by a service */
@@ -300,11 +305,38 @@ struct bz_carried {
 	__u64 unremembered; /* files that services wrote and the table has no room for */
 };
 
-#define BZ_MARK_CUT (1 << 0)   /* there were more names than room */
-#define BZ_MARK_LOOSE (1 << 2) /* the name of what is in no tree, as a memfd's */
-#define BZ_MARK_START (1 << 4) /* early in the start of its unit */
+/* The rings, as keys of `sequences`. */
+enum bz_ring {
+	BZ_RING_VIOLATIONS = 0,
+	BZ_RING_OBSERVATIONS = 1,
+	BZ_RINGS = 2,
+};
 
-/* One record of a ring buffer. Paths are component names from the leaf to the root, each with its NUL. */
+/* How far one CPU has come in one ring. */
+struct bz_sequence {
+	__u64 number; /* of its last event, whether or not there was room for it */
+	__u64 lost;   /* events for which there was no room */
+};
+
+#define BZ_MARK_CUT (1 << 0)	       /* there were more names than room */
+#define BZ_MARK_LOOSE (1 << 2)	       /* the name of what is in no tree, as a memfd's */
+#define BZ_MARK_START (1 << 4)	       /* early in the start of its unit */
+#define BZ_MARK_COMMAND_CUT (1 << 5)   /* the command line was longer */
+#define BZ_MARK_ANCESTORS_CUT (1 << 6) /* there were more parents */
+
+/* A parent of the acting process. */
+struct bz_ancestor {
+	__u64 start; /* CLOCK_BOOTTIME, ns */
+	__u32 pid;
+	__u32 unused;
+	__u8 comm[BZ_COMM];
+};
+
+/*
+ * One record of a ring buffer. Paths are component names from the leaf to the root, each with its NUL. Sets
+ * of programs that follow one another share the rings, so fields are only ever added at the end: an event
+ * that ends early is an earlier version's (src/stream.rs).
+ */
 struct bz_event {
 	__u64 time; /* CLOCK_BOOTTIME, ns */
 	__u64 key;
@@ -331,6 +363,20 @@ struct bz_event {
 	__u8 address[16];
 	__u8 path[BZ_PATH + BZ_COMPONENT];
 	__u8 exe[BZ_EXE + BZ_COMPONENT];
+	/* Version 2 added what follows. */
+	__u32 login_uid; /* 4294967295: nobody has logged in, as for `session` */
+	__u32 session;
+	__u32 cpu;
+	__u64 sequence; /* 0: not numbered */
+	__u64 lost;	/* of the ring on this CPU, before this event */
+	__u64 ino;	/* of the object */
+	__u64 start;	/* of the process, CLOCK_BOOTTIME, ns */
+	__u16 command_len;
+	__u16 cgroup_len;
+	__u32 ancestors_len;
+	struct bz_ancestor ancestors[BZ_ANCESTORS]; /* nearest first */
+	__u8 command[BZ_COMMAND];		    /* arguments, each with its NUL */
+	__u8 cgroup[BZ_CGROUP + BZ_CGROUP_NAME];    /* names, as in a path */
 };
 
 /* Contexts of the programs that user space calls. */

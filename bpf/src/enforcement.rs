@@ -12,6 +12,7 @@ use policy::decide::Verdict;
 
 use crate::calls::Calls;
 use crate::event::{Delivery, Flood, Repeat};
+use crate::gaps::{Gaps, missing};
 use crate::image::{self, Entries, Image, Numbers, Ports, policy, ports};
 use crate::kernel::{Installation, Kernel, KernelError, Map, ReadBack, SeenService};
 use crate::links::{self, Links};
@@ -19,6 +20,7 @@ use crate::load::{Attached, Loaded};
 use crate::other_names::{self, OtherNames};
 use crate::pins::Set;
 use crate::process::Process;
+use crate::quiescence::wait_for_hooks;
 use crate::skeleton::bartizan::types;
 use crate::stream::Stream;
 use crate::support::program_after;
@@ -42,6 +44,9 @@ const LOSSES: [&str; 11] = [
     "unresolved_objects",
     "written_files",
 ];
+
+/// Beside these: what the numbers of events prove to be missing, counted since the daemon started.
+pub const GAPS: &str = "gaps";
 
 enum Stage {
     /// Loaded; the hooks do not run until the first revision is in the maps.
@@ -70,6 +75,7 @@ pub struct Enforcement {
     calls: Calls,
     installed: Option<Installed>,
     stream: Option<Stream>,
+    gaps: Gaps,
     /// How often each kind of act had been repeated, and since when it has been that often.
     repeated: HashMap<u64, (u64, Instant)>,
     /// How long a unit starts.
@@ -101,8 +107,16 @@ pub fn open(start_time: Duration) -> Result<Opened, KernelError> {
     let tables = Tables::open(&set.maps())?;
     let calls = Calls::open(&set.programs())?;
     let adopted = matches!(stage, Stage::Attached(_));
-    let kernel =
-        Enforcement { stage, tables, calls, installed: None, stream: None, repeated: HashMap::new(), start_time };
+    let kernel = Enforcement {
+        stage,
+        tables,
+        calls,
+        installed: None,
+        stream: None,
+        gaps: Gaps::default(),
+        repeated: HashMap::new(),
+        start_time,
+    };
     Ok(Opened { kernel, adopted })
 }
 
@@ -136,6 +150,7 @@ impl Enforcement {
     /// time: the next one ends this one.
     pub fn listen(&mut self) -> Result<Receiver<Delivery>, KernelError> {
         self.stream = None;
+        self.gaps.begin_anew();
         let (stream, events) = Stream::start(self.tables.again()?)?;
         self.stream = Some(stream);
         Ok(events)
@@ -360,13 +375,13 @@ impl Kernel for Enforcement {
     }
 
     fn loss(&mut self) -> Result<BTreeMap<String, u64>, KernelError> {
-        (0u32..)
-            .zip(LOSSES)
-            .map(|(kind, name)| {
-                let count: Option<u64> = self.tables.lookup("losses", &kind.to_ne_bytes())?;
-                Ok((name.to_owned(), count.unwrap_or(0)))
-            })
-            .collect()
+        let missing = self.stream.as_ref().map_or(Ok(0), |stream| missing(stream.seens(), &self.tables))?;
+        let gaps = self.gaps.settle(Instant::now(), missing);
+        let counted = (0u32..).zip(LOSSES).map(|(kind, name)| {
+            let count: Option<u64> = self.tables.lookup("losses", &kind.to_ne_bytes())?;
+            Ok((name.to_owned(), count.unwrap_or(0)))
+        });
+        counted.chain([Ok((GAPS.to_owned(), gaps))]).collect()
     }
 
     fn read_back(&mut self) -> Result<ReadBack, KernelError> {
@@ -386,16 +401,5 @@ impl Kernel for Enforcement {
         let Some(installed) = &self.installed else { return Ok(Vec::new()) };
         let digest = |(name, entries): (&&str, &_)| self.tables.digest(name, entries, installed.slot);
         installed.image.maps.iter().map(digest).collect()
-    }
-}
-
-/// After this no hook is still at work with the slot that was active two flips ago.
-fn wait_for_hooks() {
-    const MEMBARRIER_CMD_GLOBAL: libc::c_int = 1;
-    // SAFETY: membarrier takes integers only and touches no memory of ours. It waits for an RCU grace period, as
-    // every hook runs inside an RCU read-side section.
-    let result = unsafe { libc::syscall(libc::SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) };
-    if result != 0 {
-        std::thread::sleep(Duration::from_millis(100));
     }
 }

@@ -1,5 +1,6 @@
 //! What the kernel tells, decoded: one [`Event`] per record of a ring buffer.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::mpsc::SyncSender;
 use std::time::SystemTime;
@@ -49,6 +50,71 @@ pub enum Why {
     Destination,
 }
 
+/// The arguments with which a program was started. They may hold secrets, so that nothing shows them by accident.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Command {
+    /// Each argument with a NUL behind it; empty: they could not be read.
+    pub bytes: Vec<u8>,
+    /// There were more than the kernel tells.
+    pub cut: bool,
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Command({} bytes)", self.bytes.len())
+    }
+}
+
+/// A parent of a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ancestor {
+    /// Process id in the initial pid namespace.
+    pub pid: u32,
+    /// The name of its main thread, of 15 bytes at most.
+    pub comm: String,
+    /// When it was started.
+    pub start: SystemTime,
+}
+
+/// The process that acted, beyond its program and its user. Events of programs from before version 2 of the event have none of
+/// it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Acting {
+    /// When it was started.
+    pub start: Option<SystemTime>,
+    /// Who logged in; `None`: nobody, as for services.
+    pub login_uid: Option<u32>,
+    /// The kernel's number of that login (audit session).
+    pub session: Option<u32>,
+    /// What it was started with.
+    pub command: Command,
+    /// Its parents, nearest first, up to the unit's main process, at most 8.
+    pub ancestors: Vec<Ancestor>,
+    /// Names of its cgroup and of those above it, as far as the kernel tells them.
+    pub cgroup: Vec<String>,
+}
+
+/// Where an event stands among those that one CPU told in the same ring: each has the next number, and so has one that was
+/// lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sequence {
+    /// The CPU.
+    pub cpu: u32,
+    /// From 1, since the programs were loaded.
+    pub number: u64,
+}
+
+/// Which file an object is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inode {
+    /// Major number of its device.
+    pub major: u32,
+    /// Minor number of its device.
+    pub minor: u32,
+    /// Its number there; `None`: it does not exist (yet).
+    pub number: Option<u64>,
+}
+
 /// One act of one task of one service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Act {
@@ -70,12 +136,18 @@ pub struct Act {
     pub generation: u64,
     /// What was touched.
     pub object: Object,
+    /// Which file that is, if it is one.
+    pub inode: Option<Inode>,
     /// Path of the program that the task was running.
     pub exe: String,
     /// Process id in the initial pid namespace.
     pub pid: u32,
     /// Effective user id in the initial user namespace.
     pub uid: u32,
+    /// More about the process.
+    pub acting: Acting,
+    /// Of a violation: its number.
+    pub sequence: Option<Sequence>,
     /// Of an observation: early in the start of its unit.
     pub at_start: bool,
     /// Names this kind of act; later [`Repeat`]s of it carry the same number. Zero: repeats are not counted.

@@ -3,10 +3,12 @@
 //!
 //! Everything above this crate talks to the kernel through [`kernel::Kernel`], which a test can replace.
 
+mod acting;
 mod batch;
 mod calls;
 pub mod enforcement;
 pub mod event;
+mod gaps;
 pub mod image;
 mod inode;
 pub mod kernel;
@@ -17,6 +19,7 @@ mod own_objects;
 pub mod paths;
 pub mod pins;
 pub mod process;
+mod quiescence;
 pub mod skeleton;
 pub mod stream;
 mod succession;

@@ -5,19 +5,20 @@ use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use libbpf_rs::{MapHandle, RingBufferBuilder};
-use nix::time::{ClockId, clock_gettime};
 use policy::access::Access;
 use policy::decide::Verdict;
 
-use crate::event::{Act, Delivery, Event, Object, Why};
+use crate::acting::{WallClock, acting, inode};
+use crate::event::{Act, Acting, Delivery, Event, Object, Sequence, Why};
+use crate::gaps::{Ring, Seens};
 use crate::kernel::KernelError;
 use crate::paths::{Places, inside};
 use crate::skeleton::bartizan::types;
 use crate::tables::{Tables, unit_name};
-use crate::wire::value;
+use crate::wire::{grown, value};
 
 const LOOK_UP: Duration = Duration::from_millis(200);
 
@@ -25,6 +26,7 @@ const LOOK_UP: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub struct Stream {
     stop: Arc<AtomicBool>,
+    seens: Seens,
 }
 
 impl Drop for Stream {
@@ -40,23 +42,30 @@ impl Stream {
         let (sender, receiver) = sync_channel(0);
         let (ready, started) = sync_channel(1);
         let stopped = Arc::clone(&stop);
+        let seens = Seens::default();
+        let noting = seens.clone();
         std::thread::Builder::new()
             .name("rings".to_owned())
-            .spawn(move || run(tables, &sender, &stopped, &ready))
+            .spawn(move || run(tables, &noting, &sender, &stopped, &ready))
             .map_err(|source| KernelError::Bpf { what: "starting the ring thread".to_owned(), source })?;
         match started.recv() {
-            Ok(Ok(())) => Ok((Stream { stop }, receiver)),
+            Ok(Ok(())) => Ok((Stream { stop, seens }, receiver)),
             Ok(Err(error)) => Err(error),
             Err(_) => Err(KernelError::NotHeld("the ring thread ended before it was ready".to_owned())),
         }
+    }
+
+    /// Numbers of the events that have come.
+    pub(crate) fn seens(&self) -> &Seens {
+        &self.seens
     }
 }
 
 type Ready = SyncSender<Result<(), KernelError>>;
 
-fn run(tables: Tables, sender: &SyncSender<Delivery>, stop: &AtomicBool, ready: &Ready) {
+fn run(tables: Tables, seens: &Seens, sender: &SyncSender<Delivery>, stop: &AtomicBool, ready: &Ready) {
     let rings = tables.get("violations").and_then(|one| tables.get("observations").map(|other| (one, other)));
-    let built = rings.and_then(|(violations, observations)| build(&tables, violations, observations, sender));
+    let built = rings.and_then(|(violations, observations)| build(&tables, seens, violations, observations, sender));
     let ring = match built {
         Ok(ring) => ring,
         Err(error) => {
@@ -80,18 +89,19 @@ fn run(tables: Tables, sender: &SyncSender<Delivery>, stop: &AtomicBool, ready: 
 
 fn build<'a>(
     tables: &'a Tables,
+    seens: &'a Seens,
     violations: &'a MapHandle,
     observations: &'a MapHandle,
     sender: &'a SyncSender<Delivery>,
 ) -> Result<libbpf_rs::RingBuffer<'a>, KernelError> {
     let add = |error| KernelError::bpf("opening the ring buffers".to_owned(), error);
-    let mut first = Decoder::new(tables);
-    let mut second = Decoder::new(tables);
+    let mut first = Decoder::new(tables, seens, Ring::Violations);
+    let mut second = Decoder::new(tables, seens, Ring::Observations);
     let mut builder = RingBufferBuilder::new();
     builder
-        .add(violations, move |bytes| deliver(sender, first.decode(bytes, false)))
+        .add(violations, move |bytes| deliver(sender, first.decode(bytes)))
         .map_err(add)?
-        .add(observations, move |bytes| deliver(sender, second.decode(bytes, true)))
+        .add(observations, move |bytes| deliver(sender, second.decode(bytes)))
         .map_err(add)?;
     builder.build().map_err(add)
 }
@@ -116,35 +126,50 @@ const CUT: u8 = 1 << 0;
 const LOOSE: u8 = 1 << 2;
 /// Of the act: early in the start of its unit.
 const START: u8 = 1 << 4;
+/// Bytes of an event before version 2, without what ends it for the sake of its alignment.
+const VERSION_1: usize = std::mem::offset_of!(types::bz_event, login_uid);
 
 struct Decoder<'a> {
     tables: &'a Tables,
+    seens: &'a Seens,
+    ring: Ring,
     names: BTreeMap<u32, String>,
     places: Places,
 }
 
 impl<'a> Decoder<'a> {
-    fn new(tables: &'a Tables) -> Decoder<'a> {
-        Decoder { tables, names: BTreeMap::new(), places: Places::default() }
+    fn new(tables: &'a Tables, seens: &'a Seens, ring: Ring) -> Decoder<'a> {
+        Decoder { tables, seens, ring, names: BTreeMap::new(), places: Places::default() }
     }
 
-    fn decode(&mut self, bytes: &[u8], observation: bool) -> Option<Event> {
-        let Some(event) = value::<types::bz_event>(bytes) else {
+    fn decode(&mut self, bytes: &[u8]) -> Option<Event> {
+        // The ring may hold what the programs of an earlier build told.
+        let Some(event) = grown::<types::bz_event>(bytes, VERSION_1) else {
             tracing::error!("a record of {} bytes is shorter than a record can be", bytes.len());
             return None;
         };
+        let whole = bytes.len() >= size_of::<types::bz_event>();
+        if whole {
+            self.seens.came((self.ring, event.cpu), event.sequence, event.lost);
+        }
         if event.why == 6 {
             let unit = value::<types::bz_unit>(&event.path)?;
             return Some(Event::ServiceSeen { service: unit_name(&unit) });
         }
-        let act = self.act(&event)?;
-        Some(if observation { Event::Observation(act) } else { Event::Violation(act) })
+        let act = self.act(&event, whole)?;
+        Some(match self.ring {
+            Ring::Observations => Event::Observation(act),
+            Ring::Violations => Event::Violation(act),
+        })
     }
 
-    fn act(&mut self, event: &types::bz_event) -> Option<Act> {
+    /// `whole`: the event tells more about the process.
+    fn act(&mut self, event: &types::bz_event, whole: bool) -> Option<Act> {
         let object = self.object(event)?;
+        let clock = WallClock::now();
+        let numbered = whole && event.sequence != 0 && self.ring == Ring::Violations;
         Some(Act {
-            time: wall_clock(event.time),
+            time: clock.at(event.time),
             why: why(event.why)?,
             service: self.service(event.service),
             access: Access::from_number(event.access)?,
@@ -160,6 +185,9 @@ impl<'a> Decoder<'a> {
             exe: self.path(event.exe_dev, event.exe_magic, names(&event.exe, event.exe_len), event.marks >> 1),
             pid: event.pid,
             uid: event.uid,
+            inode: inode(event),
+            acting: if whole { acting(event, &clock) } else { Acting::default() },
+            sequence: numbered.then_some(Sequence { cpu: event.cpu, number: event.sequence }),
             at_start: event.marks & START != 0,
             key: event.key,
         })
@@ -246,10 +274,23 @@ fn protocol(number: u16) -> String {
     }
 }
 
-/// The kernel stamps records with the time since boot, suspend included.
-fn wall_clock(boot_ns: u64) -> SystemTime {
-    let now = SystemTime::now();
-    let Ok(since_boot) = clock_gettime(ClockId::CLOCK_BOOTTIME) else { return now };
-    let age = Duration::from(since_boot).saturating_sub(Duration::from_nanos(boot_ns));
-    now.checked_sub(age).unwrap_or(now)
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::wire::bytes;
+
+    #[test]
+    fn an_event_of_an_earlier_build_is_read_as_far_as_it_goes() {
+        let event = types::bz_event { service: 7, pid: 9, login_uid: 5, sequence: 3, ..Default::default() };
+        let whole = bytes(&event);
+        // As long as version 1 was, and with its end that means nothing.
+        let earlier = whole.get(..2160).unwrap();
+        let read = grown::<types::bz_event>(earlier, VERSION_1).unwrap();
+        assert_eq!((read.service, read.pid, read.sequence), (7, 9, 0));
+        assert_eq!(VERSION_1.next_multiple_of(8), earlier.len());
+        assert!(grown::<types::bz_event>(whole.get(..VERSION_1 - 1).unwrap(), VERSION_1).is_none());
+        assert_eq!(grown::<types::bz_event>(&whole, VERSION_1).unwrap().sequence, 3);
+        assert_eq!(whole.len(), 3232, "fields are added at the end only, and bpf/src/wire.rs wants no gaps");
+    }
 }

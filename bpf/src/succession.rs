@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::os::fd::AsFd as _;
 
-use libbpf_rs::{MapCore as _, MapFlags, MapHandle, OpenMapMut, OpenObject};
+use libbpf_rs::{MapCore as _, MapFlags, MapHandle, MapType, OpenMapMut, OpenObject};
 use policy::compiled::Compiled;
 
 use crate::image::{Image, Numbers};
@@ -47,10 +47,12 @@ fn inherit(object: &OpenObject, older: &Set) -> (BTreeMap<String, MapHandle>, Op
     for map in object.maps() {
         let name = pin_name(&map.name().to_string_lossy());
         let Ok(old) = MapHandle::from_pinned_path(older.maps().join(&name)) else { continue };
+        // What a ring holds is not to be lost, and it need not be as large as a fresh one would be.
+        let roomy = old.max_entries() == map.max_entries() || old.map_type() == MapType::RingBuf;
         let fits = old.map_type() == map.map_type()
             && old.key_size() == map.key_size()
             && old.value_size() == map.value_size()
-            && old.max_entries() == map.max_entries();
+            && roomy;
         if name == CONTROL {
             let page = old.lookup(&0u32.to_ne_bytes(), MapFlags::ANY).ok().flatten();
             control = page.filter(|_| fits).and_then(|page| value::<types::bz_control>(&page));

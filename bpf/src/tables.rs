@@ -69,6 +69,15 @@ impl Tables {
         Ok(found.and_then(|bytes| value(&bytes)))
     }
 
+    /// The value that each CPU has at a key.
+    pub fn per_cpu<T: Plain>(&self, map: &str, key: &[u8]) -> Result<Vec<T>, KernelError> {
+        let found = self
+            .get(map)?
+            .lookup_percpu(key, MapFlags::ANY)
+            .map_err(|error| KernelError::bpf(format!("reading the map {map}"), error))?;
+        Ok(found.unwrap_or_default().iter().filter_map(|bytes| value(bytes)).collect())
+    }
+
     /// Sets one entry.
     pub fn put(&self, map: &str, key: &[u8], value: &[u8]) -> Result<(), KernelError> {
         self.get(map)?

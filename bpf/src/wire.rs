@@ -17,7 +17,7 @@ macro_rules! plain {
 
 plain! {
     bz_subject bz_policy bz_label bz_node bz_step bz_inode_key bz_own_key bz_link bz_unit bz_service bz_cgroup bz_outbound_key bz_outbound
-    bz_rule_key bz_seen bz_flood_key bz_control bz_event bz_call_register bz_call_retire bz_call_flip bz_call_link
+    bz_rule_key bz_seen bz_sequence bz_flood_key bz_control bz_event bz_call_register bz_call_retire bz_call_flip bz_call_link
 }
 
 // SAFETY: an integer is plain.
@@ -27,6 +27,16 @@ unsafe impl Plain for u64 {}
 pub(crate) fn bytes<T: Plain>(value: &T) -> Vec<u8> {
     // SAFETY: T is plain without padding, so each of its bytes is initialised; the slice ends with the value.
     unsafe { std::slice::from_raw_parts(std::ptr::from_ref(value).cast::<u8>(), size_of::<T>()) }.to_vec()
+}
+
+/// The value of these bytes, of which an earlier build wrote `least` at least: what it did not know of is zero.
+pub(crate) fn grown<T: Plain>(bytes: &[u8], least: usize) -> Option<T> {
+    if bytes.len() >= size_of::<T>() {
+        return value(bytes);
+    }
+    let mut whole = vec![0; size_of::<T>()];
+    whole.get_mut(..bytes.len()).filter(|start| start.len() >= least)?.copy_from_slice(bytes);
+    value(&whole)
 }
 
 /// The value at the start of these bytes; `None` when they are too few.

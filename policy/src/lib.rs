@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
+pub mod attack;
 pub mod baseline;
 pub mod capability;
 pub mod check;

@@ -41,7 +41,7 @@ pub fn run(config: &Config) -> Result<String, String> {
     let load = opened.kernel.load().map_err(|error| error.to_string())?;
     let generation = opened.kernel.next_generation().map_err(|error| error.to_string())?;
     RuleNames::read(PathBuf::from(GENERATIONS))
-        .remember(load, generation, &compiled.rules)
+        .remember(load, generation, revision.number, &compiled.rules)
         .map_err(|error| format!("{GENERATIONS}: {error}"))?;
     opened.kernel.install(&compiled).map_err(|error| error.to_string())?;
     Ok(format!("revision {} is in force", revision.number))

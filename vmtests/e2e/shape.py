@@ -13,7 +13,8 @@ from stage import must, promise, run, wait_for
 from suite import test
 
 FIELDS = {"time", "id", "kind", "service", "capability", "access", "verdict", "path", "exe", "pid", "uid", "rule", "message",
-          "destination", "capabilities", "count", "repeats"}
+          "destination", "capabilities", "count", "repeats", "revision", "device", "inode", "start", "login_uid", "session", "command",
+          "ancestors", "container", "host", "sequence", "techniques"}
 KINDS = {"capability", "program", "service", "outbound", "escape", "tamper", "flood", "loss", "lifecycle"}
 ACCESSES = {"execute", "read", "write", "connect", "operate", None}
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)$")

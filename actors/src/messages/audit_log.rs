@@ -56,6 +56,8 @@ pub struct Rules {
     pub load: u64,
     /// The generation.
     pub generation: u64,
+    /// The revision that it is compiled from.
+    pub revision: u64,
     /// Names by index.
     pub names: Vec<String>,
 }

@@ -14,7 +14,12 @@ use policy::compiled::{Compiled, Service};
 /// To [`crate::kernel_link::KernelLink`]: make this revision count. Answers when the kernel holds it, read back.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Installation, String>")]
-pub struct Install(pub Box<Compiled>);
+pub struct Install {
+    /// Its number.
+    pub revision: u64,
+    /// What it says on this host.
+    pub compiled: Box<Compiled>,
+}
 
 /// To [`crate::kernel_link::KernelLink`]: one service of the revision in force has new grants.
 #[derive(Debug, Message)]

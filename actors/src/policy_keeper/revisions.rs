@@ -91,7 +91,7 @@ impl Handler<Apply> for PolicyKeeper {
         };
         // The kernel may tell of an act under the new bits before it is answered.
         self.directory.set_bits(revision.bits.clone());
-        let asked = kernel.send(Install(compiled)).into_actor(self);
+        let asked = kernel.send(Install { revision: revision.number, compiled }).into_actor(self);
         AtomicResponse::new(Box::pin(asked.map(move |answer, keeper, _| {
             match answer.map_err(|error| error.to_string()).and_then(|result| result) {
                 Ok(Installation { entries, written, .. }) => {
@@ -148,7 +148,7 @@ impl Handler<Revert> for PolicyKeeper {
         let Some(kernel) = self.directory.kernel() else {
             return failed(vec!["enforcement has not started".to_owned()]);
         };
-        let asked = kernel.send(Install(compiled)).into_actor(self);
+        let asked = kernel.send(Install { revision: before.number, compiled }).into_actor(self);
         AtomicResponse::new(Box::pin(asked.map(move |answer, keeper, _| {
             let held = answer.map_err(|error| error.to_string()).and_then(|result| result);
             held.map_err(|error| {

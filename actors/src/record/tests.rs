@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use bpf::event::{Acting, Ancestor, Inode, Sequence};
 use std::time::SystemTime;
 
 pub(crate) fn act(access: Access, object: Object) -> Act {
@@ -17,6 +18,9 @@ pub(crate) fn act(access: Access, object: Object) -> Act {
         exe: "/usr/bin/python3.11".into(),
         pid: 7,
         uid: 0,
+        inode: None,
+        acting: Acting::default(),
+        sequence: None,
         at_start: false,
         key: 9,
     }
@@ -68,6 +72,18 @@ fn every_field_is_there_and_what_does_not_apply_is_null() {
         "capabilities",
         "count",
         "repeats",
+        "revision",
+        "device",
+        "inode",
+        "start",
+        "login_uid",
+        "session",
+        "command",
+        "ancestors",
+        "container",
+        "host",
+        "sequence",
+        "techniques",
     ];
     assert_eq!(fields.len(), expected.len());
     assert!(expected.iter().all(|name| fields.contains(name)), "{fields:?}");
@@ -89,4 +105,38 @@ fn a_repeat_points_at_the_first() {
     let again = Record::repeat(&first, 3);
     assert_eq!((again.count, again.repeats), (3, Some(41)));
     assert_eq!(Record::repeat(&again, 2).repeats, Some(41));
+}
+
+#[test]
+fn a_record_tells_the_file_the_process_and_the_technique() {
+    let mut one = act(Access::Read, Object::Path("/etc/shadow".into()));
+    one.inode = Some(Inode { major: 254, minor: 1, number: Some(12) });
+    one.sequence = Some(Sequence { cpu: 1, number: 9 });
+    one.acting.start = Some(SystemTime::UNIX_EPOCH);
+    one.acting.session = Some(3);
+    one.acting.ancestors = vec![Ancestor { pid: 5, comm: "a\nb".into(), start: SystemTime::UNIX_EPOCH }];
+    one.acting.cgroup = vec!["machine-box.scope".into()];
+    one.acting.command.bytes = b"tool\0hush\0".to_vec();
+    let record = Record::of_act(&one, None, vec!["USERS_ADMIN".to_owned()]);
+    assert_eq!((record.device.as_deref(), record.inode), (Some("254:1"), Some(12)));
+    assert_eq!(record.sequence, Some(Numbered { cpu: 1, number: 9 }));
+    assert_eq!(
+        (record.start.as_deref(), record.session, record.login_uid),
+        (Some("1970-01-01T00:00:00.000Z"), Some(3), None)
+    );
+    let parent = super::Ancestor { pid: 5, comm: "a\\nb".into(), start: "1970-01-01T00:00:00.000Z".into() };
+    assert_eq!((record.ancestors, record.container.as_deref()), (vec![parent], Some("box")));
+    assert_eq!(record.techniques, [Shown { id: "T1003.008".into(), older: None }]);
+    assert_eq!(record.command, None, "nothing has taken out the secrets yet");
+    let tamper = Record::plain(Kind::Tamper, "one".into());
+    assert_eq!(tamper.techniques, [Shown { id: "T1685".into(), older: Some("T1562.001".into()) }]);
+}
+
+#[test]
+fn a_record_of_an_earlier_version_is_read() {
+    let earlier = r#"{"time":"2026-11-25T18:22:02.120Z","id":7,"kind":"capability","service":"web","capability":"SHELL","access":"execute",
+        "verdict":"deny","path":"/usr/bin/dash","exe":"/usr/sbin/web","pid":3,"uid":0,"rule":null,"message":"one","destination":null,
+        "capabilities":["SHELL"],"count":1,"repeats":null}"#;
+    let record: Record = serde_json::from_str(earlier).unwrap();
+    assert_eq!((record.id, record.revision, record.host, record.ancestors.len()), (7, None, None, 0));
 }

@@ -21,6 +21,7 @@ pub fn write(record: &Record) {
     let unit = record.service.as_ref().map(|service| format!("{service}.service"));
     let id = record.id.to_string();
     let json = serde_json::to_string(record).unwrap_or_default();
+    let revision = record.revision.map(|number| number.to_string());
     let access = record.access.map(policy::access::Access::name);
     let mut fields: Vec<(&str, log::kv::Value<'_>)> =
         vec![("AUDIT_ID", id.to_value()), ("AUDIT_RECORD", json.to_value())];
@@ -31,12 +32,17 @@ pub fn write(record: &Record) {
         ("ACCESS", access),
         ("VERDICT", record.verdict.as_deref()),
         ("RULE", record.rule.as_deref()),
+        ("REVISION", revision.as_deref()),
+        ("COMMAND", record.command.as_deref()),
     ];
     for (name, value) in &optional {
         if let Some(value) = value {
             fields.push((name, value.to_value()));
         }
     }
+    // The journal takes a field more than once.
+    let techniques = record.techniques.iter().flat_map(|one| [Some(&one.id), one.older.as_ref()]).flatten();
+    fields.extend(techniques.map(|id| ("TECHNIQUE", id.to_value())));
     let level = if record.verdict.is_some() { Level::Warn } else { Level::Info };
     log::logger().log(
         &Entry::builder()

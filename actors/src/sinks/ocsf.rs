@@ -93,10 +93,41 @@ fn info(record: &Record, host: &str, time: i64) -> Value {
         "analytic": analytic,
     });
     if let Some(fields) = info.as_object_mut() {
+        if !record.techniques.is_empty() {
+            fields.insert("attacks".to_owned(), attacks(record));
+        }
         let name = if record.repeats.is_some() { "last_seen_time" } else { "first_seen_time" };
         fields.insert(name.to_owned(), json!(time));
     }
     info
+}
+
+/// Techniques, each once by its id and once more by the older one.
+fn attacks(record: &Record) -> Value {
+    let attack = |id: &str, version: &str| {
+        let (main, sub) = id.split_once('.').map_or((id, None), |(main, _)| (main, Some(id)));
+        let mut attack = json!({"technique": {"uid": main}, "version": version});
+        if let (Some(fields), Some(sub)) = (attack.as_object_mut(), sub) {
+            fields.insert("sub_technique".to_owned(), json!({"uid": sub}));
+        }
+        attack
+    };
+    let both = record.techniques.iter().flat_map(|one| {
+        let older = one.older.as_deref().map(|id| attack(id, "18"));
+        [attack(&one.id, policy::attack::version())].into_iter().chain(older)
+    });
+    Value::Array(both.collect())
+}
+
+/// The parents of the process, each within its child.
+fn parent(record: &Record) -> Option<Value> {
+    record.ancestors.iter().rfold(None, |above: Option<Value>, one| {
+        let mut process = json!({"pid": one.pid, "name": one.comm, "created_time": clock::ms_of_text(&one.start)});
+        if let (Some(fields), Some(above)) = (process.as_object_mut(), above) {
+            fields.insert("parent_process".to_owned(), above);
+        }
+        Some(process)
+    })
 }
 
 /// A file of OCSF.
@@ -116,6 +147,18 @@ fn evidence(record: &Record) -> Map<String, Value> {
     }
     if let Some(uid) = record.uid {
         process.insert("user".to_owned(), json!({"uid": uid.to_string()}));
+    }
+    if let Some(command) = &record.command {
+        process.insert("cmd_line".to_owned(), json!(command));
+    }
+    if let Some(start) = &record.start {
+        process.insert("created_time".to_owned(), json!(clock::ms_of_text(start)));
+    }
+    if let Some(session) = record.session {
+        process.insert("session".to_owned(), json!({"uid": session.to_string()}));
+    }
+    if let Some(parent) = parent(record) {
+        process.insert("parent_process".to_owned(), parent);
     }
     if !process.is_empty() {
         evidence.insert("actor".to_owned(), json!({"process": process}));
@@ -137,6 +180,12 @@ fn unmapped(record: &Record) -> Value {
         "capabilities": record.capabilities,
         "access": record.access.map(policy::access::Access::name),
         "repeats": record.repeats,
+        "revision": record.revision,
+        "device": record.device,
+        "inode": record.inode,
+        "login_uid": record.login_uid,
+        "container": record.container,
+        "sequence": record.sequence,
     })
 }
 

@@ -44,6 +44,12 @@ fn number(key: &str, value: u64) -> Value {
     json!({"key": key, "value": {"intValue": value.to_string()}})
 }
 
+/// Nothing where the list is empty.
+fn list(key: &str, values: impl Iterator<Item = String>) -> Option<Value> {
+    let values: Vec<Value> = values.map(|value| json!({"stringValue": value})).collect();
+    (!values.is_empty()).then(|| json!({"key": key, "value": {"arrayValue": {"values": values}}}))
+}
+
 fn log(record: &Record) -> Value {
     let (severity, name) = Severity::of(record).otlp();
     let time = format!("{}000000", clock::ms_of_text(&record.time));
@@ -60,12 +66,23 @@ fn log(record: &Record) -> Value {
         ("bartizan.rule", record.rule.as_deref()),
         ("file.path", record.path.as_deref()),
         ("process.executable.path", record.exe.as_deref()),
+        ("process.command_line", record.command.as_deref()),
+        ("process.creation.time", record.start.as_deref()),
+        ("container.id", record.container.as_deref()),
+        ("bartizan.device", record.device.as_deref()),
     ];
     attributes.extend(texts.into_iter().filter_map(|(key, value)| Some(text(key, value?))));
     let numbers = [
         ("bartizan.repeats", record.repeats),
         ("process.pid", record.pid.map(u64::from)),
         ("user.id", record.uid.map(u64::from)),
+        ("process.parent_pid", record.ancestors.first().map(|parent| u64::from(parent.pid))),
+        ("bartizan.revision", record.revision),
+        ("bartizan.inode", record.inode),
+        ("bartizan.login_uid", record.login_uid.map(u64::from)),
+        ("bartizan.session", record.session.map(u64::from)),
+        ("bartizan.cpu", record.sequence.map(|one| u64::from(one.cpu))),
+        ("bartizan.sequence", record.sequence.map(|one| one.number)),
     ];
     attributes.extend(numbers.into_iter().filter_map(|(key, value)| Some(number(key, value?))));
     if let Some(to) = &record.destination {
@@ -73,10 +90,11 @@ fn log(record: &Record) -> Value {
         attributes.push(number("network.peer.port", u64::from(to.port)));
         attributes.push(text("network.transport", &to.protocol));
     }
-    if !record.capabilities.is_empty() {
-        let values: Vec<Value> = record.capabilities.iter().map(|name| json!({"stringValue": name})).collect();
-        attributes.push(json!({"key": "bartizan.capabilities", "value": {"arrayValue": {"values": values}}}));
-    }
+    let techniques = record.techniques.iter().flat_map(|one| [Some(one.id.clone()), one.older.clone()]).flatten();
+    let ancestors = record.ancestors.iter().map(|one| format!("{} {}", one.pid, one.comm));
+    attributes.extend(list("bartizan.capabilities", record.capabilities.iter().cloned()));
+    attributes.extend(list("bartizan.techniques", techniques));
+    attributes.extend(list("bartizan.ancestors", ancestors));
     json!({
         "timeUnixNano": time,
         "observedTimeUnixNano": time,
@@ -106,7 +124,7 @@ fn refused(answer: &str) -> Result<u64, String> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::record::Kind;
+    use crate::record::{Kind, Shown};
 
     #[test]
     fn a_record_becomes_a_log() {
@@ -116,6 +134,7 @@ mod tests {
             pid: Some(3),
             verdict: Some("deny".to_owned()),
             capabilities: vec!["SHELL".to_owned()],
+            techniques: vec![Shown { id: "T1685".to_owned(), older: Some("T1562.001".to_owned()) }],
             ..Record::plain(Kind::Capability, "one".to_owned())
         };
         let log = log(&record);
@@ -125,6 +144,8 @@ mod tests {
             (&json!(13), &json!("WARN"))
         );
         let attributes = log.get("attributes").unwrap().as_array().unwrap();
+        let both = json!({"values": [{"stringValue": "T1685"}, {"stringValue": "T1562.001"}]});
+        assert!(attributes.contains(&json!({"key": "bartizan.techniques", "value": {"arrayValue": both}})));
         for wanted in [text("bartizan.kind", "capability"), number("process.pid", 3), text("bartizan.verdict", "deny")]
         {
             assert!(attributes.contains(&wanted), "{wanted}");

@@ -35,7 +35,17 @@ fn structure(record: &Record) -> String {
         ("repeats", record.repeats),
         ("pid", record.pid.map(u64::from)),
         ("uid", record.uid.map(u64::from)),
+        ("login_uid", record.login_uid.map(u64::from)),
+        ("session", record.session.map(u64::from)),
+        ("revision", record.revision),
+        ("inode", record.inode),
+        ("cpu", record.sequence.map(|one| u64::from(one.cpu))),
+        ("sequence", record.sequence.map(|one| one.number)),
     ];
+    let techniques: Vec<&str> = record.techniques.iter().map(|one| one.id.as_str()).collect();
+    let techniques = techniques.join(" ");
+    let ancestors: Vec<String> = record.ancestors.iter().map(|one| format!("{}:{}", one.pid, one.comm)).collect();
+    let ancestors = ancestors.join(" ");
     let texts = [
         ("service", record.service.as_deref()),
         ("capability", record.capability.as_deref()),
@@ -44,6 +54,12 @@ fn structure(record: &Record) -> String {
         ("path", record.path.as_deref()),
         ("exe", record.exe.as_deref()),
         ("rule", record.rule.as_deref()),
+        ("start", record.start.as_deref()),
+        ("command", record.command.as_deref()),
+        ("container", record.container.as_deref()),
+        ("device", record.device.as_deref()),
+        ("ancestors", Some(ancestors.as_str()).filter(|text| !text.is_empty())),
+        ("techniques", Some(techniques.as_str()).filter(|text| !text.is_empty())),
     ];
     let mut told = format!("[{STRUCTURE}");
     for (name, number) in numbers {
@@ -207,12 +223,13 @@ mod tests {
             service: Some("web".to_owned()),
             path: Some("/a \"b]\\c".to_owned()),
             verdict: Some("deny".to_owned()),
+            command: Some("web \"x\"".to_owned()),
             ..Record::plain(Kind::Capability, "Service web did it".to_owned())
         };
         let process = std::process::id();
         let wanted = format!(
             "<108>1 2026-11-28T12:00:00.500Z here bartizan {process} capability [bartizan@32473 id=\"7\" count=\"1\" \
-             service=\"web\" verdict=\"deny\" path=\"/a \\\"b\\]\\\\c\"] Service web did it"
+             service=\"web\" verdict=\"deny\" path=\"/a \\\"b\\]\\\\c\" command=\"web \\\"x\\\"\"] Service web did it"
         );
         assert_eq!(message(&record, "here"), wanted);
         let beyond = Record { message: "é".to_owned(), ..record };

@@ -91,6 +91,29 @@ fn what_the_queue_did_not_take_comes_from_the_trail() {
 }
 
 #[test]
+fn a_trail_and_a_store_of_an_earlier_version_are_read() {
+    let directory = tempfile::tempdir().unwrap();
+    // As version 0.1 wrote it before records told of processes.
+    let record = r#""time":"2026-11-27T18:22:02.120Z","id":1,"kind":"capability","service":"web","capability":"SHELL","access":"execute","verdict":"deny","path":"/usr/bin/dash","exe":"/usr/sbin/web","pid":3,"uid":0,"rule":null,"message":"one","destination":null,"capabilities":["SHELL"],"count":1,"repeats":null"#;
+    let line = format!("{{{record},\"key\":\"1-k\",\"previous\":\"{}\"}}\n", "0".repeat(64));
+    fs::write(directory.path().join("audit-1-20261127.jsonl"), line).unwrap();
+    let trail = Trail::open(directory.path().to_owned(), "1-").unwrap();
+    let mut place = Place { directory, trail };
+    assert!(place.trail.take_news().is_empty() && place.trail.tally.knows("1-k"), "it is part of the chain");
+    assert_eq!(place.append(act("web", &["USERS"])).id, 2);
+    let report = crate::trail::verify::verify(place.directory.path(), None).unwrap();
+    assert!(report.findings.is_empty(), "{report:?}");
+    let (store, _) = place.store(Bounds::default());
+    let reader = store.reader();
+    assert!(is_whole(&reader, 2));
+    let base = rusqlite::Connection::open(place.path()).unwrap();
+    assert_eq!(base.execute("UPDATE records SET record = ?1 WHERE id = 1", [format!("{{{record}}}")]).unwrap(), 1);
+    let found = reader.find(&all(), 2).unwrap();
+    assert_eq!((found[0].pid, &found[0].command, found[0].techniques.len()), (Some(3), &None, 0));
+    assert_eq!(found.len(), 2);
+}
+
+#[test]
 fn a_broken_store_is_set_aside_told_and_made_anew() {
     let mut place = Place::new();
     (0..50).for_each(|_| drop(place.append(act("web", &["SHELL"]))));

@@ -39,7 +39,7 @@ fn read(directory: &Path, after: u64, service: Option<&str>, limit: usize) -> io
     Ok(found)
 }
 
-const SMALL: Bounds = Bounds { segment: 2_000, total: 1 << 30, keep: Duration::from_secs(86_400 * 365) };
+const SMALL: Bounds = Bounds { segment: 3_000, total: 1 << 30, keep: Duration::from_secs(86_400 * 365) };
 
 #[test]
 fn an_act_that_comes_again_after_a_crash_is_told_once() {

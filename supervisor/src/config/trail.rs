@@ -1,8 +1,9 @@
-//! `[audit]`: bounds of the audit trail, and of the store for queries.
+//! `[audit]`: bounds of the audit trail, and of the store for queries; secrets that are left out.
 
 use std::time::Duration;
 
 use actors::audit_log::AuditSettings;
+use actors::redaction::{self, Redaction};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -20,6 +21,8 @@ pub(super) struct Raw {
     keep: Option<Spanned<String>>,
     store_size: Option<Spanned<String>>,
     store_keep: Option<Spanned<String>>,
+    #[serde(default)]
+    redact: Vec<Spanned<String>>,
 }
 
 impl Raw {
@@ -50,6 +53,16 @@ impl Raw {
         trail.keep = age(&self.keep, trail.keep)?;
         store.total = bytes(&self.store_size, store.total, STORE_MIN, "8MiB, such as \"512MiB\"")?;
         store.keep = age(&self.store_keep, store.keep)?;
+        for pattern in &self.redact {
+            let expected = |why: String| wrong(pattern, &format!("a regular expression of what is left out ({why})"));
+            redaction::check(pattern.get_ref()).map_err(expected)?;
+        }
+        if let Some(first) = self.redact.first() {
+            let all: Vec<String> = self.redact.iter().map(|pattern| pattern.get_ref().clone()).collect();
+            let too_much =
+                |_| wrong(first, "regular expressions that are smaller together than this and those behind it");
+            settings.redaction = Redaction::with(&all).map_err(too_much)?;
+        }
         Ok(settings)
     }
 }
@@ -83,12 +96,22 @@ mod tests {
         let text = "[audit]\nstore_size = \"9MiB\"\nstore_keep = \"2d\"\n";
         let found = parse("c", text).unwrap_or_default().audit;
         assert_eq!(found.store, actors::store::Bounds { total: 9 << 20, keep: Duration::from_secs(2 * 86_400) });
+        let found = parse("c", "[audit]\nredact = ['--pin=([0-9]+)']").unwrap_or_default().audit.redaction;
+        assert_eq!(Some(found), Redaction::with(&["--pin=([0-9]+)".to_owned()]).ok());
         for (text, told) in [
             ("[audit]\nsegment_size = \"1KiB\"", "c.toml:2:16: expected a size of at least 64KiB"),
             ("[audit]\ntotal_size = \"1MiB\"", "c.toml:2:14: expected a size of at least two segments"),
             ("[audit]\nsegment_size = \"2GiB\"", "c.toml:2:16: expected no more than half of total_size"),
             ("[audit]\nstore_size = \"1MiB\"", "c.toml:2:14: expected a size of at least 8MiB"),
             ("[audit]\nkeep = \"1h\"", "c.toml:2:8: expected a time of at least one day"),
+            (
+                "[audit]\nredact = [\"a\", \"b(\"]",
+                "c.toml:2:16: expected a regular expression of what is left out (unclosed group): `b(`",
+            ),
+            (
+                "[audit]\nredact = [\"x*\"]",
+                "c.toml:2:11: expected a regular expression of what is left out (it matches where",
+            ),
             ("[audit]\nsize = \"1GiB\"", "c.toml:2:1: unknown field `size`"),
         ] {
             let found = parse("c.toml", text).err().unwrap_or_default();

@@ -3,7 +3,7 @@
 use policy::access::Access;
 
 use super::*;
-use crate::record::Destination;
+use crate::record::{Ancestor, Destination, Shown};
 
 /// Attributes of class 2004 in version 1.3.0 with the profiles `security_control` and `host`, of
 /// <https://schema.ocsf.io/1.3.0/classes/detection_finding>, as far as Bartizan has something to say; `true`: required.
@@ -114,4 +114,25 @@ fn more_of_the_same_updates_the_finding() {
     assert_eq!(more["finding_info"]["uid"], first["finding_info"]["uid"]);
     assert_eq!((&more["activity_id"], &more["count"]), (&json!(2), &json!(40)));
     assert_ne!(more["metadata"]["uid"], first["metadata"]["uid"]);
+}
+
+#[test]
+fn techniques_and_parents_have_their_places() {
+    let ancestor = |pid| Ancestor { pid, comm: format!("p{pid}"), start: "1970-01-01T00:00:01.000Z".to_owned() };
+    let record = Record {
+        techniques: vec![Shown { id: "T1685.006".to_owned(), older: Some("T1070.002".to_owned()) }],
+        ancestors: vec![ancestor(5), ancestor(4)],
+        command: Some("web --serve".to_owned()),
+        ..denial()
+    };
+    let found = finding(&record, "here");
+    is_of_the_class(&found);
+    let wanted = json!([
+        {"technique": {"uid": "T1685"}, "sub_technique": {"uid": "T1685.006"}, "version": "19"},
+        {"technique": {"uid": "T1070"}, "sub_technique": {"uid": "T1070.002"}, "version": "18"},
+    ]);
+    assert_eq!(found["finding_info"]["attacks"], wanted);
+    let process = &found["evidences"][0]["actor"]["process"];
+    assert_eq!((&process["cmd_line"], &process["parent_process"]["pid"]), (&json!("web --serve"), &json!(5)));
+    assert_eq!(process["parent_process"]["parent_process"], json!({"pid": 4, "name": "p4", "created_time": 1000}));
 }

@@ -16,7 +16,7 @@ use crate::trail::{Bounds, End, Trail};
 
 /// A chain of records over a few segments, signed at its end.
 fn chain(directory: &Path, messages: &[String]) {
-    let bounds = Bounds { segment: 2_500, ..Bounds::default() };
+    let bounds = Bounds { segment: 4_000, ..Bounds::default() };
     let mut trail = Trail::open(directory.to_owned(), "1-").unwrap().bounded(bounds);
     for message in messages {
         trail.append(Record::plain(Kind::Capability, message.clone()), None, 0).unwrap();
