@@ -2,6 +2,7 @@
 
 mod finding;
 mod keeping;
+mod losing;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,9 +13,11 @@ use policy::access::Access;
 use policy::capability::{Bits, name_of};
 use policy::decide::Verdict;
 
+use self::losing::Losing;
 use crate::clock;
 use crate::directory::Directory;
 use crate::messages::{Counts, Put, Refused, Rules, Tell, Violation};
+use crate::on_loss;
 use crate::record::{Kind, Record, escape, verb, verdict};
 use crate::root::ExitNotice;
 use crate::rule_names::RuleNames;
@@ -22,9 +25,6 @@ use crate::sinks::{self, Sinks, write_to_journal};
 use crate::store::{self, Store};
 use crate::trail::heads::Heads;
 use crate::trail::{Bounds, Trail};
-
-/// Losses of the kernel that mean that something was not told; the others are counts for `status` only.
-const LOSSES: [&str; 6] = ["violations", "observations", "floods", "services", "cgroups", "links"];
 
 /// What the audit log keeps, and where else it goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct AuditSettings {
     pub store: store::Bounds,
     /// Sinks beside the journal.
     pub sinks: Vec<sinks::Settings>,
+    /// What follows a loss.
+    pub losses: on_loss::Settings,
 }
 
 /// Keeper of the trail.
@@ -48,6 +50,7 @@ pub struct AuditLog {
     sinks: Sinks,
     rules: RuleNames,
     load: u64,
+    losing: Losing,
     /// Counts that could not be written.
     owed: BTreeMap<String, u64>,
     /// What the API refused since the start, by key.
@@ -71,6 +74,8 @@ impl AuditLog {
         let mut trail = Trail::open(directory.to_owned(), &format!("{load:x}-"))?.bounded(settings.trail);
         let path = directory.join(store::FILE);
         trail.has_reached(store::newest(&path), "the store for queries has");
+        addresses.holds().configure(settings.losses);
+        let losing = Losing::new(addresses.holds());
         let teller = addresses.clone();
         let tell = move |message| teller.tell(Kind::Lifecycle, None, message);
         let heads =
@@ -89,6 +94,7 @@ impl AuditLog {
             store: Store::open(path, directory.to_owned(), settings.store, tell)?,
             rules: RuleNames::read(rules.to_owned()),
             load,
+            losing,
             owed: BTreeMap::new(),
             refused: BTreeMap::new(),
             started: clock::now_ms(),
@@ -213,12 +219,10 @@ impl Handler<Counts> for AuditLog {
                 // What a service did while it learned is counted apart.
                 if flood.verdict == Verdict::Allow { "allow" } else { verdict(flood.verdict) }
             );
+            self.take_flood(&flood, &key);
             self.total(key, flood.count, || flood_record(&flood, &bits));
         }
-        for (kind, count) in counts.loss.into_iter().filter(|(kind, _)| LOSSES.contains(&kind.as_str())) {
-            let key = format!("{:x}-loss-{kind}", self.load);
-            self.total(key, count, || Record::plain(Kind::Loss, format!("The kernel had no room for some {kind}")));
-        }
+        self.take_losses(counts.loss);
     }
 }
 
@@ -282,6 +286,12 @@ impl Handler<Tell> for AuditLog {
 
     fn handle(&mut self, tell: Tell, _: &mut Context<AuditLog>) {
         let record = Record { service: tell.service, ..Record::plain(tell.kind, tell.message) };
+        if self.only_logs(&record) {
+            return;
+        }
+        if record.kind == Kind::Loss && record.service.is_some() {
+            self.hold(record.service.clone());
+        }
         self.append(record, None, 0);
     }
 }
@@ -290,6 +300,6 @@ impl Handler<Put> for AuditLog {
     type Result = Result<(), String>;
 
     fn handle(&mut self, Put(record): Put, _: &mut Context<AuditLog>) -> Self::Result {
-        self.append_act(*record, None)
+        if self.only_logs(&record) { Ok(()) } else { self.append_act(*record, None) }
     }
 }

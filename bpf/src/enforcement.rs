@@ -13,7 +13,7 @@ use policy::decide::Verdict;
 use crate::calls::Calls;
 use crate::event::{Delivery, Flood, Repeat};
 use crate::image::{self, Entries, Image, Numbers, Ports, policy, ports};
-use crate::kernel::{Installation, Kernel, KernelError, Map, ReadBack, SeenService};
+use crate::kernel::{Installation, Kernel, KernelError, Map, ReadBack, Ring, SeenService};
 use crate::links::{self, Links};
 use crate::load::{Attached, Loaded};
 use crate::other_names::{self, OtherNames};
@@ -380,6 +380,10 @@ impl Kernel for Enforcement {
     fn detach(&mut self) -> Result<(), KernelError> {
         self.stage = Stage::Failed;
         detach()
+    }
+
+    fn rings(&mut self) -> Result<Vec<Ring>, KernelError> {
+        crate::rings::rings(&self.tables)
     }
 
     fn maps(&mut self) -> Result<Vec<Map>, KernelError> {

@@ -17,6 +17,7 @@ mod own_objects;
 pub mod paths;
 pub mod pins;
 pub mod process;
+mod rings;
 pub mod skeleton;
 pub mod stream;
 mod succession;

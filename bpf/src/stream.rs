@@ -117,18 +117,32 @@ const LOOSE: u8 = 1 << 2;
 /// Of the act: early in the start of its unit.
 const START: u8 = 1 << 4;
 
-struct Decoder<'a> {
-    tables: &'a Tables,
+/// Bytes of a record that the kernel makes.
+pub const RECORD: usize = size_of::<types::bz_event>();
+
+/// Services by their numbers, as they are now; nothing when they cannot be read.
+type Names<'a> = Box<dyn Fn() -> Option<BTreeMap<u32, String>> + 'a>;
+
+/// Makes events of records.
+pub struct Decoder<'a> {
+    ask: Names<'a>,
     names: BTreeMap<u32, String>,
     places: Places,
 }
 
 impl<'a> Decoder<'a> {
     fn new(tables: &'a Tables) -> Decoder<'a> {
-        Decoder { tables, names: BTreeMap::new(), places: Places::default() }
+        let names = || Some(tables.numbers().ok()?.into_iter().map(|(name, number)| (number, name)).collect());
+        Decoder::asking(Box::new(names))
     }
 
-    fn decode(&mut self, bytes: &[u8], observation: bool) -> Option<Event> {
+    /// One that is told the numbers of services by `ask`.
+    pub fn asking(ask: Names<'a>) -> Decoder<'a> {
+        Decoder { ask, names: BTreeMap::new(), places: Places::default() }
+    }
+
+    /// The event of a record, whatever its bytes are. `None`: it is none, which the log tells.
+    pub fn decode(&mut self, bytes: &[u8], observation: bool) -> Option<Event> {
         let Some(event) = value::<types::bz_event>(bytes) else {
             tracing::error!("a record of {} bytes is shorter than a record can be", bytes.len());
             return None;
@@ -205,9 +219,9 @@ impl<'a> Decoder<'a> {
 
     fn service(&mut self, number: u32) -> String {
         if !self.names.contains_key(&number)
-            && let Ok(numbers) = self.tables.numbers()
+            && let Some(names) = (self.ask)()
         {
-            self.names = numbers.into_iter().map(|(name, number)| (number, name)).collect();
+            self.names = names;
         }
         self.names.get(&number).cloned().unwrap_or_else(|| format!("service number {number}"))
     }

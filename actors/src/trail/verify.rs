@@ -9,6 +9,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::aside;
 use super::heads::{self, Head};
 use super::line::{Digest, Line};
 use super::segment::{Segment, list};
@@ -90,6 +91,11 @@ fn once(directory: &Path, trusted: Option<&Path>) -> io::Result<Report> {
     let old: Vec<&Segment> = segments.iter().filter(|segment| segment.first().is_none()).collect();
     taken_over(&old, &links, &mut report)?;
     reaches_heads(&heads, newest.as_deref().unwrap_or("heads/signed"), &mut report);
+    let waiting = aside::list(directory)?.len();
+    if waiting > 0 {
+        let who = "to be taken in by whoever writes it next";
+        report.notes.push(format!("{waiting} records wait beside the trail, {who}"));
+    }
     report.files = u64::try_from(segments.len()).unwrap_or(u64::MAX);
     Ok(report)
 }

@@ -1,8 +1,9 @@
-//! `[audit]`: bounds of the audit trail, and of the store for queries.
+//! `[audit]`: bounds of the audit trail and of the store for queries, and what follows a loss.
 
 use std::time::Duration;
 
 use actors::audit_log::AuditSettings;
+use actors::on_loss::OnLoss;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -10,6 +11,8 @@ use toml::Spanned;
 const SEGMENT_MIN: u64 = 64 << 10;
 /// Smallest store, in bytes: the newest records fit, with their indices.
 const STORE_MIN: u64 = 8 << 20;
+/// Shortest hold: the kernel's counts are read once a second, and learners look every five.
+const HOLD_MIN: Duration = Duration::from_secs(10);
 const A_DAY: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Default, Deserialize)]
@@ -20,6 +23,8 @@ pub(super) struct Raw {
     keep: Option<Spanned<String>>,
     store_size: Option<Spanned<String>>,
     store_keep: Option<Spanned<String>>,
+    on_loss: Option<Spanned<String>>,
+    hold_time: Option<Spanned<String>>,
 }
 
 impl Raw {
@@ -50,6 +55,15 @@ impl Raw {
         trail.keep = age(&self.keep, trail.keep)?;
         store.total = bytes(&self.store_size, store.total, STORE_MIN, "8MiB, such as \"512MiB\"")?;
         store.keep = age(&self.store_keep, store.keep)?;
+        if let Some(word) = &self.on_loss {
+            let known = OnLoss::ALL.into_iter().find(|one| one.name() == word.get_ref());
+            settings.losses.on_loss = known.ok_or_else(|| wrong(word, "log, audit or hold"))?;
+        }
+        if let Some(word) = &self.hold_time {
+            let time = super::time(word.get_ref()).filter(|time| *time >= HOLD_MIN);
+            settings.losses.hold_time =
+                time.ok_or_else(|| wrong(word, "a time of at least 10 seconds, such as \"1m\""))?;
+        }
         Ok(settings)
     }
 }
@@ -83,7 +97,14 @@ mod tests {
         let text = "[audit]\nstore_size = \"9MiB\"\nstore_keep = \"2d\"\n";
         let found = parse("c", text).unwrap_or_default().audit;
         assert_eq!(found.store, actors::store::Bounds { total: 9 << 20, keep: Duration::from_secs(2 * 86_400) });
+        let losses = |text| parse("c", text).unwrap_or_default().audit.losses;
+        assert_eq!((losses("").on_loss, losses("").hold_time), (OnLoss::Audit, Duration::from_secs(60)));
+        let found = losses("[audit]\non_loss = \"hold\"\nhold_time = \"5m\"\n");
+        assert_eq!((found.on_loss, found.hold_time), (OnLoss::Hold, Duration::from_secs(300)));
+        assert_eq!(losses("[audit]\non_loss = \"log\"\n").on_loss, OnLoss::Log);
         for (text, told) in [
+            ("[audit]\non_loss = \"block\"", "c.toml:2:11: expected log, audit or hold: `block`"),
+            ("[audit]\nhold_time = \"1s\"", "c.toml:2:13: expected a time of at least 10 seconds"),
             ("[audit]\nsegment_size = \"1KiB\"", "c.toml:2:16: expected a size of at least 64KiB"),
             ("[audit]\ntotal_size = \"1MiB\"", "c.toml:2:14: expected a size of at least two segments"),
             ("[audit]\nsegment_size = \"2GiB\"", "c.toml:2:16: expected no more than half of total_size"),
