@@ -1,13 +1,19 @@
-//! Where bytes of others come in: requests of the API, files of models and their exports, files of policies. Whatever they are,
+//! Where bytes of others come in: requests of the API, files of models and their exports, files of policies, records of the
+//! kernel's rings, whose names are those of others. Whatever they are,
 //! nothing may panic, and what is taken has to mean the same when it is written and read again. The targets of cargo-fuzz and
 //! the test that replays their corpora go through the same doors.
+
+use std::cell::RefCell;
 
 use actix_web::http::{Method, Uri};
 use actix_web::{App, rt::System, test};
 use actors::assemble;
 use actors::directory::Directory;
+use actors::record::Record;
 use actors::revision_store::PolicyFile;
-use policy::capability::Bits;
+use bpf::event::Event;
+use bpf::stream::{Decoder, RECORD, Ring, VERSION_1};
+use policy::capability::{Bits, names_of};
 use policy::compile::{Input, compile};
 use policy::export::Export;
 use policy::host::BareHost;
@@ -63,6 +69,37 @@ pub(crate) fn model(bytes: &[u8]) {
     {
         let written = export.text().expect("what was read can be written");
         assert_eq!(Export::parse(&written), Ok(export));
+    }
+}
+
+/// A record of a ring, as it is and filled up to its length: the observation of a service, and what was refused to it.
+pub(crate) fn event(bytes: &[u8]) {
+    fn asked(ring: Ring) -> RefCell<Decoder<'static>> {
+        RefCell::new(Decoder::asking(Box::new(|| Some([(7, "web".to_owned())].into())), ring))
+    }
+    thread_local! {
+        static OBSERVED: RefCell<Decoder<'static>> = asked(Ring::Observations);
+        static VIOLATED: RefCell<Decoder<'static>> = asked(Ring::Violations);
+    }
+    let mut whole = bytes.to_vec();
+    whole.resize(RECORD.max(bytes.len()), 0);
+    for (record, decoder) in [(bytes, &VIOLATED), (&whole[..], &OBSERVED), (&whole[..], &VIOLATED)] {
+        let Some(event) = decoder.with_borrow_mut(|decoder| decoder.decode(record)) else { continue };
+        assert!(record.len() >= VERSION_1, "nothing is made of a part of a record");
+        let act = match event {
+            Event::Violation(act) | Event::Observation(act) => act,
+            Event::ServiceSeen { service } => {
+                assert!(service.len() < RECORD && !service.contains('\0'), "{service:?}");
+                continue;
+            }
+        };
+        let record = Record::of_act(&act, None, names_of(act.capabilities, &Bits::new()));
+        let printed = [Some(&record.message), record.path.as_ref(), record.exe.as_ref()];
+        for text in printed.into_iter().flatten() {
+            assert!(!text.chars().any(char::is_control) && text.len() < 16 * RECORD, "{text:?}");
+        }
+        let text = serde_json::to_string(&record).expect("a record is JSON");
+        assert_eq!(serde_json::from_str::<Record>(&text).expect("and is read again"), record);
     }
 }
 

@@ -19,9 +19,9 @@ import suite  # noqa: E402
 # Each of these modules enters its tests. The order matters: the first share one set-up, the later ones restart the daemon.
 MODULES = [
     "denials", "holes", "escapes", "one_verdict", "unresolved", "subjects", "others", "words", "own_words",
-    "policy_files", "findings", "revisions", "explained", "simulated", "callers", "told", "chained", "sinks", "faults", "proxies", "proofs", "doctor", "shape", "surfaces", "losing",
+    "policy_files", "findings", "revisions", "explained", "simulated", "callers", "told", "chained", "sinks", "faults", "proxies", "proofs", "doctor", "shape", "surfaces", "losing", "floods",
     "attest", "selftest", "swaps", "flips", "life", "builds", "starts", "boot", "slices", "models", "crashes", "start_grants", "maturity", "exported", "anomalous",
-    "graduation", "counts", "many", "switch", "off", "operators", "installation", "scale",
+    "graduation", "held", "counts", "many", "switch", "off", "operators", "installation", "scale",
 ]
 # What hardly depends on the kernel and takes long runs on one of them, unless the long form is asked for: modules, or single
 # tests. The names of the kernels are those of kernels.toml.
@@ -29,7 +29,7 @@ SHARES = {
     "6.1": ["revisions", "boot", "slices", "graduation", "maturity", "anomalous", "a lost link is told and mended by a restart", "off from a session lasts until on"],
     "6.12": ["simulated", "start_grants", "crashes", "policy_files", "findings", "own_words", "callers", "proofs", "swaps", "selftest notices a hook that does not refuse",
              "killed again and again", "disabled and back"],
-    "latest": ["explained", "shape", "surfaces", "operators", "installation", "models", "exported", "chained", "sinks", "faults", "a tampered map is told", "off works without the daemon"],
+    "latest": ["explained", "shape", "surfaces", "operators", "installation", "models", "exported", "chained", "sinks", "faults", "held", "a tampered map is told", "off works without the daemon"],
 }
 
 

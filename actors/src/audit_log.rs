@@ -2,20 +2,22 @@
 
 mod finding;
 mod keeping;
+mod losing;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use actix::prelude::*;
-use bpf::enforcement::GAPS;
 use bpf::event::{Act, Flood, Why};
 use policy::access::Access;
 use policy::capability::{Bits, name_of};
 use policy::decide::Verdict;
 
+use self::losing::Losing;
 use crate::clock;
 use crate::directory::Directory;
 use crate::messages::{Counts, Put, Refused, Rules, Tell, Violation};
+use crate::on_loss;
 use crate::record::{Kind, Record, escape, verb, verdict};
 use crate::redaction::Redaction;
 use crate::root::ExitNotice;
@@ -24,9 +26,6 @@ use crate::sinks::{self, Sinks, write_to_journal};
 use crate::store::{self, Store};
 use crate::trail::heads::Heads;
 use crate::trail::{Bounds, Trail};
-
-/// Losses of the kernel that mean that something was not told; the others are counts for `status` only.
-const LOSSES: [&str; 7] = ["violations", "observations", "floods", "services", "cgroups", "links", GAPS];
 
 /// What the audit log keeps, and where else it goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +38,8 @@ pub struct AuditSettings {
     pub sinks: Vec<sinks::Settings>,
     /// Secrets that no record tells.
     pub redaction: Redaction,
+    /// What follows a loss.
+    pub losses: on_loss::Settings,
 }
 
 /// Keeper of the trail.
@@ -53,6 +54,7 @@ pub struct AuditLog {
     rules: RuleNames,
     redaction: Redaction,
     load: u64,
+    losing: Losing,
     /// Counts that could not be written.
     owed: BTreeMap<String, u64>,
     /// What the API refused since the start, by key.
@@ -76,6 +78,8 @@ impl AuditLog {
         let mut trail = Trail::open(directory.to_owned(), &format!("{load:x}-"))?.bounded(settings.trail);
         let path = directory.join(store::FILE);
         trail.has_reached(store::newest(&path), "the store for queries has");
+        addresses.holds().configure(settings.losses);
+        let losing = Losing::new(addresses.holds());
         let teller = addresses.clone();
         let tell = move |message| teller.tell(Kind::Lifecycle, None, message);
         let heads =
@@ -95,6 +99,7 @@ impl AuditLog {
             rules: RuleNames::read(rules.to_owned()),
             redaction: settings.redaction.clone(),
             load,
+            losing,
             owed: BTreeMap::new(),
             refused: BTreeMap::new(),
             started: clock::now_ms(),
@@ -221,23 +226,11 @@ impl Handler<Counts> for AuditLog {
                 // What a service did while it learned is counted apart.
                 if flood.verdict == Verdict::Allow { "allow" } else { verdict(flood.verdict) }
             );
+            self.take_flood(&flood, &key);
             self.total(key, flood.count, || flood_record(&flood, &bits));
         }
-        for (kind, count) in counts.loss.into_iter().filter(|(kind, _)| LOSSES.contains(&kind.as_str())) {
-            // The daemon counts gaps, and begins anew with each start.
-            let since = if kind == GAPS { format!("{:x}-", self.started) } else { String::new() };
-            let key = format!("{:x}-loss-{since}{kind}", self.load);
-            self.total(key, count, || Record::plain(Kind::Loss, loss(&kind)));
-        }
+        self.take_losses(counts.loss);
     }
-}
-
-fn loss(kind: &str) -> String {
-    if kind == GAPS {
-        return "Events of the kernel are missing, as their numbers prove, and the kernel does not count them as lost"
-            .to_owned();
-    }
-    format!("The kernel had no room for some {kind}")
 }
 
 fn flood_record(flood: &Flood, bits: &Bits) -> Record {
@@ -300,6 +293,12 @@ impl Handler<Tell> for AuditLog {
 
     fn handle(&mut self, tell: Tell, _: &mut Context<AuditLog>) {
         let record = Record { service: tell.service, ..Record::plain(tell.kind, tell.message) };
+        if self.only_logs(&record) {
+            return;
+        }
+        if record.kind == Kind::Loss && record.service.is_some() {
+            self.hold(record.service.clone());
+        }
         self.append(record, None, 0);
     }
 }
@@ -308,6 +307,6 @@ impl Handler<Put> for AuditLog {
     type Result = Result<(), String>;
 
     fn handle(&mut self, Put(record): Put, _: &mut Context<AuditLog>) -> Self::Result {
-        self.append_act(*record, None)
+        if self.only_logs(&record) { Ok(()) } else { self.append_act(*record, None) }
     }
 }

@@ -11,6 +11,7 @@ use crate::decisions::Decisions;
 use crate::kernel_link::KernelLink;
 use crate::learner::Learner;
 use crate::messages::Tell;
+use crate::on_loss::Holds;
 use crate::policy_keeper::PolicyKeeper;
 use crate::record::Kind;
 use crate::registry::Registry;
@@ -27,6 +28,7 @@ struct Addresses {
     learners: BTreeMap<String, Addr<Learner>>,
     bits: Bits,
     decisions: Decisions,
+    holds: Holds,
 }
 
 /// A shared list of addresses.
@@ -72,6 +74,11 @@ impl Directory {
     /// What the kernel decided since the start, for whoever counts it.
     pub fn decisions(&self) -> Decisions {
         self.0.read().unwrap_or_else(PoisonError::into_inner).decisions.clone()
+    }
+
+    /// Who is held as evidence was lost.
+    pub fn holds(&self) -> Holds {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).holds.clone()
     }
 
     /// Address of a service's learner.

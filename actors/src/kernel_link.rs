@@ -12,8 +12,8 @@ use tokio::runtime::Runtime;
 
 use crate::directory::Directory;
 use crate::messages::{
-    Attest, Counts, Detach, Held, Install, Learned, NamesOf, ReadBackNow, Recompile, Rules, ServiceOf, Services, Told,
-    Violation,
+    Attest, CountNow, Counts, Detach, Held, Install, Learned, NamesOf, ReadBackNow, Recompile, Rules, ServiceOf,
+    Services, ShowRings, Told, Violation,
 };
 use crate::record::Kind;
 use crate::root::ExitNotice;
@@ -63,7 +63,8 @@ impl KernelLink {
         }
     }
 
-    fn count(&mut self) -> Result<(), String> {
+    /// Reads the kernel's counts. Whether the audit log was given them.
+    fn count(&mut self) -> Result<bool, String> {
         let load = self.kernel.load().map_err(|error| error.to_string())?;
         let floods = self.kernel.floods().map_err(|error| error.to_string())?;
         let loss = self.kernel.loss().map_err(|error| error.to_string())?;
@@ -74,13 +75,14 @@ impl KernelLink {
         let counts = Counts { load, repeats: std::mem::take(&mut self.repeats), floods, loss };
         let Some(audit) = self.directory.audit() else {
             self.repeats = counts.repeats;
-            return Ok(());
+            return Ok(false);
         };
         // What a busy audit log does not take is told next second.
         if let Err(SendError::Full(back) | SendError::Closed(back)) = audit.try_send(counts) {
             self.repeats = back.repeats;
+            return Ok(false);
         }
-        Ok(())
+        Ok(true)
     }
 
     fn compare(&mut self) -> Result<Held, String> {
@@ -149,9 +151,14 @@ fn hand_on(events: &Receiver<Delivery>, directory: &Directory, waiting: &Runtime
         decisions.event(&delivery.event);
         if !taken {
             tracing::error!("nobody could take an event: {:?}", delivery.event);
+            // What a service did that learns is evidence about it.
+            let service = match &delivery.event {
+                Event::Observation(act) => Some(act.service.as_str()),
+                _ => None,
+            };
             directory.tell(
                 Kind::Loss,
-                None,
+                service,
                 "An event of the kernel could not be taken in; the journal has it".to_owned(),
             );
         }
@@ -260,6 +267,14 @@ impl Handler<NamesOf> for KernelLink {
     }
 }
 
+impl Handler<CountNow> for KernelLink {
+    type Result = Result<bool, String>;
+
+    fn handle(&mut self, _: CountNow, _: &mut Context<KernelLink>) -> Self::Result {
+        self.count()
+    }
+}
+
 impl Handler<ReadBackNow> for KernelLink {
     type Result = Result<Held, String>;
 
@@ -279,6 +294,14 @@ impl Handler<Detach> for KernelLink {
         self.kernel.detach().map_err(|error| error.to_string())?;
         self.off = true;
         Ok(())
+    }
+}
+
+impl Handler<ShowRings> for KernelLink {
+    type Result = Result<Vec<bpf::kernel::Ring>, String>;
+
+    fn handle(&mut self, _: ShowRings, _: &mut Context<KernelLink>) -> Self::Result {
+        self.kernel.rings().map_err(|error| error.to_string())
     }
 }
 

@@ -3,18 +3,19 @@
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
-use bpf::event::{Object, Why};
+use bpf::event::{Act, Object, Why};
 use policy::capability::is_programs;
-use policy::decide::Verdict;
 use policy::model::{Model, Seen, State};
 
 mod anomalous;
 mod forget;
+mod held;
 mod join;
 mod states;
 
 use self::anomalous::{Answer, answer};
 pub use self::forget::{KEPT, forget_beyond};
+use self::held::Waiting;
 use crate::anomalies::Anomalies;
 use crate::assemble::service_model;
 use crate::clock;
@@ -42,6 +43,8 @@ pub struct Learner {
     /// Name of this host, under which evidence is kept.
     host: String,
     unsaved: bool,
+    /// What was told while it was held.
+    waiting: Waiting,
     /// When it was refused to become active: it is tried again, but not with each tick.
     refused: Option<Instant>,
     /// How much of the learning is on disk: the rest is lost with the boot.
@@ -53,8 +56,8 @@ impl Learner {
     /// A learner of this model. It graduates by these terms.
     pub fn new(model: Model, store: ModelStore, directory: Directory, terms: Terms, notice: ExitNotice) -> Learner {
         let (anomalies, counted) = (Anomalies::read(store.beside(&model.service)), model.progress.learned());
-        let (host, unsaved, refused) = (host::name(), false, None);
-        Learner { model, store, anomalies, directory, terms, host, unsaved, refused, counted, _notice: notice }
+        let (host, unsaved, waiting, refused) = (host::name(), false, Waiting::default(), None);
+        Learner { model, store, anomalies, directory, terms, host, unsaved, waiting, refused, counted, _notice: notice }
     }
 
     /// Starts it and enters its address.
@@ -90,7 +93,8 @@ impl Learner {
     }
 
     fn tick(&mut self, context: &mut Context<Learner>) {
-        self.model.progress.advance(self.model.state, &clock::moment());
+        self.advance();
+        self.take_up(context);
         let uncounted = self.model.progress.learned().saturating_sub(self.counted);
         if self.unsaved || (self.learns() && uncounted > self.terms.graduation.learning / PARTS) {
             self.save_or_tell();
@@ -131,15 +135,21 @@ impl Handler<Observed> for Learner {
             // Given again, it meets the state that the service is in by then, and may teach it something.
             return answer(Err(format!("{} comes back from the archive; what it did is looked at again", act.service)));
         }
-        // What the kernel told of a learning service that has graduated meanwhile was started while it learned.
-        let learned = !archived
-            && act.why == Why::Program
-            && act.verdict == Verdict::Allow
-            && clock::ms_of(act.time) < self.model.since;
-        if !self.learns() && !learned {
+        if !self.teaches(&act) {
             // Any other late observation teaches nothing.
             return if act.why == Why::Program { self.anomalous(*act) } else { answer(Ok(())) };
         }
+        if self.held().is_some() {
+            self.waiting.put(*act);
+        } else {
+            self.learn(&act);
+        }
+        answer(Ok(()))
+    }
+}
+
+impl Learner {
+    fn learn(&mut self, act: &Act) {
         let now = clock::ms_of(act.time);
         let object = match &act.object {
             Object::Path(path) | Object::Operation { path, .. } | Object::Cgroup(path) => path.as_str(),
@@ -170,7 +180,6 @@ impl Handler<Observed> for Learner {
         if granted {
             self.publish();
         }
-        answer(Ok(()))
     }
 }
 
@@ -186,7 +195,7 @@ impl Handler<ShowMaturity> for Learner {
     type Result = MessageResult<ShowMaturity>;
 
     fn handle(&mut self, _: ShowMaturity, _: &mut Context<Learner>) -> Self::Result {
-        self.model.progress.advance(self.model.state, &clock::moment());
-        MessageResult(self.model.progress.maturity(self.model.state, &self.terms.graduation))
+        self.advance();
+        MessageResult(self.maturity())
     }
 }

@@ -21,6 +21,7 @@ pub mod learner;
 pub mod messages;
 pub mod model_store;
 pub mod object;
+pub mod on_loss;
 pub mod permissive;
 pub mod placement;
 pub mod policy_keeper;

@@ -16,10 +16,11 @@ mod syslog;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::time::{Duration, Instant};
 
+use crate::messages::SinkNow;
 use crate::record::Record;
 use delivery::{Delivery, Item};
 pub use journal::write as write_to_journal;
@@ -100,10 +101,21 @@ impl Settings {
     }
 }
 
+/// What a sink's thread shows of itself.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    /// The newest record that it has.
+    after: AtomicU64,
+    /// Records that it did not get.
+    skipped: AtomicU64,
+    failing: AtomicBool,
+}
+
 /// One running sink.
 struct Running {
     queue: SyncSender<Item>,
     newest: Arc<AtomicU64>,
+    state: Arc<State>,
     ended: Receiver<()>,
 }
 
@@ -142,6 +154,20 @@ impl Sinks {
         }
     }
 
+    /// How each of them is.
+    pub fn now(&self) -> Vec<SinkNow> {
+        let one = |(name, running): &(String, Running)| {
+            let Running { newest, state, .. } = running;
+            SinkNow {
+                name: name.clone(),
+                up: !state.failing.load(Ordering::Relaxed),
+                waiting: newest.load(Ordering::Acquire).saturating_sub(state.after.load(Ordering::Relaxed)),
+                skipped: state.skipped.load(Ordering::Relaxed),
+            }
+        };
+        self.0.iter().map(one).collect()
+    }
+
     /// Ends all of them. Waits a little until what is queued is delivered; one that hangs is left, and goes on there at
     /// the next start, as do all with records that come after this.
     pub fn finish(&mut self) {
@@ -157,13 +183,14 @@ fn start(name: &str, sink: Box<dyn Sink>, backlog: u64, trail: &Path, last: u64,
     let (queue, items) = sync_channel(QUEUE);
     let (end, ended) = channel();
     let newest = Arc::new(AtomicU64::new(last));
-    let delivery = Delivery::new(name, sink, backlog, trail, newest.clone(), tell);
+    let state = Arc::new(State::default());
+    let delivery = Delivery::new(name, sink, backlog, trail, newest.clone(), tell).shown(state.clone());
     let thread = std::thread::Builder::new().name(format!("sink-{name}"));
     thread.spawn(move || {
         delivery.run(&items);
         drop(end);
     })?;
-    Ok(Running { queue, newest, ended })
+    Ok(Running { queue, newest, state, ended })
 }
 
 impl Drop for Sinks {

@@ -115,6 +115,12 @@ impl Store {
         }
     }
 
+    /// How many records it has yet to take in.
+    pub fn waiting(&self) -> u64 {
+        let shared = &self.reader.shared;
+        shared.newest.load(Ordering::Acquire).saturating_sub(shared.progress().last)
+    }
+
     /// Somebody to ask.
     pub fn reader(&self) -> Reader {
         self.reader.clone()

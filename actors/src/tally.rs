@@ -35,6 +35,11 @@ impl Tally {
         Some((told.first, due))
     }
 
+    /// Whether a total is more than has been told.
+    pub fn is_new(&self, key: &str, total: u64) -> bool {
+        total > self.told.get(key).map_or(0, |told| told.since)
+    }
+
     /// The first record of a kind.
     pub fn first_of(&self, key: &str) -> Option<u64> {
         self.told.get(key).map(|told| told.first)
@@ -65,6 +70,7 @@ mod tests {
         tally.repeated("a", 5);
         assert_eq!(tally.due("a", 5), None);
         assert_eq!(tally.due("a", 9), Some((7, 4)));
+        assert!(tally.is_new("a", 9) && !tally.is_new("a", 5) && tally.is_new("b", 1) && !tally.is_new("b", 0));
     }
 
     #[test]

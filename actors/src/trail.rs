@@ -4,10 +4,12 @@
 //! Each line is a [`Record`] and, beside it, the kernel's key of the kind of act: with it a restart knows what has been
 //! told already, from the same bytes that were told.
 
+pub mod aside;
 mod bounds;
 mod checkpoint;
 pub mod heads;
 pub mod line;
+mod lock;
 mod opening;
 mod packer;
 pub mod segment;
@@ -26,6 +28,7 @@ use crate::record::{Kind, Record};
 use crate::tally::Tally;
 pub use bounds::Bounds;
 use line::{Anchor, Digest, Line};
+use lock::Lock;
 use packer::Packer;
 use writing::Writing;
 
@@ -57,6 +60,7 @@ pub struct Trail {
     news: Vec<Record>,
     /// What has been told of each kind of act.
     pub tally: Tally,
+    _lock: Lock,
 }
 
 /// Two records of one kind that are less apart are one act; the clock that the kernel's time is compared with may have
@@ -136,6 +140,11 @@ impl Trail {
             self.news.push(record);
         }
         Ok(())
+    }
+
+    /// How many records about itself it could not write yet.
+    pub fn owed(&self) -> usize {
+        self.owed.len()
     }
 
     /// Records that the trail made by itself since it was asked last: they are on disk, and nobody else has them yet.

@@ -14,7 +14,7 @@ use crate::calls::Calls;
 use crate::event::{Delivery, Flood, Repeat};
 use crate::gaps::{Gaps, missing};
 use crate::image::{self, Entries, Image, Numbers, Ports, policy, ports};
-use crate::kernel::{Installation, Kernel, KernelError, Map, ReadBack, SeenService};
+use crate::kernel::{Installation, Kernel, KernelError, Map, ReadBack, Ring, SeenService};
 use crate::links::{self, Links};
 use crate::load::{Attached, Loaded};
 use crate::other_names::{self, OtherNames};
@@ -395,6 +395,10 @@ impl Kernel for Enforcement {
     fn detach(&mut self) -> Result<(), KernelError> {
         self.stage = Stage::Failed;
         detach()
+    }
+
+    fn rings(&mut self) -> Result<Vec<Ring>, KernelError> {
+        crate::rings::rings(&self.tables)
     }
 
     fn maps(&mut self) -> Result<Vec<Map>, KernelError> {

@@ -17,8 +17,10 @@ pub(crate) type Source = (Ring, u32);
 
 /// The rings, with their keys in the map `sequences` (`enum bz_ring` in wire.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Ring {
+pub enum Ring {
+    /// What was refused or recorded.
     Violations = 0,
+    /// What learning services do, and which services there are.
     Observations = 1,
 }
 

@@ -58,6 +58,17 @@ pub struct Map {
     pub digest: String,
 }
 
+/// A ring buffer between the kernel and the daemon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ring {
+    /// Name of its map.
+    pub name: String,
+    /// Bytes that wait to be read, headers included.
+    pub waiting: u64,
+    /// Bytes that it holds.
+    pub size: u64,
+}
+
 /// What the kernel holds, compared with what it should hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReadBack {
@@ -146,6 +157,9 @@ pub trait Kernel: Send {
 
     /// Ends enforcement: returns when the kernel has let go of every link. What was counted can still be read.
     fn detach(&mut self) -> Result<(), KernelError>;
+
+    /// How full the ring buffers are.
+    fn rings(&mut self) -> Result<Vec<Ring>, KernelError>;
 
     /// What each map of the revision holds, read from the kernel.
     fn maps(&mut self) -> Result<Vec<Map>, KernelError>;

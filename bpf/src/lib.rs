@@ -20,6 +20,7 @@ pub mod paths;
 pub mod pins;
 pub mod process;
 mod quiescence;
+mod rings;
 pub mod skeleton;
 pub mod stream;
 mod succession;

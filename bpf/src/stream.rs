@@ -13,7 +13,8 @@ use policy::decide::Verdict;
 
 use crate::acting::{WallClock, acting, inode};
 use crate::event::{Act, Acting, Delivery, Event, Object, Sequence, Why};
-use crate::gaps::{Ring, Seens};
+pub use crate::gaps::Ring;
+use crate::gaps::Seens;
 use crate::kernel::KernelError;
 use crate::paths::{Places, inside};
 use crate::skeleton::bartizan::types;
@@ -89,7 +90,7 @@ fn run(tables: Tables, seens: &Seens, sender: &SyncSender<Delivery>, stop: &Atom
 
 fn build<'a>(
     tables: &'a Tables,
-    seens: &'a Seens,
+    seens: &Seens,
     violations: &'a MapHandle,
     observations: &'a MapHandle,
     sender: &'a SyncSender<Delivery>,
@@ -126,29 +127,43 @@ const CUT: u8 = 1 << 0;
 const LOOSE: u8 = 1 << 2;
 /// Of the act: early in the start of its unit.
 const START: u8 = 1 << 4;
-/// Bytes of an event before version 2, without what ends it for the sake of its alignment.
-const VERSION_1: usize = std::mem::offset_of!(types::bz_event, login_uid);
+/// Bytes of an event before version 2, without what ends it for the sake of its alignment: nothing shorter is read.
+pub const VERSION_1: usize = std::mem::offset_of!(types::bz_event, login_uid);
 
-struct Decoder<'a> {
-    tables: &'a Tables,
-    seens: &'a Seens,
+/// Bytes of a record that the kernel makes.
+pub const RECORD: usize = size_of::<types::bz_event>();
+
+/// Services by their numbers, as they are now; nothing when they cannot be read.
+type Names<'a> = Box<dyn Fn() -> Option<BTreeMap<u32, String>> + 'a>;
+
+/// Makes events of records.
+pub struct Decoder<'a> {
+    ask: Names<'a>,
+    seens: Seens,
     ring: Ring,
     names: BTreeMap<u32, String>,
     places: Places,
 }
 
 impl<'a> Decoder<'a> {
-    fn new(tables: &'a Tables, seens: &'a Seens, ring: Ring) -> Decoder<'a> {
-        Decoder { tables, seens, ring, names: BTreeMap::new(), places: Places::default() }
+    fn new(tables: &'a Tables, seens: &Seens, ring: Ring) -> Decoder<'a> {
+        let names = || Some(tables.numbers().ok()?.into_iter().map(|(name, number)| (number, name)).collect());
+        Decoder { seens: seens.clone(), ..Decoder::asking(Box::new(names), ring) }
     }
 
-    fn decode(&mut self, bytes: &[u8]) -> Option<Event> {
+    /// One that is told the numbers of services by `ask`.
+    pub fn asking(ask: Names<'a>, ring: Ring) -> Decoder<'a> {
+        Decoder { ask, seens: Seens::default(), ring, names: BTreeMap::new(), places: Places::default() }
+    }
+
+    /// The event of a record, whatever its bytes are. `None`: it is none, which the log tells.
+    pub fn decode(&mut self, bytes: &[u8]) -> Option<Event> {
         // The ring may hold what the programs of an earlier build told.
         let Some(event) = grown::<types::bz_event>(bytes, VERSION_1) else {
             tracing::error!("a record of {} bytes is shorter than a record can be", bytes.len());
             return None;
         };
-        let whole = bytes.len() >= size_of::<types::bz_event>();
+        let whole = bytes.len() >= RECORD;
         if whole {
             self.seens.came((self.ring, event.cpu), event.sequence, event.lost);
         }
@@ -233,9 +248,9 @@ impl<'a> Decoder<'a> {
 
     fn service(&mut self, number: u32) -> String {
         if !self.names.contains_key(&number)
-            && let Ok(numbers) = self.tables.numbers()
+            && let Some(names) = (self.ask)()
         {
-            self.names = numbers.into_iter().map(|(name, number)| (number, name)).collect();
+            self.names = names;
         }
         self.names.get(&number).cloned().unwrap_or_else(|| format!("service number {number}"))
     }

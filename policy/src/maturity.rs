@@ -167,6 +167,13 @@ impl Progress {
         self.until = Some(now.clone());
     }
 
+    /// The same for time in which evidence was lost: nothing was learned, and what is quiet is to be seen anew. Whether anything
+    /// had been quiet.
+    pub fn stand_still(&mut self, now: &Moment) -> bool {
+        self.advance(State::Active, now);
+        std::mem::take(&mut self.quiet) > 0
+    }
+
     /// The unit is back: what is quiet is to be seen anew, and nothing counts that lies before.
     pub fn back(&mut self) {
         (self.quiet, self.gone, self.until) = (0, 0, None);
@@ -205,6 +212,14 @@ impl Progress {
         }
         self.before = false;
         (self.phases.clone(), self.outlived) != known
+    }
+
+    /// The same while evidence is lost: where its units stand is noted, and no phase counts as seen.
+    pub fn look_away(&mut self, units: &[Unit], earlier: bool, terms: &Graduation, now: &Moment) -> bool {
+        let known = (self.phases.clone(), self.outlived);
+        self.look(units, earlier, terms, now);
+        (self.phases, self.outlived) = known;
+        false
     }
 
     fn look_at(&mut self, unit: &Unit, earlier: bool, steady: Duration, now: &Moment) {

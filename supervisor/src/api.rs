@@ -153,6 +153,12 @@ pub struct Status {
     pub hooks: Vec<HookStatus>,
     /// What could not be delivered, and other counts, since the programs were loaded.
     pub loss: std::collections::BTreeMap<String, u64>,
+    /// What follows a loss: `log`, `audit` or `hold`; null where no daemon says so.
+    #[serde(default)]
+    pub on_loss: Option<String>,
+    /// Services that learn nothing and stay where they are, as evidence was lost, and for how many seconds more at the least.
+    #[serde(default)]
+    pub held: std::collections::BTreeMap<String, u64>,
     /// How the kernel differs from the revision; empty when it does not.
     pub differences: Vec<String>,
     /// Services with tasks that ran before enforcement was loaded.
@@ -178,6 +184,8 @@ impl Status {
             kernel: running_kernel(),
             hooks: Vec::new(),
             loss: std::collections::BTreeMap::new(),
+            on_loss: None,
+            held: std::collections::BTreeMap::new(),
             differences: Vec::new(),
             started_earlier: Vec::new(),
             permissive: std::collections::BTreeMap::new(),

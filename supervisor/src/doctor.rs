@@ -6,7 +6,7 @@ mod machine;
 
 use serde::Serialize;
 
-use crate::cli::{Line, Paint, Screen, Trouble, tell_of};
+use crate::cli::{Line, Paint, Screen, Trouble, Waiting, tell_of};
 use crate::{CANNOT, GOOD};
 
 /// How a requirement stands.
@@ -54,7 +54,9 @@ struct Report {
 
 /// Checks everything and prints it; the exit status.
 pub(crate) fn run(json: bool) -> Result<u8, Trouble> {
+    let waiting = Waiting::until("examining this machine");
     let report = examine();
+    drop(waiting);
     tell_of(json, &report, |screen| print(screen, &report))?;
     Ok(if report.can_enforce { GOOD } else { CANNOT })
 }

@@ -43,3 +43,12 @@ pub fn start(level: LevelFilter) -> Result<(), String> {
     tracing_subscriber::fmt().with_max_level(filter).with_writer(std::io::stderr).init();
     Ok(())
 }
+
+/// Has a command, which has no log of its own, reach the journal with what has nowhere else to go.
+pub(crate) fn of_command() {
+    if let Ok(journal) = JournalLog::new()
+        && journal.with_syslog_identifier("bartizan".to_owned()).install().is_ok()
+    {
+        log::set_max_level(LevelFilter::Info);
+    }
+}

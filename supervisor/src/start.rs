@@ -14,6 +14,7 @@ use actors::import_journal::ImportJournal;
 use actors::kernel_link::KernelLink;
 use actors::messages::{Apply, Recompile, Supervise};
 use actors::model_store::ModelStore;
+use actors::on_loss::OnLoss;
 use actors::permissive::Permissive;
 use actors::placement::Placement;
 use actors::policy_keeper::{Beginning, PolicyKeeper};
@@ -66,6 +67,7 @@ pub async fn start(config: &Config, enforce: bool) -> Result<Directory, StartErr
     let (active, _) = RevisionStore::new(PathBuf::from(REVISIONS)).in_force()?;
     directory.set_bits(active.unwrap_or_default().bits);
     supervise(&root, "audit log", audit(directory.clone(), load, config.audit.clone())).await?;
+    tracing::info!("{}", on_loss(config.audit.losses.on_loss));
     let store = ModelStore::new(PathBuf::from(MODELS));
     let (models, aside) = store.load(now_ms()).map_err(|error| format!("{MODELS}: {error}"))?;
     for broken in &aside {
@@ -92,6 +94,17 @@ pub async fn start(config: &Config, enforce: bool) -> Result<Directory, StartErr
     }
     directory.tell(Kind::Lifecycle, None, started(enforce, adopted));
     Ok(directory)
+}
+
+/// What is configured about losses, for the log of the start.
+fn on_loss(on_loss: OnLoss) -> String {
+    let follows = match on_loss {
+        OnLoss::Log => "a loss is told in this log only",
+        OnLoss::Audit => "a loss is on record, and services learn on",
+        OnLoss::Hold => "a loss is on record, and services that learn are held",
+    };
+    let whose = if on_loss == OnLoss::default() { " (the default)" } else { "" };
+    format!("[audit] on_loss is {}{whose}: {follows}", on_loss.name())
 }
 
 fn started(enforce: bool, adopted: bool) -> String {

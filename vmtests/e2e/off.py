@@ -84,6 +84,23 @@ def off_from_a_session_lasts_until_on():
 
 
 @test
+def off_works_beside_a_daemon_that_hangs():
+    rules_hold()
+    since = last()
+    must("systemctl", "kill", "-s", "SIGSTOP", "--kill-who=main", "bartizand")
+    try:
+        must("bartizan", "off", "--until-reboot")
+        promise(victim.one("opened", "/etc/passwd", os.O_WRONLY) == "ok", "when it returns nothing is enforced")
+        wait_for("the daemon has started anew and says so", lambda: stage.status().get("enforcement") == "disabled", 60)
+    finally:
+        run("systemctl", "kill", "-s", "SIGCONT", "--kill-who=main", "bartizand")
+        back_on(since)
+    told = lifecycle(since)
+    promise(any("switched OFF by root" in one and "daemon did not answer" in one for one in told), f"it is on record: {told}")
+    must("bartizan", "audits", "verify")
+
+
+@test
 def off_works_without_the_daemon():
     rules_hold()
     since = last()

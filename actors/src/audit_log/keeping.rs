@@ -6,7 +6,7 @@ use actix::prelude::*;
 
 use super::AuditLog;
 use crate::clock;
-use crate::messages::Sign;
+use crate::messages::{Queues, ShowQueues, Sign};
 
 /// How often the trail is looked after.
 pub(super) const OFTEN: Duration = Duration::from_secs(60);
@@ -35,6 +35,20 @@ impl AuditLog {
         let Some(heads) = &mut self.heads else { return Ok(()) };
         let signed = self.trail.end().and_then(|end| heads.sign(end.id, end.digest));
         signed.map_err(|error| format!("{}: the audit trail cannot be signed: {error}", self.directory.display()))
+    }
+}
+
+impl Handler<ShowQueues> for AuditLog {
+    type Result = MessageResult<ShowQueues>;
+
+    fn handle(&mut self, _: ShowQueues, _: &mut Context<AuditLog>) -> Self::Result {
+        let unwritten = self.owed.len() + self.trail.owed() + usize::from(self.told.is_some());
+        MessageResult(Queues {
+            newest: self.trail.last(),
+            unwritten: u64::try_from(unwritten).unwrap_or(u64::MAX),
+            store: self.store.waiting(),
+            sinks: self.sinks.now(),
+        })
     }
 }
 

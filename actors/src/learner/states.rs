@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
-use policy::maturity::in_words;
+use policy::maturity::{Progress, in_words};
 use policy::model::State;
 
 use super::Learner;
@@ -81,18 +81,31 @@ impl Learner {
 
     /// What kept a learning service from being active is there.
     pub(super) fn graduate(&mut self, context: &mut Context<Learner>) {
-        let graduation = &self.terms.graduation;
-        let maturity = self.model.progress.maturity(self.model.state, graduation);
-        if self.model.state == State::Learning && maturity.waits_for.is_empty() {
-            let seen: Vec<&str> = maturity.seen.iter().map(|phase| phase.name()).collect();
-            let seen = if seen.is_empty() { String::new() } else { format!(" and saw {}", seen.join(", ")) };
-            let why = format!(
-                "it has learned for {}{seen}, and nothing was new for {}",
-                in_words(maturity.learned),
-                in_words(maturity.quiet)
-            );
-            self.go(State::Active, why, context);
+        if !self.is_mature() {
+            return;
         }
+        let known = self.losses_are_known().into_actor(self);
+        context.wait(known.map(|known, learner, context| {
+            if known && learner.is_mature() {
+                learner.be_active(context);
+            }
+        }));
+    }
+
+    fn is_mature(&self) -> bool {
+        self.model.state == State::Learning && self.maturity().waits_for.is_empty()
+    }
+
+    fn be_active(&mut self, context: &mut Context<Learner>) {
+        let maturity = self.maturity();
+        let seen: Vec<&str> = maturity.seen.iter().map(|phase| phase.name()).collect();
+        let seen = if seen.is_empty() { String::new() } else { format!(" and saw {}", seen.join(", ")) };
+        let why = format!(
+            "it has learned for {}{seen}, and nothing was new for {}",
+            in_words(maturity.learned),
+            in_words(maturity.quiet)
+        );
+        self.go(State::Active, why, context);
     }
 }
 
@@ -106,6 +119,8 @@ impl Handler<Enter> for Learner {
             let why = format!("its unit is gone, and its model is archived: it is {back} again when the unit is back");
             return AtomicResponse::new(Box::pin(fut::ready(Err(why))));
         }
+        // Whatever was lost, a person decides.
+        self.directory.holds().release(&self.model.service);
         AtomicResponse::new(self.enter(state, format!("by {by}")))
     }
 }
@@ -124,8 +139,9 @@ impl Handler<UnitNow> for Learner {
     fn handle(&mut self, now: UnitNow, context: &mut Context<Learner>) {
         let UnitNow { running, earlier, units, file } = now;
         let now = clock::moment();
+        self.advance();
+        let held = self.held().is_some();
         let progress = &mut self.model.progress;
-        progress.advance(self.model.state, &now);
         let here = running || file || units.as_ref().is_none_or(|units| units.iter().any(|unit| unit.loaded));
         let gone = progress.gone(here);
         match self.model.state {
@@ -139,7 +155,8 @@ impl Handler<UnitNow> for Learner {
             }
             State::Learning | State::Manual => {
                 let terms = &self.terms.graduation;
-                if units.is_some_and(|units| progress.look(&units, earlier, terms, &now)) {
+                let look = if held { Progress::look_away } else { Progress::look };
+                if units.is_some_and(|units| look(progress, &units, earlier, terms, &now)) {
                     self.save_or_tell();
                 }
             }

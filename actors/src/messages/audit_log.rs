@@ -79,6 +79,42 @@ pub struct Tell {
 #[rtype(result = "Result<(), String>")]
 pub struct Sign;
 
+/// To [`crate::audit_log::AuditLog`]: what waits on the way of records.
+#[derive(Debug, Message)]
+#[rtype(result = "Queues")]
+pub struct ShowQueues;
+
+/// Answer to [`ShowQueues`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Queues {
+    /// The newest record of the trail.
+    pub newest: u64,
+    /// Records that the trail could not take yet, as on a full disk.
+    pub unwritten: u64,
+    /// Records that the store for queries has yet to take in.
+    pub store: u64,
+    /// Each sink, the journal among them.
+    pub sinks: Vec<SinkNow>,
+}
+
+/// How a sink is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SinkNow {
+    /// Its name.
+    pub name: String,
+    /// Whether it took what it was given last.
+    pub up: bool,
+    /// Records that wait for it.
+    pub waiting: u64,
+    /// Records that it did not get, skipped or refused, since the daemon started.
+    pub skipped: u64,
+}
+
+/// To [`crate::audit_log::AuditLog`]: answers when what was sent before is taken in.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Heard;
+
 /// To [`crate::audit_log::AuditLog`]: records that are wanted, in the order of their ids.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "Result<Vec<Record>, String>")]

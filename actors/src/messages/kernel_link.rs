@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use actix::prelude::*;
-use bpf::kernel::{Installation, Map, ReadBack, SeenService};
+use bpf::kernel::{Installation, Map, ReadBack, Ring, SeenService};
 use bpf::other_names::OtherNames;
 use bpf::process::Process;
 use policy::access::Access;
@@ -53,6 +53,11 @@ pub struct NamesOf {
     pub known: u64,
 }
 
+/// To [`crate::kernel_link::KernelLink`]: read the kernel's counts now. Whether the audit log was given them.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<bool, String>")]
+pub struct CountNow;
+
 /// To [`crate::kernel_link::KernelLink`]: what the kernel really holds, compared, and what was lost.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Held, String>")]
@@ -73,6 +78,11 @@ pub struct Held {
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(Held, Vec<Map>), String>")]
 pub struct Attest;
+
+/// To [`crate::kernel_link::KernelLink`]: how full the ring buffers are.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Vec<Ring>, String>")]
+pub struct ShowRings;
 
 /// To [`crate::kernel_link::KernelLink`]: end enforcement. Answers when no hook runs any more; this link does nothing
 /// from then on.

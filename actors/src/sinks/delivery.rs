@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::cursor::{self, Cursor};
-use super::{Failure, Sink, Tell};
+use super::{Failure, Sink, State, Tell};
 use crate::record::{Kind, Record};
 use crate::trail;
 
@@ -51,6 +51,9 @@ pub(super) struct Delivery {
     saved: (Cursor, Instant),
     failing: Option<Failing>,
     told: Option<Instant>,
+    state: Arc<State>,
+    /// Losses that were told.
+    lost_before: u64,
 }
 
 impl Delivery {
@@ -65,7 +68,21 @@ impl Delivery {
         let file = cursor::path(trail, name);
         let cursor = cursor::read(&file, newest.load(Ordering::Acquire));
         let (trail, name, saved) = (trail.to_owned(), name.to_owned(), (cursor, Instant::now()));
-        Delivery { name, sink, backlog, trail, file, newest, tell, cursor, saved, failing: None, told: None }
+        let (failing, told, state, lost_before) = (None, None, Arc::default(), 0);
+        Delivery { name, sink, backlog, trail, file, newest, tell, cursor, saved, failing, told, state, lost_before }
+    }
+
+    /// Has it show here how it is, from the beginning.
+    pub(super) fn shown(self, state: Arc<State>) -> Delivery {
+        let delivery = Delivery { state, ..self };
+        delivery.show();
+        delivery
+    }
+
+    fn show(&self) {
+        self.state.after.store(self.cursor.after, Ordering::Relaxed);
+        self.state.skipped.store(self.lost_before + self.cursor.lost, Ordering::Relaxed);
+        self.state.failing.store(self.failing.is_some(), Ordering::Relaxed);
     }
 
     /// Until the other end of the queue is gone.
@@ -196,6 +213,7 @@ impl Delivery {
         }
         let message = format!("The sink {} did not get some records", self.name);
         if (self.tell)(Record { count: self.cursor.lost, ..Record::plain(Kind::Loss, message) }) {
+            self.lost_before += self.cursor.lost;
             self.cursor.lost = 0;
             self.told = Some(Instant::now());
             self.save(true);
@@ -203,6 +221,7 @@ impl Delivery {
     }
 
     fn save(&mut self, now: bool) {
+        self.show();
         if self.cursor == self.saved.0 && self.file.exists() || !now && self.saved.1.elapsed() < SAVE {
             return;
         }

@@ -22,8 +22,12 @@ struct Place {
 
 impl Place {
     fn new() -> Place {
+        Place::within(Bounds::default())
+    }
+
+    fn within(bounds: Bounds) -> Place {
         let directory = tempfile::tempdir().unwrap();
-        let trail = Trail::open(directory.path().to_owned(), "1-").unwrap();
+        let trail = Trail::open(directory.path().to_owned(), "1-").unwrap().bounded(bounds);
         let (lost, told) = channel();
         Place { directory, trail, lost, told }
     }
@@ -165,10 +169,9 @@ fn a_start_goes_on_where_the_last_one_was_and_a_broken_cursor_loses_nothing() {
 
 #[test]
 fn what_the_trail_deleted_before_it_was_delivered_is_told() {
-    let (mut place, sink) = (Place::new(), Scripted::default());
-    sink.down(true);
     let small = Bounds { segment: 4_000, total: 6_000, ..Bounds::default() };
-    place.trail = Trail::open(place.directory.path().to_owned(), "1-").unwrap().bounded(small);
+    let (mut place, sink) = (Place::within(small), Scripted::default());
+    sink.down(true);
     let sinks = place.start("a", sink.clone(), 100_000);
     place.sent(&sinks, 400);
     assert!(wait(|| place

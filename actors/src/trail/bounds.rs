@@ -38,6 +38,7 @@ impl Trail {
             self.owe(Kind::Tamper, format!("The file {file} of the audit trail was removed or replaced"), None);
         }
         self.pay()?;
+        self.take_aside()?;
         let segments = list(&self.directory)?;
         // Compressing makes room by itself.
         if !self.packer.idle() {

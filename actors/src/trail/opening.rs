@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use super::bounds::Bounds;
 use super::checkpoint::Checkpoint;
 use super::line::{Anchor, Digest, Line};
+use super::lock::Lock;
 use super::packer::Packer;
 use super::segment::{Name, Segment, list};
 use super::writing::Writing;
@@ -22,9 +23,11 @@ const TOLD: usize = 300;
 impl Trail {
     /// Opens the trail and reads back the newest two files, and before them all that may hold kinds of acts which the
     /// programs in force, whose keys begin with `load`, may repeat. A last line that was cut off is taken out and told;
-    /// files from before there was a chain are taken over into it.
+    /// files from before there was a chain are taken over into it. One process at a time has a trail open; another waits for a
+    /// moment, and then gets an error of the kind [`io::ErrorKind::WouldBlock`], see [`super::aside`].
     pub fn open(directory: PathBuf, load: &str) -> io::Result<Trail> {
         atomic::closed_directory(&directory)?;
+        let lock = Lock::take(&directory)?;
         let segments = list(&directory)?;
         let cut = segments.last().map_or(Ok(None), mend)?;
         let mut trail = Trail {
@@ -38,6 +41,7 @@ impl Trail {
             news: Vec::new(),
             tally: Tally::default(),
             directory,
+            _lock: lock,
         };
         let at = trail.restore(load);
         for segment in segments.iter().skip(oldest_wanted(&segments, load, at)?) {
@@ -118,7 +122,7 @@ impl Trail {
         if let Some(message) = cut {
             self.owe(Kind::Lifecycle, message, None);
         }
-        if let Err(error) = self.pay() {
+        if let Err(error) = self.pay().and_then(|()| self.take_aside()) {
             tracing::error!(
                 "{}: {} records about the trail have to wait: {error}",
                 self.directory.display(),

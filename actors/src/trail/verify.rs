@@ -9,6 +9,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::aside;
 use super::heads::{self, Head};
 use super::line::{Digest, Line};
 use super::segment::{Segment, list};
@@ -64,32 +65,43 @@ const ATTEMPTS: u32 = 3;
 
 /// Verifies the trail in `directory`, with the public keys in `trusted`, or else those beside the trail.
 pub fn verify(directory: &Path, trusted: Option<&Path>) -> io::Result<Report> {
+    verify_showing(directory, trusted, &mut |_, _| {})
+}
+
+/// The same; `show` is told how many files of how many are read.
+pub fn verify_showing(directory: &Path, trusted: Option<&Path>, show: &mut dyn FnMut(u64, u64)) -> io::Result<Report> {
     if !directory.is_dir() {
         std::fs::read_dir(directory)?;
     }
     let mut attempts = 1;
     loop {
-        match once(directory, trusted) {
+        match once(directory, trusted, show) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && attempts < ATTEMPTS => attempts += 1,
             done => return done,
         }
     }
 }
 
-fn once(directory: &Path, trusted: Option<&Path>) -> io::Result<Report> {
+fn once(directory: &Path, trusted: Option<&Path>, show: &mut dyn FnMut(u64, u64)) -> io::Result<Report> {
     let mut report = Report::default();
     let heads = genuine(directory, trusted, &mut report)?;
     let segments = list(directory)?;
     let mut links = Links::new(&heads);
-    let chained = segments.iter().filter(|segment| segment.first().is_some());
+    let chained: Vec<&Segment> = segments.iter().filter(|segment| segment.first().is_some()).collect();
     let newest = segments.last().map(Segment::label);
-    for segment in chained {
+    for (done, segment) in (0..).zip(&chained) {
+        show(done, u64::try_from(chained.len()).unwrap_or(u64::MAX));
         links.follow(segment, Some(segment.label()) == newest, &mut report)?;
     }
     links.end(&mut report);
     let old: Vec<&Segment> = segments.iter().filter(|segment| segment.first().is_none()).collect();
     taken_over(&old, &links, &mut report)?;
     reaches_heads(&heads, newest.as_deref().unwrap_or("heads/signed"), &mut report);
+    let waiting = aside::list(directory)?.len();
+    if waiting > 0 {
+        let who = "to be taken in by whoever writes it next";
+        report.notes.push(format!("{waiting} records wait beside the trail, {who}"));
+    }
     report.files = u64::try_from(segments.len()).unwrap_or(u64::MAX);
     Ok(report)
 }

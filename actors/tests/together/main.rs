@@ -3,4 +3,6 @@
 
 mod keeping;
 mod learning;
+mod locking;
+mod losing;
 mod remembering;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, Instant};
 
 use actix::{Actor as _, Addr};
 use actors::directory::Directory;
@@ -13,13 +14,16 @@ use actors::policy_keeper::{Beginning, PolicyKeeper};
 use actors::revision_store::{Revision, RevisionStore};
 use actors::root::{ExitNotice, Root};
 use bpf::event::{Flood, Repeat};
-use bpf::kernel::{Installation, Kernel, KernelError, Map, ReadBack, SeenService};
+use bpf::kernel::{Installation, Kernel, KernelError, Map, ReadBack, Ring, SeenService};
 use bpf::other_names::OtherNames;
 use bpf::process::Process;
 use policy::access::Access;
 use policy::compiled::{Compiled, Service};
 use policy::host::BareHost;
 use policy::rule::Policy;
+
+/// Its counts are read once a second.
+const OFTEN: Duration = Duration::from_millis(500);
 
 type Services = BTreeMap<String, Service>;
 
@@ -31,17 +35,45 @@ struct State {
     services: Services,
     installations: usize,
     refuses: fn(&Services) -> bool,
+    loss: BTreeMap<String, u64>,
+    floods: Vec<Flood>,
+    /// When its losses were asked for last.
+    asked: Option<Instant>,
+    between: bool,
 }
 
 impl Remembering {
     /// One that refuses to hold what this says.
     pub(crate) fn but(refuses: fn(&Services) -> bool) -> Remembering {
-        Remembering(Arc::new(Mutex::new(State { services: Services::new(), installations: 0, refuses })))
+        Remembering(Arc::new(Mutex::new(State {
+            services: Services::new(),
+            installations: 0,
+            refuses,
+            loss: BTreeMap::from([("violations".to_owned(), 0), ("observations".to_owned(), 0)]),
+            floods: Vec::new(),
+            asked: None,
+            between: false,
+        })))
     }
 
     /// From now on it refuses this.
     pub(crate) fn refuse(&self, refuses: fn(&Services) -> bool) {
         self.0.lock().unwrap().refuses = refuses;
+    }
+
+    /// From now on it has lost so many of this kind.
+    pub(crate) fn lose(&self, kind: &str, count: u64) {
+        self.0.lock().unwrap().loss.insert(kind.to_owned(), count);
+    }
+
+    /// From now on it loses an observation when it is asked for its losses sooner than it usually is.
+    pub(crate) fn lose_between(&self) {
+        self.0.lock().unwrap().between = true;
+    }
+
+    /// From now on it counts these floods.
+    pub(crate) fn flood(&self, floods: Vec<Flood>) {
+        self.0.lock().unwrap().floods = floods;
     }
 
     /// How often a revision was installed.
@@ -102,11 +134,15 @@ impl Kernel for Remembering {
     }
 
     fn floods(&mut self) -> Result<Vec<Flood>, KernelError> {
-        Ok(Vec::new())
+        Ok(self.0.lock().unwrap().floods.clone())
     }
 
     fn loss(&mut self) -> Result<BTreeMap<String, u64>, KernelError> {
-        Ok(BTreeMap::new())
+        let mut state = self.0.lock().unwrap();
+        if state.asked.replace(Instant::now()).is_some_and(|before| before.elapsed() < OFTEN) && state.between {
+            state.loss.insert("observations".to_owned(), 1);
+        }
+        Ok(state.loss.clone())
     }
 
     fn read_back(&mut self) -> Result<ReadBack, KernelError> {
@@ -117,8 +153,13 @@ impl Kernel for Remembering {
         Ok(())
     }
 
+    fn rings(&mut self) -> Result<Vec<Ring>, KernelError> {
+        let ring = |name: &str| Ring { name: name.to_owned(), waiting: 0, size: 1 << 21 };
+        Ok(["violations", "observations"].map(ring).to_vec())
+    }
+
     fn maps(&mut self) -> Result<Vec<Map>, KernelError> {
-        Ok(Vec::new())
+        Ok(vec![Map { name: "labels".to_owned(), entries: 3, digest: "00ff".to_owned() }])
     }
 }
 

@@ -42,6 +42,27 @@ fn time_alone_counts_by_boots_and_only_what_they_saw() {
 }
 
 #[test]
+fn nothing_counts_while_evidence_is_lost() {
+    let mut progress = Progress::default();
+    progress.advance(State::Learning, &at("a", 0));
+    progress.advance(State::Learning, &at("a", 99));
+    assert!(progress.stand_still(&at("a", 150)), "what was quiet is not any more");
+    assert!(!progress.stand_still(&at("a", 160)));
+    assert_eq!(waits(&progress, &[]), ["1 s more of learning", "20 s more without anything new"]);
+    let one = Unit { reloads: true, up: Some(STEADY * 9), stops_whole: true, ..unit("one") };
+    let look = |progress: &mut Progress, away: bool| {
+        let look = if away { Progress::look_away } else { Progress::look };
+        look(progress, std::slice::from_ref(&one), false, &graduation(&[]), &at("a", 160))
+    };
+    assert!(!look(&mut progress, true) && !progress.outlived());
+    assert_eq!(waits(&progress, &[Phase::Start]).last().map(String::as_str), Some("a start"));
+    look(&mut progress, false);
+    assert_eq!(waits(&progress, &[Phase::Start]).last().map(String::as_str), Some("a start"), "that start is over");
+    progress.advance(State::Learning, &at("a", 181));
+    assert!(waits(&progress, &[]).is_empty());
+}
+
+#[test]
 fn a_service_that_reloads_needs_its_reload() {
     let all = Phase::ASKED;
     let mut progress = Progress::default();

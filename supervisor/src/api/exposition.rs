@@ -1,7 +1,7 @@
 //! Metrics as text, in the format that Prometheus reads (version 0.0.4).
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 /// Every metric: its name, its type, and what it tells.
 pub(super) const METRICS: &[(&str, &str, &str)] = &[
@@ -22,19 +22,29 @@ pub(super) const METRICS: &[(&str, &str, &str)] = &[
     ("bartizan_services", "gauge", "Known services, by the state of their models."),
     ("bartizan_services_permissive", "gauge", "Services that are refused nothing for a while."),
     ("bartizan_services_held_back", "gauge", "Services that learn on, as they would be locked out."),
+    ("bartizan_services_held", "gauge", "Services that learn nothing for a while, as evidence was lost."),
+    ("bartizan_ring_waiting_bytes", "gauge", "What waits in a ring buffer of the kernel to be read."),
+    ("bartizan_ring_size_bytes", "gauge", "What a ring buffer of the kernel holds."),
+    ("bartizan_trail_newest_record", "gauge", "Id of the newest record of the audit trail."),
+    ("bartizan_trail_waiting_records", "gauge", "Records that the audit trail cannot take yet, as on a full disk."),
+    ("bartizan_store_waiting_records", "gauge", "Records that the store for queries has yet to take in."),
+    ("bartizan_sink_up", "gauge", "1: the sink took what it was given last."),
+    ("bartizan_sink_waiting_records", "gauge", "Records that wait for the sink."),
+    ("bartizan_sink_skipped_records_total", "counter", "Records that the sink did not get since the daemon started."),
+    ("bartizan_actor_answer_seconds", "gauge", "How long a part of the daemon took to answer for this page."),
     ("bartizan_actor_restarts_total", "counter", "How often a part of the daemon was built anew since it started."),
 ];
 
 /// Values by metric and labels.
 #[derive(Default)]
-pub(super) struct Exposition(BTreeMap<&'static str, Vec<(String, u64)>>);
+pub(super) struct Exposition(BTreeMap<&'static str, Vec<(String, String)>>);
 
 impl Exposition {
     /// Enters a value. A metric that is not listed is shown by no page, which a test would notice.
-    pub(super) fn set(&mut self, name: &'static str, labels: &[(&str, &str)], value: u64) {
+    pub(super) fn set(&mut self, name: &'static str, labels: &[(&str, &str)], value: impl Display) {
         let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
         let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
-        self.0.entry(name).or_default().push((labels, value));
+        self.0.entry(name).or_default().push((labels, value.to_string()));
     }
 
     /// The page.

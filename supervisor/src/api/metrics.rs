@@ -1,10 +1,11 @@
 //! `/metrics`: how Bartizan is, for Prometheus.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use actix_web::{HttpResponse, web};
 use actors::directory::Directory;
-use actors::messages::{Attest, Held, Restarts, ShowHeldBack, ShowLeave, ShowState};
+use actors::messages::{Attest, Held, Restarts, ShowHeldBack, ShowLeave, ShowQueues, ShowRings, ShowState};
 use bpf::kernel::Map;
 use policy::compiled::{DECIDED_MAX, EDGES_MAX, GLOBS_MAX, LABELS_MAX, NODES_MAX, OUTBOUND_MAX, STARTS_MAX};
 use policy::model::State;
@@ -35,8 +36,12 @@ pub(super) async fn metrics(directory: web::Data<Directory>) -> HttpResponse {
 pub(super) async fn gather(directory: &Directory) -> Exposition {
     let mut page = Exposition::default();
     page.set("bartizan_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+    let since = Instant::now();
     page.set("bartizan_revision", &[], revision_number(directory).await);
+    answered(&mut page, "policy keeper", since);
+    let since = Instant::now();
     enforcement(&mut page, directory).await;
+    answered(&mut page, "kernel link", since);
     for (class, count) in directory.decisions().counts() {
         let labels = [("why", class.why), ("access", class.access), ("verdict", class.verdict)];
         page.set("bartizan_decisions_total", &labels, count);
@@ -46,18 +51,43 @@ pub(super) async fn gather(directory: &Directory) -> Exposition {
         page.set("bartizan_events_total", &[("event", name)], events.get(name).copied().unwrap_or(0));
     }
     services(&mut page, directory).await;
-    if let Some(root) = directory.root()
-        && let Ok(restarts) = root.send(Restarts).await
-    {
-        // There may be hundreds of learners.
-        let mut by_part = BTreeMap::<String, u64>::new();
-        for (name, count) in restarts {
-            let part = if name.starts_with("learner of ") { "learner".to_owned() } else { name };
-            *by_part.entry(part).or_default() += count;
-        }
-        by_part.iter().for_each(|(name, count)| page.set("bartizan_actor_restarts_total", &[("actor", name)], *count));
-    }
+    queues(&mut page, directory).await;
+    restarts(&mut page, directory).await;
     page
+}
+
+/// Messages wait in the mailbox of an actor one behind the other: the time until an answer is what tells how many there are.
+fn answered(page: &mut Exposition, actor: &str, since: Instant) {
+    page.set("bartizan_actor_answer_seconds", &[("actor", actor)], since.elapsed().as_secs_f64());
+}
+
+/// What waits on the way of records.
+async fn queues(page: &mut Exposition, directory: &Directory) {
+    let since = Instant::now();
+    let Some(audit) = directory.audit() else { return };
+    let Ok(queues) = audit.send(ShowQueues).await else { return };
+    answered(page, "audit log", since);
+    page.set("bartizan_trail_newest_record", &[], queues.newest);
+    page.set("bartizan_trail_waiting_records", &[], queues.unwritten);
+    page.set("bartizan_store_waiting_records", &[], queues.store);
+    for sink in &queues.sinks {
+        let of = [("sink", sink.name.as_str())];
+        page.set("bartizan_sink_up", &of, u64::from(sink.up));
+        page.set("bartizan_sink_waiting_records", &of, sink.waiting);
+        page.set("bartizan_sink_skipped_records_total", &of, sink.skipped);
+    }
+}
+
+async fn restarts(page: &mut Exposition, directory: &Directory) {
+    let Some(root) = directory.root() else { return };
+    let Ok(restarts) = root.send(Restarts).await else { return };
+    // There may be hundreds of learners.
+    let mut by_part = BTreeMap::<String, u64>::new();
+    for (name, count) in restarts {
+        let part = if name.starts_with("learner of ") { "learner".to_owned() } else { name };
+        *by_part.entry(part).or_default() += count;
+    }
+    by_part.iter().for_each(|(name, count)| page.set("bartizan_actor_restarts_total", &[("actor", name)], *count));
 }
 
 async fn enforcement(page: &mut Exposition, directory: &Directory) {
@@ -71,6 +101,12 @@ async fn enforcement(page: &mut Exposition, directory: &Directory) {
                 state = "enforcing";
             }
             of_kernel(page, &held, &maps);
+            if let Ok(Ok(rings)) = kernel.send(ShowRings).await {
+                for ring in rings {
+                    page.set("bartizan_ring_waiting_bytes", &[("ring", &ring.name)], ring.waiting);
+                    page.set("bartizan_ring_size_bytes", &[("ring", &ring.name)], ring.size);
+                }
+            }
         }
     }
     STATES.iter().for_each(|one| page.set("bartizan_enforcement_state", &[("state", one)], u64::from(*one == state)));
@@ -101,11 +137,17 @@ async fn services(page: &mut Exposition, directory: &Directory) {
     for state in [State::Learning, State::Active, State::Manual, State::Archived] {
         states.insert(state.name(), 0);
     }
-    for learner in directory.learners().into_values() {
-        if let Ok(state) = learner.send(ShowState).await {
-            *states.entry(state.name()).or_default() += 1;
-        }
+    let (holds, mut held, mut slowest) = (directory.holds(), 0_u64, Duration::ZERO);
+    for (name, learner) in directory.learners() {
+        let since = Instant::now();
+        let Ok(state) = learner.send(ShowState).await else { continue };
+        slowest = slowest.max(since.elapsed());
+        *states.entry(state.name()).or_default() += 1;
+        let learns = matches!(state, State::Learning | State::Manual);
+        held += u64::from(learns && holds.left(&name).is_some());
     }
+    page.set("bartizan_actor_answer_seconds", &[("actor", "learner")], slowest.as_secs_f64());
+    page.set("bartizan_services_held", &[], held);
     states.iter().for_each(|(state, count)| page.set("bartizan_services", &[("state", state)], *count));
     let Some(keeper) = directory.keeper() else { return };
     if let Ok(permissive) = keeper.send(ShowLeave).await {

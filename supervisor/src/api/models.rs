@@ -63,6 +63,20 @@ pub(super) async fn learning(directory: &Directory) -> BTreeMap<String, Maturity
     found
 }
 
+/// Services that learn and are held, and for how many seconds more at the least.
+pub(super) async fn held(directory: &Directory) -> BTreeMap<String, u64> {
+    let holds = directory.holds();
+    let mut found = BTreeMap::new();
+    for (name, learner) in directory.learners() {
+        if let Some(left) = holds.left(&name)
+            && let Ok(State::Learning | State::Manual) = learner.send(ShowState).await
+        {
+            found.insert(name, left.as_secs().saturating_add(1));
+        }
+    }
+    found
+}
+
 pub(super) async fn services(directory: Shared) -> Outcome {
     let learners = directory.learners();
     let mut all = Vec::new();

@@ -58,7 +58,8 @@ pub(super) async fn attest(directory: Shared) -> HttpResponse {
 pub(super) async fn status(directory: Shared) -> HttpResponse {
     let revision = revision_number(&directory).await;
     let Some(link) = directory.kernel() else {
-        return HttpResponse::Ok().json(Status::without_kernel("disabled", revision));
+        let on_loss = Some(directory.holds().on_loss().name().to_owned());
+        return HttpResponse::Ok().json(Status { on_loss, ..Status::without_kernel("disabled", revision) });
     };
     let held = match link.send(ReadBackNow).await {
         Ok(Ok(held)) => held,
@@ -88,6 +89,8 @@ pub(super) async fn status(directory: Shared) -> HttpResponse {
         kernel: running_kernel(),
         hooks: hooks(held.read_back.hooks),
         loss: held.loss,
+        on_loss: Some(directory.holds().on_loss().name().to_owned()),
+        held: models::held(&directory).await,
         differences: held.read_back.differences,
         started_earlier,
         held_back: match directory.keeper() {

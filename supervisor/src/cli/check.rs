@@ -15,6 +15,7 @@ use super::line::{Line, Paint, legible};
 use super::revisions::files;
 use super::screen::Screen;
 use super::tell_of;
+use super::waiting::Waiting;
 use crate::{BAD_INPUT, FINDING, GOOD};
 
 /// What a check found.
@@ -57,9 +58,11 @@ pub(super) fn told(found: &[Finding]) -> Vec<Told> {
 /// Says what is wrong, and what is in vain. With `strict`, findings are the exit status.
 pub(super) fn check(path: &Path, strict: bool, json: bool) -> Result<u8, Trouble> {
     let files = files(path)?;
+    let waiting = Waiting::until("checking the rules");
     let policy = match assemble::policy(&files, &Bits::new()) {
         Ok(policy) => policy,
         Err(problems) => {
+            drop(waiting);
             let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
             problems.iter().for_each(|problem| eprintln!("{}", legible(problem)));
             let report = Report { files: files.len(), rules: 0, problems, findings: Vec::new() };
@@ -68,6 +71,7 @@ pub(super) fn check(path: &Path, strict: bool, json: bool) -> Result<u8, Trouble
         }
     };
     let found = of(&policy);
+    drop(waiting);
     let findings = found.iter().filter(|one| one.weight == Weight::Finding).count();
     let report = Report { files: files.len(), rules: policy.rules.len(), problems: Vec::new(), findings: told(&found) };
     tell_of(json, &report, |screen| {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
@@ -13,6 +14,9 @@ use super::waiting::Waiting;
 use crate::api::Failure;
 use crate::paths::SOCKET;
 use crate::{BAD_INPUT, CANNOT, FINDING, GOOD};
+
+/// A daemon that works says something within this time, also under emulation on a busy machine.
+const SIGN: Duration = Duration::from_secs(20);
 
 /// A good answer.
 pub(super) struct Answer {
@@ -48,6 +52,15 @@ pub(super) fn socket() -> PathBuf {
     given.map_or_else(|| PathBuf::from(SOCKET), PathBuf::from)
 }
 
+/// Whether a daemon that can be asked says nothing, though what it is asked needs nothing but itself.
+pub(super) fn daemon_hangs() -> Result<bool, Trouble> {
+    let _waiting = Waiting::until("waiting for a sign of bartizand");
+    runtime()?.block_on(async {
+        let asked = tokio::time::timeout(SIGN, exchange(Method::GET, "/openapi.json", Vec::new()));
+        Ok(asked.await.is_err())
+    })
+}
+
 /// Whether there is a daemon to ask; no permission to do so is trouble.
 pub(super) fn daemon_answers() -> Result<bool, Trouble> {
     match std::os::unix::net::UnixStream::connect(socket()) {
@@ -60,11 +73,19 @@ pub(super) fn daemon_answers() -> Result<bool, Trouble> {
 /// Sends one request and waits for the answer, however long the kernel takes.
 pub(super) fn ask(method: Method, path: &str, body: Option<Vec<u8>>) -> Result<Answer, Trouble> {
     let _waiting = Waiting::until("waiting for bartizand");
-    runtime()?.block_on(async {
-        let response = exchange(method, path, body.unwrap_or_default()).await?;
-        let bytes = response.into_body().collect().await.map_err(|error| broken(&error))?.to_bytes();
-        Ok(Answer { text: String::from_utf8_lossy(&bytes).into_owned() })
-    })
+    runtime()?.block_on(answer(method, path, body))
+}
+
+/// The same for so long; nothing when the time is over.
+pub(super) fn ask_within(time: Duration, method: Method, path: &str, body: Vec<u8>) -> Result<Option<Answer>, Trouble> {
+    let _waiting = Waiting::until("waiting for bartizand");
+    runtime()?.block_on(async { tokio::time::timeout(time, answer(method, path, Some(body))).await.ok().transpose() })
+}
+
+async fn answer(method: Method, path: &str, body: Option<Vec<u8>>) -> Result<Answer, Trouble> {
+    let response = exchange(method, path, body.unwrap_or_default()).await?;
+    let bytes = response.into_body().collect().await.map_err(|error| broken(&error))?.to_bytes();
+    Ok(Answer { text: String::from_utf8_lossy(&bytes).into_owned() })
 }
 
 /// Hands on what the daemon tells as it happens, as Server-Sent Events, until the daemon ends that or `take` wants no more.

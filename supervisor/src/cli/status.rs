@@ -52,6 +52,17 @@ fn people(screen: &mut Screen, status: &Status) -> Result<(), Trouble> {
     for (kind, count) in status.loss.iter().filter(|(_, count)| **count > 0) {
         screen.line(row("loss", Paint::Note, format!("{kind}: {count}")))?;
     }
+    if let Some(word) = &status.on_loss {
+        screen.line(row("on loss", Paint::Plain, format!("{word}: {}", follows(word))))?;
+    }
+    if let Some(left) = status.held.values().max() {
+        let names: Vec<&str> = status.held.keys().map(String::as_str).collect();
+        let text = format!(
+            "{}: evidence was lost, and nothing is learned for {left} s more, or until `bartizan relearn SERVICE`",
+            names.join(", ")
+        );
+        screen.line(row("held", Paint::Note, text))?;
+    }
     for (service, left) in &status.permissive {
         screen.line(row("permissive", Paint::Note, format!("{service}: refused nothing for {left} s more")))?;
     }
@@ -68,6 +79,15 @@ fn people(screen: &mut Screen, status: &Status) -> Result<(), Trouble> {
         screen.line(row("earlier", Paint::Note, text))?;
     }
     Ok(())
+}
+
+/// What follows a loss, in words.
+fn follows(on_loss: &str) -> &'static str {
+    match on_loss {
+        "log" => "only the daemon's log tells a loss",
+        "hold" => "a loss is on record, and services that learn are held",
+        _ => "a loss is on record",
+    }
 }
 
 pub(super) fn attest(json: bool) -> Result<u8, Trouble> {

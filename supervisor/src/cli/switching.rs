@@ -1,11 +1,12 @@
 //! `bartizan off` and `bartizan on`.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use actors::record::{Kind, Record};
-use actors::trail::Trail;
+use actors::sinks::write_to_journal;
+use actors::trail::{Trail, aside};
 use hyper::Method;
 use serde::Serialize;
 
@@ -32,13 +33,13 @@ struct Report<'a> {
 }
 
 pub(super) fn off(until_reboot: bool, json: bool) -> Result<u8, Trouble> {
-    let how_long = if client::daemon_answers()? {
-        let body = serde_json::to_vec(&OffRequest { until_reboot }).unwrap_or_default();
-        let switched = answer(ask(Method::POST, "/v1/off", Some(body))?)?;
+    let how_long = if !client::daemon_answers()? {
+        without_daemon(until_reboot, false)?
+    } else if let Some(switched) = asked_off(until_reboot)? {
         wait_for("disabled", PATIENCE_OFF);
         switched.how_long
     } else {
-        without_daemon(until_reboot)?
+        without_daemon(until_reboot, true)?
     };
     let said = format!("Bartizan is SWITCHED OFF {how_long}: nothing is enforced and nothing is recorded.");
     let report = Report { enforcement: "disabled", how_long: Some(&how_long) };
@@ -48,6 +49,10 @@ pub(super) fn off(until_reboot: bool, json: bool) -> Result<u8, Trouble> {
 
 pub(super) fn on(json: bool) -> Result<u8, Trouble> {
     if client::daemon_answers()? {
+        if client::daemon_hangs()? {
+            let advice = "`systemctl restart bartizand`, and then `bartizan on`";
+            return Err(Trouble::new(CANNOT, format!("bartizand is there and does not answer: {advice}")));
+        }
         answer(ask(Method::POST, "/v1/on", None)?)?;
     } else {
         must_be_root()?;
@@ -65,6 +70,15 @@ pub(super) fn on(json: bool) -> Result<u8, Trouble> {
         }
     }
     Ok(GOOD)
+}
+
+/// Has the daemon switch off. Nothing: it hangs.
+fn asked_off(until_reboot: bool) -> Result<Option<Switched>, Trouble> {
+    if client::daemon_hangs()? {
+        return Ok(None);
+    }
+    let body = serde_json::to_vec(&OffRequest { until_reboot }).unwrap_or_default();
+    client::ask_within(PATIENCE, Method::POST, "/v1/off", body)?.map(answer).transpose()
 }
 
 fn answer(answer: client::Answer) -> Result<Switched, Trouble> {
@@ -90,8 +104,8 @@ fn wait_for(wanted: &str, patience: Duration) -> String {
 }
 
 /// The daemon may be what does not work any more: what is pinned has to end all the same. A labelled service is refused
-/// the file by the kernel.
-fn without_daemon(until_reboot: bool) -> Result<String, Trouble> {
+/// the file by the kernel. `hangs`: it is there and says nothing, and keeps what runs in the kernel from ending.
+fn without_daemon(until_reboot: bool, hangs: bool) -> Result<String, Trouble> {
     must_be_root()?;
     let by = format!("root (pid {}), while the daemon did not answer", std::process::id());
     let how_long = switch::turn_off(&by, until_reboot).map_err(|error| {
@@ -100,13 +114,16 @@ fn without_daemon(until_reboot: bool) -> Result<String, Trouble> {
         Trouble::new(if refused { FINDING } else { CANNOT }, format!("{error}{advice}"))
     })?;
     // One that is starting has passed the switch already, and would enforce in a moment.
-    let starting = unit_state() == "activating";
-    if starting {
+    let ended = hangs || unit_state() == "activating";
+    if hangs {
+        systemctl(&["kill", "-s", "SIGKILL", DAEMON])?;
+    }
+    if ended {
         systemctl(&["stop", DAEMON])?;
     }
     bpf::enforcement::detach().map_err(|error| Trouble::new(CANNOT, error.to_string()))?;
     record(format!("Enforcement was switched OFF by {by}, {how_long}"))?;
-    if starting {
+    if ended {
         systemctl(&["start", "--no-block", DAEMON])?;
     }
     Ok(how_long.to_owned())
@@ -124,14 +141,21 @@ fn unit_state() -> String {
     shown.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
 }
 
-/// Nobody else writes the trail while the daemon is away.
+/// Puts it into the trail or, where somebody else writes that all the same, into the journal and beside the trail.
 fn record(message: String) -> Result<(), Trouble> {
     let told = |error: std::io::Error| {
         Trouble::new(CANNOT, format!("Bartizan is switched off, but {} could not be told: {error}", paths::AUDIT))
     };
     // No kind of act is repeated here, so no older file has to be read for that.
-    let mut trail = Trail::open(PathBuf::from(paths::AUDIT), "none").map_err(told)?;
-    trail.append(Record::plain(Kind::Lifecycle, message), None, 0).map_err(told).map(drop)
+    let (place, record) = (Path::new(paths::AUDIT), Record::plain(Kind::Lifecycle, message));
+    match Trail::open(place.to_owned(), "none") {
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+            crate::logging::of_command();
+            write_to_journal(&record);
+            aside::put(place, &record).map_err(told).map(drop)
+        }
+        trail => trail.and_then(|mut trail| trail.append(record, None, 0)).map_err(told).map(drop),
+    }
 }
 
 fn systemctl(words: &[&str]) -> Result<(), Trouble> {

@@ -3,12 +3,13 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use actors::trail::verify::{Report, verify};
+use actors::trail::verify::{Report, verify_showing};
 use clap::Subcommand;
 
 use super::client::Trouble;
 use super::examples;
 use super::screen::Screen;
+use super::waiting::Waiting;
 use crate::{BAD_INPUT, CANNOT, FINDING, GOOD, paths};
 
 #[derive(Subcommand)]
@@ -30,7 +31,10 @@ pub(super) enum AuditsCommand {
 impl AuditsCommand {
     pub(super) fn run(&self, json: bool) -> Result<u8, Trouble> {
         let AuditsCommand::Verify { path, key } = self;
-        let report = verify(path, key.as_deref()).map_err(|error| {
+        let waiting = Waiting::steps("verifying, files", 0);
+        let verified = verify_showing(path, key.as_deref(), &mut |done, of| waiting.at(done, of));
+        drop(waiting);
+        let report = verified.map_err(|error| {
             let status = if error.kind() == ErrorKind::NotFound { BAD_INPUT } else { CANNOT };
             let advice =
                 if error.kind() == ErrorKind::PermissionDenied { ": only root may read the trail" } else { "" };

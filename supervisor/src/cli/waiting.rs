@@ -53,6 +53,12 @@ impl Waiting {
         Waiting { bar, ended: Some(ended), thread }
     }
 
+    /// So many of so many steps are done.
+    pub(crate) fn at(&self, done: u64, steps: u64) {
+        self.bar.set_length(steps);
+        self.bar.set_position(done);
+    }
+
     /// One step more is done.
     pub(crate) fn step(&self) {
         self.bar.inc(1);

@@ -1,8 +1,9 @@
-//! `[audit]`: bounds of the audit trail, and of the store for queries; secrets that are left out.
+//! `[audit]`: bounds of the audit trail and of the store for queries, what follows a loss, and which secrets are left out.
 
 use std::time::Duration;
 
 use actors::audit_log::AuditSettings;
+use actors::on_loss::OnLoss;
 use actors::redaction::{self, Redaction};
 use serde::Deserialize;
 use toml::Spanned;
@@ -11,6 +12,8 @@ use toml::Spanned;
 const SEGMENT_MIN: u64 = 64 << 10;
 /// Smallest store, in bytes: the newest records fit, with their indices.
 const STORE_MIN: u64 = 8 << 20;
+/// Shortest hold: the kernel's counts are read once a second, and learners look every five.
+const HOLD_MIN: Duration = Duration::from_secs(10);
 const A_DAY: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Default, Deserialize)]
@@ -23,6 +26,8 @@ pub(super) struct Raw {
     store_keep: Option<Spanned<String>>,
     #[serde(default)]
     redact: Vec<Spanned<String>>,
+    on_loss: Option<Spanned<String>>,
+    hold_time: Option<Spanned<String>>,
 }
 
 impl Raw {
@@ -63,6 +68,15 @@ impl Raw {
                 |_| wrong(first, "regular expressions that are smaller together than this and those behind it");
             settings.redaction = Redaction::with(&all).map_err(too_much)?;
         }
+        if let Some(word) = &self.on_loss {
+            let known = OnLoss::ALL.into_iter().find(|one| one.name() == word.get_ref());
+            settings.losses.on_loss = known.ok_or_else(|| wrong(word, "log, audit or hold"))?;
+        }
+        if let Some(word) = &self.hold_time {
+            let time = super::time(word.get_ref()).filter(|time| *time >= HOLD_MIN);
+            settings.losses.hold_time =
+                time.ok_or_else(|| wrong(word, "a time of at least 10 seconds, such as \"1m\""))?;
+        }
         Ok(settings)
     }
 }
@@ -98,7 +112,14 @@ mod tests {
         assert_eq!(found.store, actors::store::Bounds { total: 9 << 20, keep: Duration::from_secs(2 * 86_400) });
         let found = parse("c", "[audit]\nredact = ['--pin=([0-9]+)']").unwrap_or_default().audit.redaction;
         assert_eq!(Some(found), Redaction::with(&["--pin=([0-9]+)".to_owned()]).ok());
+        let losses = |text| parse("c", text).unwrap_or_default().audit.losses;
+        assert_eq!((losses("").on_loss, losses("").hold_time), (OnLoss::Audit, Duration::from_secs(60)));
+        let found = losses("[audit]\non_loss = \"hold\"\nhold_time = \"5m\"\n");
+        assert_eq!((found.on_loss, found.hold_time), (OnLoss::Hold, Duration::from_secs(300)));
+        assert_eq!(losses("[audit]\non_loss = \"log\"\n").on_loss, OnLoss::Log);
         for (text, told) in [
+            ("[audit]\non_loss = \"block\"", "c.toml:2:11: expected log, audit or hold: `block`"),
+            ("[audit]\nhold_time = \"1s\"", "c.toml:2:13: expected a time of at least 10 seconds"),
             ("[audit]\nsegment_size = \"1KiB\"", "c.toml:2:16: expected a size of at least 64KiB"),
             ("[audit]\ntotal_size = \"1MiB\"", "c.toml:2:14: expected a size of at least two segments"),
             ("[audit]\nsegment_size = \"2GiB\"", "c.toml:2:16: expected no more than half of total_size"),

@@ -79,6 +79,13 @@ fn everything_is_json_for_programs() {
     std::fs::write(&policy, "[[rule]]\nname = \"r\"\nservices = [\"web\"]\ncapabilities = { SHELL = \"alert\" }\n")
         .unwrap();
     let policy = policy.to_str().unwrap();
+    let export = served.file("export.json");
+    assert_eq!(
+        said(&served.socket(), &["model", "export", "web", export.to_str().unwrap()]).lines().last(),
+        Some("--- status 0")
+    );
+    let (export, trail) = (export.to_str().unwrap(), served.file("audit"));
+    let trail = trail.to_str().unwrap();
     for words in [
         &["status"][..],
         &["attest"],
@@ -92,6 +99,9 @@ fn everything_is_json_for_programs() {
         &["policy", "diff", policy],
         &["policy", "resolve", "--policy", policy, "nc"],
         &["model", "export", "web"],
+        &["model", "merge", export, export],
+        &["model", "diff", export, export],
+        &["audits", "verify", trail],
         &["doctor"],
     ] {
         let output = bartizan(&served.socket()).args(words).arg("--json").output().unwrap();

@@ -23,6 +23,11 @@ fn requests() {
 }
 
 #[test]
+fn records_of_rings() {
+    replay("event", doors::event);
+}
+
+#[test]
 fn models() {
     replay("model", doors::model);
 }

@@ -12,6 +12,7 @@ mod doors;
 mod errors;
 mod following;
 mod impostor;
+mod prometheus;
 // The same kernel as in the tests of the actors, which use more of it.
 #[allow(dead_code)]
 #[path = "../../../actors/tests/together/remembering.rs"]

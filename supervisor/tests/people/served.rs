@@ -14,6 +14,7 @@ use actors::model_store::ModelStore;
 use actors::record::{Kind, Record};
 use actors::registry::Registry;
 use actors::root::ExitNotice;
+use bpf::stream::{Decoder, RECORD, Ring};
 use policy::access::Access;
 use policy::model::{Model, Seen, State};
 use policy::rule::Policy;
@@ -83,6 +84,12 @@ impl Served {
         let audit = self.directory.audit().unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(audit.send(Put(Box::new(record)))).unwrap().unwrap();
+    }
+
+    /// Has it count a refusal, as if the kernel had told it.
+    pub(crate) fn decided(&self) {
+        let event = Decoder::asking(Box::new(|| None), Ring::Violations).decode(&[0; RECORD]);
+        self.directory.decisions().event(&event.unwrap());
     }
 
     /// Ends it as the daemon does; how long that took.

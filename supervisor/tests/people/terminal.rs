@@ -93,6 +93,59 @@ fn what_takes_long_is_told() {
     assert!(!quick.contains("waiting"), "nor what takes no second: {quick:?}");
 }
 
+#[test]
+fn how_far_a_verification_is_is_told() {
+    let place = tempfile::tempdir().unwrap();
+    for first in [1, 2] {
+        let file = place.path().join(format!("audit-{first}-20260101.jsonl"));
+        nix::unistd::mkfifo(&file, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        // A file that takes its time, as large ones do.
+        std::thread::spawn(move || {
+            let _writer = std::fs::OpenOptions::new().write(true).open(file).unwrap();
+            std::thread::sleep(Duration::from_millis(1600));
+        });
+    }
+    let text = shown(Path::new("/nowhere"), SIZE, &[], &format!("audits verify {}", place.path().display()));
+    assert!(text.contains("verifying, files [") && text.contains("0/2") && text.contains("1/2"), "{text:?}");
+    assert!(text.contains("no record in 2 files") || text.contains("no record"), "{text:?}");
+}
+
+#[test]
+fn every_answer_fits_the_terminal() {
+    let served = Served::start();
+    for minute in 0..5 {
+        served.put(refusal(minute, "SSH", &format!("/etc/ssh/{}", "long".repeat(40))));
+    }
+    let policy = served.file("policy.toml");
+    let name = "a rule with a name that is rather long, so that it does not fit beside all the other words of its line";
+    let rule = format!("[[rule]]\nname = \"{name}\"\nservices = [\"web\"]\ncapabilities = {{ SHELL = \"prevent\" }}\n");
+    std::fs::write(&policy, rule).unwrap();
+    let (policy, trail) = (policy.display().to_string(), served.file("audit").display().to_string());
+    for words in [
+        "status".to_owned(),
+        "attest".to_owned(),
+        "services".to_owned(),
+        "show web".to_owned(),
+        "audits".to_owned(),
+        "explain web write /etc/passwd".to_owned(),
+        "doctor".to_owned(),
+        "policy show".to_owned(),
+        "policy history".to_owned(),
+        format!("policy check {policy}"),
+        format!("policy diff {policy}"),
+        format!("policy resolve --policy {policy} nc"),
+        format!("simulate --policy {policy}"),
+        format!("audits verify {trail}"),
+        "--help".to_owned(),
+        "audits --help".to_owned(),
+        "policy apply --help".to_owned(),
+    ] {
+        let text = shown(&served.socket(), SIZE, &[("NO_COLOR", "1")], &words);
+        let wide = text.lines().find(|line| line.chars().count() > 80);
+        assert!(wide.is_none() && !text.is_empty(), "{words}: {wide:?}");
+    }
+}
+
 /// A terminal that can be looked at, of 24 rows and 80 columns; it ends with this.
 struct Tmux(String);
 
