@@ -16,7 +16,7 @@ use actors::root::ExitNotice;
 use actors::selection::Selection;
 use actors::terms::Terms;
 use bpf::event::{Event, Flood, Object};
-use bpf::stream::{Decoder, RECORD};
+use bpf::stream::{Decoder, RECORD, Ring};
 use policy::access::Access;
 use policy::decide::Verdict;
 use policy::maturity::Graduation;
@@ -50,7 +50,9 @@ impl Host {
     }
 
     async fn does(&self, service: &str) {
-        let Some(Event::Observation(mut act)) = Decoder::asking(Box::new(|| None)).decode(&[0; RECORD], true) else {
+        let Some(Event::Observation(mut act)) =
+            Decoder::asking(Box::new(|| None), Ring::Observations).decode(&[0; RECORD])
+        else {
             panic!("a record of zeros is an observation");
         };
         act.service = service.to_owned();
