@@ -17,6 +17,8 @@ mod own_objects;
 pub mod paths;
 pub mod pins;
 pub mod process;
+pub mod replay;
+mod ring;
 pub mod skeleton;
 pub mod stream;
 mod succession;

@@ -2,24 +2,36 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
+use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, SystemTime};
 
-use libbpf_rs::{MapHandle, RingBufferBuilder};
+use libbpf_rs::MapCore as _;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::time::{ClockId, clock_gettime};
 use policy::access::Access;
 use policy::decide::Verdict;
 
 use crate::event::{Act, Delivery, Event, Object, Why};
+use crate::image::Numbers;
 use crate::kernel::KernelError;
 use crate::paths::{Places, inside};
+use crate::ring::Ring;
 use crate::skeleton::bartizan::types;
 use crate::tables::{Tables, unit_name};
 use crate::wire::value;
 
-const LOOK_UP: Duration = Duration::from_millis(200);
+/// How often it is looked whether to stop, in milliseconds.
+const LOOK_UP: u16 = 200;
+/// Events that are handed on at once.
+pub(crate) const BATCH: usize = 256;
+/// Each delivery wakes several threads, which costs more than an event does. After one of few events the next ones are
+/// therefore left to gather: a ring holds what comes in many times that.
+pub(crate) const FEW: usize = 64;
+pub(crate) const GATHER: Duration = Duration::from_millis(4);
 
 /// The running thread; it ends when this is dropped.
 #[derive(Debug)]
@@ -42,7 +54,7 @@ impl Stream {
         let stopped = Arc::clone(&stop);
         std::thread::Builder::new()
             .name("rings".to_owned())
-            .spawn(move || run(tables, &sender, &stopped, &ready))
+            .spawn(move || run(&tables, &sender, &stopped, &ready))
             .map_err(|source| KernelError::Bpf { what: "starting the ring thread".to_owned(), source })?;
         match started.recv() {
             Ok(Ok(())) => Ok((Stream { stop }, receiver)),
@@ -54,11 +66,9 @@ impl Stream {
 
 type Ready = SyncSender<Result<(), KernelError>>;
 
-fn run(tables: Tables, sender: &SyncSender<Delivery>, stop: &AtomicBool, ready: &Ready) {
-    let rings = tables.get("violations").and_then(|one| tables.get("observations").map(|other| (one, other)));
-    let built = rings.and_then(|(violations, observations)| build(&tables, violations, observations, sender));
-    let ring = match built {
-        Ok(ring) => ring,
+fn run(tables: &Tables, sender: &SyncSender<Delivery>, stop: &AtomicBool, ready: &Ready) {
+    let rings = match open(tables) {
+        Ok(rings) => rings,
         Err(error) => {
             // The starter is waiting for exactly this.
             let _ = ready.send(Err(error));
@@ -68,47 +78,58 @@ fn run(tables: Tables, sender: &SyncSender<Delivery>, stop: &AtomicBool, ready: 
     if ready.send(Ok(())).is_err() {
         return;
     }
+    let mut decoder = Decoder::new(|| tables.numbers().ok());
     while !stop.load(Ordering::Relaxed) {
-        if let Err(error) = ring.poll(LOOK_UP)
-            && error.kind() != libbpf_rs::ErrorKind::Interrupted
-        {
-            tracing::error!("reading the ring buffers: {error}");
-            std::thread::sleep(LOOK_UP);
+        let mut waiting = rings.each_ref().map(|(ring, _)| PollFd::new(ring.as_fd(), PollFlags::POLLIN));
+        match poll(&mut waiting, LOOK_UP) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => {
+                tracing::error!("waiting for the ring buffers: {error}");
+                std::thread::sleep(Duration::from_millis(u64::from(LOOK_UP)));
+            }
+        }
+        let (mut any, mut few) = (false, true);
+        for (ring, observations) in &rings {
+            let mut events = Vec::new();
+            decoder.begin();
+            let seen = ring.look(BATCH, &mut |bytes| events.extend(decoder.decode(bytes, *observations)));
+            if let Some(seen) = seen {
+                few &= events.len() < FEW;
+                any = true;
+                deliver(sender, events);
+                ring.release(seen);
+            }
+        }
+        if any && few {
+            std::thread::sleep(GATHER);
         }
     }
 }
 
-fn build<'a>(
-    tables: &'a Tables,
-    violations: &'a MapHandle,
-    observations: &'a MapHandle,
-    sender: &'a SyncSender<Delivery>,
-) -> Result<libbpf_rs::RingBuffer<'a>, KernelError> {
-    let add = |error| KernelError::bpf("opening the ring buffers".to_owned(), error);
-    let mut first = Decoder::new(tables);
-    let mut second = Decoder::new(tables);
-    let mut builder = RingBufferBuilder::new();
-    builder
-        .add(violations, move |bytes| deliver(sender, first.decode(bytes, false)))
-        .map_err(add)?
-        .add(observations, move |bytes| deliver(sender, second.decode(bytes, true)))
-        .map_err(add)?;
-    builder.build().map_err(add)
+/// The rings, and whether they tell observations.
+fn open(tables: &Tables) -> Result<[(Ring<'_>, bool); 2], KernelError> {
+    let open = |name: &str| {
+        let map = tables.get(name)?;
+        Ring::open(map.as_fd(), map.max_entries())
+            .map_err(|source| KernelError::Bpf { what: format!("opening the ring buffer {name}"), source })
+    };
+    Ok([(open("violations")?, false), (open("observations")?, true)])
 }
 
-/// Hands an event on and waits until it is taken care of.
-fn deliver(sender: &SyncSender<Delivery>, event: Option<Event>) -> i32 {
-    let Some(event) = event else { return 0 };
+/// Hands events on and waits until they are taken care of.
+pub(crate) fn deliver(sender: &SyncSender<Delivery>, events: Vec<Event>) {
+    if events.is_empty() {
+        return;
+    }
     let (taken, waiting) = sync_channel(0);
-    if sender.send(Delivery { event, _taken: taken }).is_err() {
-        // Nobody listens any more. Returning would take the record out of the ring, where the next listener finds it.
+    if sender.send(Delivery { events, _taken: taken }).is_err() {
+        // Nobody listens any more. Returning would take the records out of the ring, where the next listener finds them.
         loop {
             std::thread::park();
         }
     }
     // Nothing is ever sent here: the end of the delivery is the message.
     let _ = waiting.recv();
-    0
 }
 
 /// Bits of `bz_event.marks` (`BZ_MARK_*` in wire.h): there were more names; the name belongs to no file system.
@@ -117,18 +138,25 @@ const LOOSE: u8 = 1 << 2;
 /// Of the act: early in the start of its unit.
 const START: u8 = 1 << 4;
 
-struct Decoder<'a> {
-    tables: &'a Tables,
+/// Makes events of the bytes that a ring holds. `numbers` tells the numbers of services.
+pub(crate) struct Decoder<N> {
+    numbers: N,
     names: BTreeMap<u32, String>,
     places: Places,
+    looked: bool,
 }
 
-impl<'a> Decoder<'a> {
-    fn new(tables: &'a Tables) -> Decoder<'a> {
-        Decoder { tables, names: BTreeMap::new(), places: Places::default() }
+impl<N: Fn() -> Option<Numbers>> Decoder<N> {
+    pub(crate) fn new(numbers: N) -> Decoder<N> {
+        Decoder { numbers, names: BTreeMap::new(), places: Places::default(), looked: false }
     }
 
-    fn decode(&mut self, bytes: &[u8], observation: bool) -> Option<Event> {
+    /// What is decoded from now on was in the ring before: one look at the mounts is enough for all of it.
+    pub(crate) fn begin(&mut self) {
+        self.looked = false;
+    }
+
+    pub(crate) fn decode(&mut self, bytes: &[u8], observation: bool) -> Option<Event> {
         let Some(event) = value::<types::bz_event>(bytes) else {
             tracing::error!("a record of {} bytes is shorter than a record can be", bytes.len());
             return None;
@@ -199,13 +227,15 @@ impl<'a> Decoder<'a> {
         if marks & LOOSE != 0 {
             return String::from_utf8_lossy(names).trim_end_matches('\0').to_owned();
         }
-        self.places.look();
-        self.places.host_path(dev, magic, &inside(names, marks & CUT != 0)).to_string_lossy().into_owned()
+        if !std::mem::replace(&mut self.looked, true) {
+            self.places.look();
+        }
+        self.places.host_path(dev, magic, inside(names, marks & CUT != 0))
     }
 
     fn service(&mut self, number: u32) -> String {
         if !self.names.contains_key(&number)
-            && let Ok(numbers) = self.tables.numbers()
+            && let Some(numbers) = (self.numbers)()
         {
             self.names = numbers.into_iter().map(|(name, number)| (number, name)).collect();
         }

@@ -19,8 +19,9 @@ impl AuditLog {
         if let Err(error) = self.trail.tend() {
             tracing::error!("{}: the bounds of the audit trail cannot be kept: {error}", self.directory.display());
         }
-        for record in self.trail.take_news() {
-            self.deliver(&record, false);
+        let news = self.trail.take_news();
+        if !news.is_empty() {
+            self.deliver(news, false);
         }
         let now = clock::rfc3339(clock::now_ms());
         let signed_at = self.heads.as_ref().and_then(|heads| heads.signed_at());
