@@ -21,7 +21,7 @@ MODULES = [
     "denials", "holes", "escapes", "one_verdict", "unresolved", "subjects", "others", "words", "own_words",
     "policy_files", "findings", "revisions", "explained", "simulated", "callers", "told", "chained", "sinks", "faults", "proxies", "proofs", "doctor", "shape", "surfaces", "losing", "floods",
     "attest", "selftest", "swaps", "flips", "life", "builds", "starts", "boot", "slices", "models", "crashes", "start_grants", "maturity", "exported", "anomalous",
-    "graduation", "held", "counts", "many", "switch", "off", "operators", "installation", "scale",
+    "graduation", "held", "counts", "many", "switch", "off", "operators", "installation", "scale", "footprint",
 ]
 # What hardly depends on the kernel and takes long runs on one of them, unless the long form is asked for: modules, or single
 # tests. The names of the kernels are those of kernels.toml.

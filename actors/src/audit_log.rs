@@ -6,6 +6,7 @@ mod losing;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use actix::prelude::*;
 use bpf::event::{Act, Flood, Why};
@@ -16,7 +17,7 @@ use policy::decide::Verdict;
 use self::losing::Losing;
 use crate::clock;
 use crate::directory::Directory;
-use crate::messages::{Counts, Put, Refused, Rules, Tell, Violation};
+use crate::messages::{Counts, Put, Refused, Rules, Tell, Violations};
 use crate::on_loss;
 use crate::record::{Kind, Record, escape, verb, verdict};
 use crate::redaction::Redaction;
@@ -25,7 +26,8 @@ use crate::rule_names::RuleNames;
 use crate::sinks::{self, Sinks, write_to_journal};
 use crate::store::{self, Store};
 use crate::trail::heads::Heads;
-use crate::trail::{Bounds, Trail};
+use crate::trail::{Bounds, New, Trail};
+use crate::written::Written;
 
 /// What the audit log keeps, and where else it goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,8 +62,8 @@ pub struct AuditLog {
     /// What the API refused since the start, by key.
     refused: BTreeMap<String, u64>,
     started: i64,
-    /// The act that the journal has and the trail could not take yet.
-    told: Option<(Option<u32>, String)>,
+    /// Acts that the journal has and the trail could not take yet.
+    told: Vec<(Option<u32>, String)>,
     _notice: ExitNotice,
 }
 
@@ -103,7 +105,7 @@ impl AuditLog {
             owed: BTreeMap::new(),
             refused: BTreeMap::new(),
             started: clock::now_ms(),
-            told: None,
+            told: Vec::new(),
             _notice: notice,
         })
     }
@@ -114,22 +116,23 @@ impl AuditLog {
         directory.set_audit(self.start());
     }
 
-    /// Hands on what is in the trail.
-    fn deliver(&mut self, record: &Record, told: bool) {
-        self.store.put(record);
-        self.sinks.put(record, told);
+    /// Hands on what is in the trail. `told`: the journal has it already.
+    fn deliver(&self, written: Vec<Written>, told: bool) {
+        let written = Arc::new(written);
+        self.store.put(&written);
+        self.sinks.put(&written, told);
     }
 
     fn append(&mut self, record: Record, key: Option<String>, already: u64) {
         match self.trail.append(record, key, already) {
-            Ok(record) => self.deliver(&record, false),
+            Ok(written) => self.deliver(vec![written], false),
             Err(error) => tracing::error!("{}: an audit record was lost: {error}", self.directory.display()),
         }
     }
 
     fn append_due(&mut self, key: String, total: u64) {
         match self.trail.append_due(&key, total) {
-            Ok(Some(record)) => self.deliver(&record, false),
+            Ok(Some(written)) => self.deliver(vec![written], false),
             Ok(None) => {}
             Err(error) => {
                 tracing::error!("{}: an audit record has to wait: {error}", self.directory.display());
@@ -139,20 +142,38 @@ impl AuditLog {
         }
     }
 
-    /// Appends an act, and the journal has it whatever becomes of that. An error: it is to be given again.
-    fn append_act(&mut self, record: Record, key: Option<String>) -> Result<(), String> {
-        let told = self.told.take() == Some((record.pid, record.message.clone()));
-        match self.trail.append(record.clone(), key, 0) {
-            Ok(written) => self.deliver(&written, told),
-            Err(error) => {
-                self.told = Some((record.pid, record.message.clone()));
-                if !told {
-                    write_to_journal(&record);
+    /// Appends acts, and the journal has them whatever becomes of that. An error: they are to be given again.
+    fn append_acts(&mut self, mut new: Vec<New>) -> Result<(), String> {
+        let told = std::mem::take(&mut self.told);
+        let is_told = |record: &Record| told.contains(&(record.pid, record.message.clone()));
+        match self.trail.append_all(&mut new) {
+            Ok(written) if told.is_empty() => self.deliver(written, false),
+            Ok(written) => {
+                for one in written {
+                    let told = is_told(&one.record);
+                    self.deliver(vec![one], told);
                 }
+            }
+            Err(error) => {
+                new.iter().filter(|one| !is_told(&one.record)).for_each(|one| write_to_journal(&one.record));
+                self.told = new.into_iter().map(|one| (one.record.pid, one.record.message)).collect();
                 return Err(format!("{}: an audit record has to wait: {error}", self.directory.display()));
             }
         }
         Ok(())
+    }
+
+    /// The record of an act, unless the trail has it already.
+    fn record(&self, act: &Act) -> Option<New> {
+        let rule = act.rule.and_then(|number| self.rules.name(act.generation, number));
+        let mut record = Record::of_act(act, rule, self.addresses.capabilities(act.capabilities));
+        record.revision = self.rules.revision(act.generation);
+        record.command = self.redaction.command(&act.acting.command);
+        // A program is told once, however often it is run: under a key of its own no repeats are added to it.
+        let kind = if act.why == Why::Program { "program-" } else { "" };
+        let key = (act.key != 0).then(|| self.act_key(kind, act.key));
+        let known = key.as_deref().is_some_and(|key| self.trail.holds(&record, key));
+        (!known).then_some(New { record, key, already: 0 })
     }
 
     fn total(&mut self, key: String, total: u64, record: impl FnOnce() -> Record) {
@@ -182,22 +203,12 @@ impl Actor for AuditLog {
     }
 }
 
-impl Handler<Violation> for AuditLog {
+impl Handler<Violations> for AuditLog {
     type Result = Result<(), String>;
 
-    fn handle(&mut self, Violation(act): Violation, _: &mut Context<AuditLog>) -> Self::Result {
-        let act: &Act = &act;
-        let rule = act.rule.and_then(|number| self.rules.name(act.generation, number));
-        let mut record = Record::of_act(act, rule, self.addresses.capabilities(act.capabilities));
-        record.revision = self.rules.revision(act.generation);
-        record.command = self.redaction.command(&act.acting.command);
-        // A program is told once, however often it is run: under a key of its own no repeats are added to it.
-        let kind = if act.why == Why::Program { "program-" } else { "" };
-        let key = (act.key != 0).then(|| self.act_key(kind, act.key));
-        if key.as_deref().is_some_and(|key| self.trail.holds(&record, key)) {
-            return Ok(());
-        }
-        self.append_act(record, key)
+    fn handle(&mut self, Violations(acts): Violations, _: &mut Context<AuditLog>) -> Self::Result {
+        let new: Vec<New> = acts.iter().filter_map(|act| self.record(act)).collect();
+        if new.is_empty() { Ok(()) } else { self.append_acts(new) }
     }
 }
 
@@ -307,6 +318,9 @@ impl Handler<Put> for AuditLog {
     type Result = Result<(), String>;
 
     fn handle(&mut self, Put(record): Put, _: &mut Context<AuditLog>) -> Self::Result {
-        if self.only_logs(&record) { Ok(()) } else { self.append_act(*record, None) }
+        if self.only_logs(&record) {
+            return Ok(());
+        }
+        self.append_acts(vec![New { record: *record, key: None, already: 0 }])
     }
 }

@@ -57,6 +57,13 @@ impl Decisions {
         }
     }
 
+    /// The same for denied and audited acts.
+    pub fn acts(&self, acts: &[Act]) {
+        let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *counted.events.entry("violation").or_default() += u64::try_from(acts.len()).unwrap_or(0);
+        acts.iter().for_each(|act| counted.first(act));
+    }
+
     /// Counts what is new in the kernel's totals. What they were at first is of an earlier time.
     pub fn totals(&self, repeats: &[Repeat], floods: &[Flood]) {
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);

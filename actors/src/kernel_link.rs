@@ -1,11 +1,12 @@
 //! The one actor that talks to the kernel. It lives in a thread of its own, since installing a revision takes its time.
 
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use actix::dev::ToEnvelope;
 use actix::prelude::*;
-use bpf::event::{Delivery, Event, Repeat};
+use bpf::event::{Act, Delivery, Event, Repeat};
 use bpf::kernel::{Installation, Kernel};
 use bpf::other_names::OtherNames;
 use tokio::runtime::Runtime;
@@ -13,7 +14,7 @@ use tokio::runtime::Runtime;
 use crate::directory::Directory;
 use crate::messages::{
     Attest, CountNow, Counts, Detach, Held, Install, Learned, NamesOf, ReadBackNow, Recompile, Rules, ServiceOf,
-    Services, ShowRings, Told, Violation,
+    Services, ShowRings, Told, Violations,
 };
 use crate::record::Kind;
 use crate::root::ExitNotice;
@@ -25,8 +26,8 @@ const COMPARE: Duration = Duration::from_secs(10);
 /// How long the names of rules wait for an audit log that is being rebuilt.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often an event is given to an actor that is not there or goes down on it; together the pauses outlast the longest
-/// that Root waits before it rebuilds one.
-const ATTEMPTS: u32 = 120;
+/// that Root waits before it rebuilds one, and are over before Root gives up on one that goes down each time.
+const ATTEMPTS: u32 = 70;
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Owner of the kernel.
@@ -140,50 +141,92 @@ impl Actor for KernelLink {
 
 /// Ends when the ring thread does.
 fn hand_on(events: &Receiver<Delivery>, directory: &Directory, waiting: &Runtime) {
-    let decisions = directory.decisions();
-    for delivery in events {
-        let taken = match &delivery.event {
-            Event::Violation(act) => take_care(waiting, || directory.audit(), &Violation(Box::new(act.clone()))),
-            // A registry that has yet to start asks the kernel for every service then.
-            Event::ServiceSeen { .. } if directory.registry().is_none() => true,
-            other => take_care(waiting, || directory.registry(), &Told(other.clone())),
-        };
-        decisions.event(&delivery.event);
-        if !taken {
-            tracing::error!("nobody could take an event: {:?}", delivery.event);
-            // What a service did that learns is evidence about it.
-            let service = match &delivery.event {
-                Event::Observation(act) => Some(act.service.as_str()),
-                _ => None,
-            };
-            directory.tell(
-                Kind::Loss,
-                service,
-                "An event of the kernel could not be taken in; the journal has it".to_owned(),
-            );
+    let to = Receivers { directory, waiting };
+    for mut delivery in events {
+        let mut acts = Vec::new();
+        for event in std::mem::take(&mut delivery.events) {
+            match event {
+                Event::Violation(act) => acts.push(act),
+                other => {
+                    to.audit_log(std::mem::take(&mut acts));
+                    to.registry(other);
+                }
+            }
         }
+        to.audit_log(acts);
+        // Now they may go from the kernel's ring.
+        drop(delivery);
     }
 }
 
-/// Has an actor take care of an event, and waits until it has, on a full disk for as long as that takes: meanwhile the
+/// Those who take care of events.
+struct Receivers<'a> {
+    directory: &'a Directory,
+    waiting: &'a Runtime,
+}
+
+impl Receivers<'_> {
+    /// All at once, or one by one when the audit log goes down on them: then all but that one are taken.
+    fn audit_log(&self, acts: Vec<Act>) {
+        if acts.is_empty() {
+            return;
+        }
+        let acts = Arc::new(acts);
+        let attempts = if acts.len() > 1 { 1 } else { ATTEMPTS };
+        if !take_care(self.waiting, attempts, || self.directory.audit(), &Violations(acts.clone())) {
+            for act in acts.iter() {
+                let alone = Violations(Arc::new(vec![act.clone()]));
+                if acts.len() == 1 || !take_care(self.waiting, ATTEMPTS, || self.directory.audit(), &alone) {
+                    self.not_taken(act, None);
+                }
+            }
+        }
+        self.directory.decisions().acts(&acts);
+    }
+
+    fn registry(&self, event: Event) {
+        // A registry that has yet to start asks the kernel for every service then.
+        let later = matches!(event, Event::ServiceSeen { .. }) && self.directory.registry().is_none();
+        let told = Told(event);
+        if !later && !take_care(self.waiting, ATTEMPTS, || self.directory.registry(), &told) {
+            // What a service did that learns is evidence about it.
+            let service = match &told.0 {
+                Event::Observation(act) => Some(act.service.as_str()),
+                _ => None,
+            };
+            self.not_taken(&told.0, service);
+        }
+        self.directory.decisions().event(&told.0);
+    }
+
+    fn not_taken(&self, event: &impl std::fmt::Debug, service: Option<&str>) {
+        tracing::error!("nobody could take an event: {event:?}");
+        let message = "An event of the kernel could not be taken in; the journal has it".to_owned();
+        self.directory.tell(Kind::Loss, service, message);
+    }
+}
+
+/// Has an actor take care of events, so many times at most, and waits until it has, on a full disk for as long as that takes: meanwhile the
 /// kernel's ring holds what comes, and counts what does not fit. Whether it was taken.
-fn take_care<A, M>(waiting: &Runtime, whom: impl Fn() -> Option<Addr<A>>, message: &M) -> bool
+fn take_care<A, M>(waiting: &Runtime, most: u32, whom: impl Fn() -> Option<Addr<A>>, message: &M) -> bool
 where
     A: Actor + Handler<M>,
     A::Context: ToEnvelope<A, M>,
     M: Message<Result = Result<(), String>> + Clone + Send + 'static,
 {
     let mut attempts = 0;
-    while attempts < ATTEMPTS {
+    loop {
         match whom().map(|address| waiting.block_on(address.send(message.clone()))) {
             Some(Ok(Ok(()))) => return true,
             Some(Ok(Err(error))) => tracing::error!("{error}"),
             // It has yet to start, is being rebuilt, or panicked on this very event.
             None | Some(Err(_)) => attempts += 1,
         }
+        if attempts >= most {
+            return false;
+        }
         std::thread::sleep(PAUSE);
     }
-    false
 }
 
 /// Sends to an actor that may be busy or about to be rebuilt, without waiting for what it does. Whether it got there.

@@ -40,3 +40,4 @@ pub mod terms;
 pub mod trail;
 pub mod unit_watch;
 pub mod units;
+pub mod written;

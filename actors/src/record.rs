@@ -142,8 +142,13 @@ pub struct Record {
 impl Record {
     /// A record that says only this; `id` is given when it is written.
     pub fn plain(kind: Kind, message: String) -> Record {
+        Record::at(clock::now_ms(), kind, &message)
+    }
+
+    /// The same for a time in milliseconds since 1970, UTC.
+    fn at(ms: i64, kind: Kind, message: &str) -> Record {
         Record {
-            time: clock::rfc3339(clock::now_ms()),
+            time: clock::rfc3339(ms),
             id: 0,
             kind,
             service: None,
@@ -155,7 +160,7 @@ impl Record {
             pid: None,
             uid: None,
             rule: None,
-            message: escape(&message),
+            message: escape(message),
             destination: None,
             capabilities: Vec::new(),
             count: 1,
@@ -178,8 +183,8 @@ impl Record {
     /// The record of an act that the kernel told, with the name of the rule and those of the missing capabilities. Without the
     /// command, which may hold secrets.
     pub fn of_act(act: &Act, rule: Option<&str>, capabilities: Vec<String>) -> Record {
-        let mut record = Record::plain(kind(act.why), message(act, capabilities.first().map(String::as_str)));
-        record.time = clock::rfc3339(clock::ms_of(act.time));
+        let message = message(act, capabilities.first().map(String::as_str));
+        let mut record = Record::at(clock::ms_of(act.time), kind(act.why), &message);
         record.service = Some(act.service.clone());
         record.capability = capabilities.first().cloned();
         record.capabilities = capabilities;
@@ -235,6 +240,10 @@ fn kind(why: Why) -> Kind {
 
 /// Names come from whoever made the file: nothing in them may act on a terminal or break a line.
 pub fn escape(text: &str) -> String {
+    // Nearly all are plain, and that is told byte by byte.
+    if text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return text.to_owned();
+    }
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
         if letter.is_control() { safe.extend(letter.escape_default()) } else { safe.push(letter) }

@@ -16,17 +16,18 @@ mod syslog;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::time::{Duration, Instant};
 
 use crate::messages::SinkNow;
 use crate::record::Record;
+use crate::written::Written;
 use delivery::{Delivery, Item};
 pub use journal::write as write_to_journal;
 
 /// Records that may wait in memory for a sink; those that come then are read from the trail.
-const QUEUE: usize = 1024;
+const QUEUE: usize = 4096;
 /// How long the end of the daemon waits for all sinks together.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// The name of the sink that is always there.
@@ -51,7 +52,7 @@ impl Failure {
 pub(crate) trait Sink: Send {
     /// Delivers records in their order: how many of them the other side refused for good. A failure: the rest is to be
     /// given again.
-    fn deliver(&mut self, records: &[Record]) -> Result<u64, Failure>;
+    fn deliver(&mut self, records: &[&Written]) -> Result<u64, Failure>;
 }
 
 /// Where a sink delivers to.
@@ -101,9 +102,15 @@ impl Settings {
     }
 }
 
-/// What a sink's thread shows of itself.
+/// What a sink's thread shares with those who give it records.
 #[derive(Debug, Default)]
-pub(crate) struct State {
+struct Reach {
+    /// The newest record of the trail.
+    newest: AtomicU64,
+    /// The newest record that the queue did not take.
+    missed: AtomicU64,
+    /// Records in the queue.
+    queued: AtomicUsize,
     /// The newest record that it has.
     after: AtomicU64,
     /// Records that it did not get.
@@ -114,8 +121,7 @@ pub(crate) struct State {
 /// One running sink.
 struct Running {
     queue: SyncSender<Item>,
-    newest: Arc<AtomicU64>,
-    state: Arc<State>,
+    reach: Arc<Reach>,
     ended: Receiver<()>,
 }
 
@@ -144,25 +150,29 @@ impl Sinks {
         Ok(Sinks(running))
     }
 
-    /// Gives all of them a record that is in the trail. Never waits. `told`: the journal has it already.
-    pub fn put(&self, record: &Record, told: bool) {
-        let record = Arc::new(record.clone());
-        for (name, running) in &self.0 {
-            running.newest.fetch_max(record.id, Ordering::AcqRel);
+    /// Gives all of them records that are in the trail. Never waits. `told`: the journal has them already.
+    pub fn put(&self, written: &Arc<Vec<Written>>, told: bool) {
+        let Some(last) = written.last() else { return };
+        for (name, Running { queue, reach, .. }) in &self.0 {
+            reach.newest.fetch_max(last.record.id, Ordering::AcqRel);
+            let item = Item { records: written.clone(), told: told && name == JOURNAL };
             // What the queue does not take is read from the trail later.
-            let _ = running.queue.try_send(Item { record: record.clone(), told: told && name == JOURNAL });
+            if reach.queued.fetch_add(written.len(), Ordering::AcqRel) >= QUEUE || queue.try_send(item).is_err() {
+                reach.missed.fetch_max(last.record.id, Ordering::AcqRel);
+                reach.queued.fetch_sub(written.len(), Ordering::AcqRel);
+            }
         }
     }
 
     /// How each of them is.
     pub fn now(&self) -> Vec<SinkNow> {
         let one = |(name, running): &(String, Running)| {
-            let Running { newest, state, .. } = running;
+            let Running { reach, .. } = running;
             SinkNow {
                 name: name.clone(),
-                up: !state.failing.load(Ordering::Relaxed),
-                waiting: newest.load(Ordering::Acquire).saturating_sub(state.after.load(Ordering::Relaxed)),
-                skipped: state.skipped.load(Ordering::Relaxed),
+                up: !reach.failing.load(Ordering::Relaxed),
+                waiting: reach.newest.load(Ordering::Acquire).saturating_sub(reach.after.load(Ordering::Relaxed)),
+                skipped: reach.skipped.load(Ordering::Relaxed),
             }
         };
         self.0.iter().map(one).collect()
@@ -182,15 +192,16 @@ impl Sinks {
 fn start(name: &str, sink: Box<dyn Sink>, backlog: u64, trail: &Path, last: u64, tell: Tell) -> io::Result<Running> {
     let (queue, items) = sync_channel(QUEUE);
     let (end, ended) = channel();
-    let newest = Arc::new(AtomicU64::new(last));
-    let state = Arc::new(State::default());
-    let delivery = Delivery::new(name, sink, backlog, trail, newest.clone(), tell).shown(state.clone());
+    // What is there already was in no queue.
+    let (newest, missed) = (AtomicU64::new(last), AtomicU64::new(last));
+    let reach = Arc::new(Reach { newest, missed, ..Reach::default() });
+    let delivery = Delivery::new(name, sink, backlog, trail, reach.clone(), tell);
     let thread = std::thread::Builder::new().name(format!("sink-{name}"));
     thread.spawn(move || {
         delivery.run(&items);
         drop(end);
     })?;
-    Ok(Running { queue, newest, state, ended })
+    Ok(Running { queue, reach, ended })
 }
 
 impl Drop for Sinks {

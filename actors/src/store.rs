@@ -1,6 +1,8 @@
 //! A store for queries beside the trail: SQLite, on a thread of its own with a queue of its own. The trail is the truth.
 //! What the queue did not take is read from the trail again; a store that is broken is set aside and made anew from it.
 
+mod classes;
+mod fill;
 mod keeper;
 mod query;
 mod reader;
@@ -8,13 +10,14 @@ mod schema;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::record::Record;
+use crate::written::Written;
+pub use fill::fill;
 use keeper::Keeper;
 pub use reader::Reader;
 
@@ -52,6 +55,10 @@ struct Progress {
 struct Shared {
     /// The newest record of the trail, as far as the store was told.
     newest: AtomicU64,
+    /// The newest record that the queue did not take.
+    missed: AtomicU64,
+    /// Records in the queue.
+    queued: AtomicUsize,
     /// The daemon ends: what is not read from the trail yet will be at the next start.
     ending: AtomicBool,
     progress: Mutex<Progress>,
@@ -85,7 +92,7 @@ impl Shared {
 /// The store. Dropping it waits until what is queued is in.
 #[derive(Debug)]
 pub struct Store {
-    queue: Option<SyncSender<Record>>,
+    queue: Option<SyncSender<Arc<Vec<Written>>>>,
     thread: Option<JoinHandle<()>>,
     reader: Reader,
 }
@@ -106,12 +113,16 @@ impl Store {
         Ok(Store { queue: Some(queue), thread: Some(thread), reader })
     }
 
-    /// Gives it a record that is in the trail. Never waits.
-    pub fn put(&self, record: &Record) {
-        self.reader.shared.newest.fetch_max(record.id, Ordering::AcqRel);
-        if let Some(queue) = &self.queue {
-            // What it does not take now is read from the trail later.
-            let _ = queue.try_send(record.clone());
+    /// Gives it records that are in the trail. Never waits.
+    pub fn put(&self, written: &Arc<Vec<Written>>) {
+        let (Some(last), Some(queue)) = (written.last(), &self.queue) else { return };
+        let shared = &self.reader.shared;
+        shared.newest.fetch_max(last.record.id, Ordering::AcqRel);
+        // What it does not take now is read from the trail later.
+        if shared.queued.fetch_add(written.len(), Ordering::AcqRel) >= QUEUE || queue.try_send(written.clone()).is_err()
+        {
+            shared.missed.fetch_max(last.record.id, Ordering::AcqRel);
+            shared.queued.fetch_sub(written.len(), Ordering::AcqRel);
         }
     }
 

@@ -21,13 +21,15 @@ use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock;
 use crate::record::{Kind, Record};
 use crate::tally::Tally;
+use crate::written::Written;
 pub use bounds::Bounds;
-use line::{Anchor, Digest, Line};
+use line::{Anchor, Digest};
 use lock::Lock;
 use packer::Packer;
 use writing::Writing;
@@ -39,6 +41,17 @@ pub struct End {
     pub id: u64,
     /// Digest of its line.
     pub digest: Digest,
+}
+
+/// A record for the trail.
+#[derive(Clone, Debug)]
+pub struct New {
+    /// What it says; its id is given when it is written.
+    pub record: Record,
+    /// The kind of act of which it is the first.
+    pub key: Option<String>,
+    /// What of the kernel's count it stands for: nothing for an act, everything for a flood.
+    pub already: u64,
 }
 
 /// Something that the trail says about itself.
@@ -53,11 +66,16 @@ pub struct Trail {
     writing: Option<Writing>,
     next: u64,
     end: End,
-    firsts: BTreeMap<u64, Record>,
+    /// First records, as text: few are ever repeated.
+    firsts: BTreeMap<u64, Arc<str>>,
     packer: Packer,
     /// What the trail has to say about itself and could not write yet.
     owed: VecDeque<Own>,
-    news: Vec<Record>,
+    news: Vec<Written>,
+    /// The day that it is, in milliseconds since 1970 and as text.
+    day: (i64, String),
+    /// Lines that are being written, for their room.
+    lines: Vec<u8>,
     /// What has been told of each kind of act.
     pub tally: Tally,
     _lock: Lock,
@@ -68,6 +86,8 @@ pub struct Trail {
 const SAME: Duration = Duration::from_secs(60);
 /// First records that are kept in memory to be repeated; older kinds are told without their details.
 const FIRSTS: usize = 20_000;
+/// Bytes of lines for which there is room at any time.
+const LINES: usize = 64 << 10;
 
 impl Trail {
     /// The same trail within these bounds.
@@ -75,43 +95,63 @@ impl Trail {
         Trail { bounds, ..self }
     }
 
-    fn remember(&mut self, key: String, record: &Record, already: u64) {
-        self.tally.first(key, record.id, already);
-        self.firsts.insert(record.id, record.clone());
+    fn remember(&mut self, key: String, id: u64, json: Arc<str>, already: u64) {
+        self.tally.first(key, id, already);
+        self.firsts.insert(id, json);
         while self.firsts.len() > FIRSTS {
             self.firsts.pop_first();
         }
     }
 
-    /// Appends a record, giving it its id. With a key it is the first of its kind; `already` is what of the kernel's
-    /// count it stands for (nothing for an act, everything for a flood).
-    pub fn append(&mut self, mut record: Record, key: Option<String>, already: u64) -> io::Result<Record> {
+    /// Appends a record, giving it its id. With a key it is the first of its kind, see [`New`].
+    pub fn append(&mut self, record: Record, key: Option<String>, already: u64) -> io::Result<Written> {
+        let mut written = self.append_all(&mut vec![New { record, key, already }])?;
+        written.pop().ok_or_else(|| io::ErrorKind::WriteZero.into())
+    }
+
+    /// Appends records, all or none of them: with an error they are left where they were.
+    pub fn append_all(&mut self, new: &mut Vec<New>) -> io::Result<Vec<Written>> {
         self.pay()?;
-        record.id = self.next;
-        self.write(&record, key.clone(), None)?;
-        if let Some(key) = key {
-            self.remember(key, &record, already);
+        if new.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(record)
+        let first = self.next;
+        for (one, id) in new.iter_mut().zip(first..) {
+            one.record.id = id;
+        }
+        let texts = self.write(new.iter().map(|one| (&one.record, one.key.as_deref(), None)))?;
+        let mut written = Vec::with_capacity(texts.len());
+        for (one, json) in new.drain(..).zip(texts) {
+            if let Some(key) = one.key {
+                self.remember(key, one.record.id, json.clone(), one.already);
+            }
+            written.push(Written::new(one.record, json));
+        }
+        Ok(written)
+    }
+
+    /// The record that told a kind first, if it is known still.
+    fn first(&self, id: u64) -> Option<Record> {
+        let text = self.firsts.get(&id)?;
+        serde_json::from_str(text).inspect_err(|error| tracing::error!("record {id} cannot be read: {error}")).ok()
     }
 
     /// Whether this very act is in the trail: after a crash the kernel's ring may hold what was written just before. The
     /// kernel tells a kind of act anew only when it was quiet for minutes.
     pub fn holds(&self, record: &Record, key: &str) -> bool {
-        let first = self.tally.first_of(key).and_then(|id| self.firsts.get(&id));
+        let first = self.tally.first_of(key).and_then(|id| self.first(id));
         first.is_some_and(|first| first.pid == record.pid && clock::apart(&first.time, &record.time) < SAME)
     }
 
     /// Appends what is new of a kernel's total, if anything is.
-    pub fn append_due(&mut self, key: &str, total: u64) -> io::Result<Option<Record>> {
+    pub fn append_due(&mut self, key: &str, total: u64) -> io::Result<Option<Written>> {
         let Some((first, due)) = self.tally.due(key, total) else { return Ok(None) };
-        let Some(first) = self.firsts.get(&first) else { return Ok(None) };
-        let mut record = Record::repeat(first, due);
+        let Some(first) = self.first(first) else { return Ok(None) };
         self.pay()?;
-        record.id = self.next;
-        self.write(&record, Some(key.to_owned()), None)?;
+        let record = Record { id: self.next, ..Record::repeat(&first, due) };
+        let mut texts = self.write([(&record, Some(key), None)])?;
         self.tally.repeated(key, due);
-        Ok(Some(record))
+        Ok(texts.pop().map(|json| Written::new(record, json)))
     }
 
     /// The trail is known to have reached this record, as `who` says: when it ends before, that is told, and no id is given
@@ -135,9 +175,9 @@ impl Trail {
     fn pay(&mut self) -> io::Result<()> {
         while let Some((kind, message, anchor)) = self.owed.front().cloned() {
             let record = Record { id: self.next, ..Record::plain(kind, message) };
-            self.write(&record, None, anchor)?;
+            let texts = self.write([(&record, None, anchor.as_ref())])?;
             self.owed.pop_front();
-            self.news.push(record);
+            self.news.extend(texts.into_iter().map(|json| Written::new(record.clone(), json)));
         }
         Ok(())
     }
@@ -148,12 +188,12 @@ impl Trail {
     }
 
     /// Records that the trail made by itself since it was asked last: they are on disk, and nobody else has them yet.
-    pub fn take_news(&mut self) -> Vec<Record> {
+    pub fn take_news(&mut self) -> Vec<Written> {
         std::mem::take(&mut self.news)
     }
 
     /// What [`Trail::take_news`] will give.
-    pub fn news(&self) -> &[Record] {
+    pub fn news(&self) -> &[Written] {
         &self.news
     }
 
@@ -168,26 +208,38 @@ impl Trail {
         Ok(self.end)
     }
 
-    fn write(&mut self, record: &Record, key: Option<String>, anchor: Option<Anchor>) -> io::Result<()> {
-        let line = Line { record: record.clone(), key, anchor, previous: Some(self.end.digest) };
-        let mut text = serde_json::to_vec(&line)?;
-        let digest = Digest::of(&text);
-        text.push(b'\n');
-        let day = clock::day(clock::now_ms());
-        let size = u64::try_from(text.len()).unwrap_or(u64::MAX);
-        if let Some(full) = self.writing.take_if(|writing| writing.is_over(size, self.bounds.segment, &day)) {
+    /// Writes lines for records whose ids are the next ones, with one call: after a crash a prefix of them is there. The
+    /// records as JSON.
+    fn write<'a>(
+        &mut self,
+        records: impl IntoIterator<Item = (&'a Record, Option<&'a str>, Option<&'a Anchor>)>,
+    ) -> io::Result<Vec<Arc<str>>> {
+        let (mut texts, mut end, first) = (Vec::new(), self.end, self.next);
+        self.lines.clear();
+        for (record, key, anchor) in records {
+            let json: Arc<str> = serde_json::to_string(record)?.into();
+            let from = self.lines.len();
+            line::write(&mut self.lines, &json, key, anchor, &end.digest)?;
+            end = End { id: record.id, digest: Digest::of(self.lines.get(from..).unwrap_or_default()) };
+            self.lines.push(b'\n');
+            texts.push(json);
+        }
+        let size = u64::try_from(self.lines.len()).unwrap_or(u64::MAX);
+        let day = clock::day_of(&mut self.day, clock::now_ms());
+        if let Some(full) = self.writing.take_if(|writing| writing.is_over(size, self.bounds.segment, day)) {
             // At worst a power cut takes the end of the newest segment.
             full.sync()?;
             self.packer.pack(full.path().to_owned());
         }
         let writing = match &mut self.writing {
             Some(writing) => writing,
-            none => none.insert(Writing::begin(&self.directory, record.id, &day)?),
+            none => none.insert(Writing::begin(&self.directory, first, day)?),
         };
-        writing.append(&text)?;
-        self.end = End { id: record.id, digest };
-        self.next = record.id + 1;
-        Ok(())
+        writing.append(&self.lines)?;
+        // What was long once need not stay so.
+        self.lines.shrink_to(LINES);
+        (self.end, self.next) = (end, end.id + 1);
+        Ok(texts)
     }
 }
 
@@ -199,7 +251,7 @@ pub fn walk(directory: &Path, after: u64, visit: &mut dyn FnMut(Record) -> Contr
         if segments.get(index + 1).and_then(segment::Segment::first).is_some_and(|next| next <= after + 1) {
             continue;
         }
-        for line in segment.lines()? {
+        for line in segment.lines_after(after)? {
             match line {
                 Ok(line) if line.record.id <= after => {}
                 Ok(line) => {

@@ -168,11 +168,12 @@ pub enum Event {
     },
 }
 
-/// An event on its way. Until it is dropped it stays in the kernel's ring as well, where the next start finds it.
+/// Events on their way, in their order. Until this is dropped they stay in the kernel's ring as well, where the next
+/// start finds them.
 #[derive(Debug)]
 pub struct Delivery {
-    /// What was told.
-    pub event: Event,
+    /// What was told; never nothing.
+    pub events: Vec<Event>,
     pub(crate) _taken: SyncSender<()>,
 }
 

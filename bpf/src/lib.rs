@@ -20,6 +20,8 @@ pub mod paths;
 pub mod pins;
 pub mod process;
 mod quiescence;
+pub mod replay;
+mod ring;
 mod rings;
 pub mod skeleton;
 pub mod stream;

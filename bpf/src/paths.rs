@@ -1,9 +1,9 @@
 //! From the names that an event carries to a path in the host's mount namespace.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::File;
 use std::os::fd::AsFd as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use policy::host::Mount;
@@ -32,6 +32,8 @@ pub struct Places {
     mounts: Vec<Mount>,
     /// What went with each of the last changes, the newest first: a record may be read when its mount is gone already.
     former: VecDeque<Vec<Mount>>,
+    /// Of the file systems that were asked for since the mounts changed: of each time the mounts, see [`candidates`].
+    candidates: HashMap<(u64, u64), Vec<Vec<Candidate>>>,
     /// The kernel marks this file with POLLPRI whenever a mount comes or goes.
     watched: Option<File>,
 }
@@ -51,6 +53,7 @@ impl Places {
             self.former.push_front(gone);
             self.former.truncate(CHANGES);
         }
+        self.candidates.clear();
     }
 
     fn have_changed(&self) -> bool {
@@ -61,22 +64,57 @@ impl Places {
 
     /// The path in the host's namespace of `inside`, a path from the root of its file system. A file system that is
     /// mounted nowhere gives the path as if it were `/`.
-    pub fn host_path(&self, dev: u64, magic: u64, inside: &Path) -> PathBuf {
-        let holds = |mount: &&Mount| fits(mount, dev, magic) && inside.starts_with(&mount.root);
-        let mut times = std::iter::once(&self.mounts).chain(&self.former);
-        let then = times.find(|mounts| mounts.iter().any(|mount| holds(&mount)));
-        let candidates = then.into_iter().flatten().filter(holds);
-        // The name below `/`, or where the whole file system is mounted, before that of a part of it that somebody mounted
-        // once more; among equals the shortest, that is the original mount point.
-        let best = candidates.min_by_key(|mount| {
-            (mount.point != Path::new("/"), mount.root.as_os_str().len(), mount.point.as_os_str().len())
-        });
-        match best.and_then(|mount| Some((mount, inside.strip_prefix(&mount.root).ok()?))) {
-            Some((mount, rest)) if rest.as_os_str().is_empty() => mount.point.clone(),
-            Some((mount, rest)) => mount.point.join(rest),
-            None => inside.to_owned(),
+    pub fn host_path(&mut self, dev: u64, magic: u64, inside: String) -> String {
+        if !self.candidates.contains_key(&(dev, magic)) {
+            let known = std::iter::once(&self.mounts).chain(&self.former).map(|mounts| candidates(mounts, dev, magic));
+            self.candidates.insert((dev, magic), known.collect());
+        }
+        let times = self.candidates.get(&(dev, magic)).into_iter().flatten();
+        match times.flatten().find_map(|mount| mount.place(&inside)) {
+            Some(Place::Same) | None => inside,
+            Some(Place::Other(path)) => path,
         }
     }
+}
+
+/// A mount that may hold a path of its file system.
+#[derive(Debug)]
+struct Candidate {
+    /// Both without the `/` that ends `/`.
+    root: String,
+    point: String,
+}
+
+/// Where a path is seen.
+enum Place {
+    Same,
+    Other(String),
+}
+
+impl Candidate {
+    fn place(&self, inside: &str) -> Option<Place> {
+        let rest = inside.strip_prefix(self.root.as_str())?;
+        if !rest.is_empty() && !rest.starts_with('/') {
+            return None;
+        }
+        if self.root == self.point {
+            return Some(Place::Same);
+        }
+        let rest = if rest == "/" { "" } else { rest };
+        let path = format!("{}{rest}", self.point);
+        Some(Place::Other(if path.is_empty() { "/".to_owned() } else { path }))
+    }
+}
+
+/// Those of one time, the best first: the name below `/`, or where the whole file system is mounted, before that of a part
+/// of it that somebody mounted once more; among equals the shortest, that is the original mount point.
+fn candidates(mounts: &[Mount], dev: u64, magic: u64) -> Vec<Candidate> {
+    let mut found: Vec<&Mount> = mounts.iter().filter(|mount| fits(mount, dev, magic)).collect();
+    found.sort_by_key(|mount| {
+        (mount.point != Path::new("/"), mount.root.as_os_str().len(), mount.point.as_os_str().len())
+    });
+    let text = |path: &Path| path.to_string_lossy().trim_end_matches('/').to_owned();
+    found.into_iter().map(|mount| Candidate { root: text(&mount.root), point: text(&mount.point) }).collect()
 }
 
 fn fits(mount: &Mount, dev: u64, magic: u64) -> bool {
@@ -87,18 +125,19 @@ fn fits(mount: &Mount, dev: u64, magic: u64) -> bool {
 }
 
 /// The path from the root of a file system of an event's names: leaf first, each with its NUL.
-pub fn inside(names: &[u8], truncated: bool) -> PathBuf {
-    let mut parts: Vec<&[u8]> = names.split(|byte| *byte == 0).filter(|part| !part.is_empty()).collect();
-    parts.reverse();
-    let mut text = String::new();
+pub fn inside(names: &[u8], truncated: bool) -> String {
+    let mut bytes = Vec::with_capacity(names.len() + 4);
     if truncated {
-        text.push_str("/…");
+        bytes.extend_from_slice("/…".as_bytes());
     }
-    for part in parts {
-        text.push('/');
-        text.push_str(&String::from_utf8_lossy(part));
+    for name in names.rsplit(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+        bytes.push(b'/');
+        bytes.extend_from_slice(name);
     }
-    if text.is_empty() { PathBuf::from("/") } else { PathBuf::from(text) }
+    if bytes.is_empty() {
+        bytes.push(b'/');
+    }
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 #[cfg(test)]
@@ -111,8 +150,9 @@ mod tests {
 
     #[test]
     fn names_become_a_path_of_the_host() {
-        let places = Places {
+        let mut places = Places {
             watched: None,
+            candidates: HashMap::new(),
             former: VecDeque::new(),
             mounts: vec![
                 mount(8, 1, "/", "/", "ext4"),
@@ -121,12 +161,15 @@ mod tests {
                 mount(8, 2, "/real", "/srv/alias", "ext4"),
             ],
         };
-        let at = |dev, magic, names: &[u8]| places.host_path(dev, magic, &inside(names, false)).display().to_string();
+        let mut at = |dev, magic, names: &[u8]| places.host_path(dev, magic, inside(names, false));
         assert_eq!(at(8 << 20 | 1, 0xef53, b"passwd\0etc\0"), "/etc/passwd");
         assert_eq!(at(8 << 20 | 2, 0xef53, b"log\0"), "/var/log");
         assert_eq!(at(8 << 20 | 2, 0xef53, b"file\0real\0"), "/var/real/file", "rather than /srv/alias/file");
         assert_eq!(at(99, 0x9fa0, b"sys\0"), "/proc/sys");
         assert_eq!(at(8 << 20 | 1, 0xef53, b""), "/");
-        assert_eq!(inside(b"c\0b\0", true).display().to_string(), "/…/b/c");
+        assert_eq!(at(8 << 20 | 2, 0xef53, b""), "/var", "a mount point itself");
+        assert_eq!(at(8 << 20 | 2, 0xef53, b"really\0"), "/var/really");
+        assert_eq!(at(8 << 20 | 9, 0xef53, b"x\0y\0"), "/y/x", "mounted nowhere");
+        assert_eq!(inside(b"c\0b\0", true), "/…/b/c");
     }
 }

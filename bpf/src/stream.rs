@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
+use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
-use libbpf_rs::{MapHandle, RingBufferBuilder};
+use libbpf_rs::MapCore as _;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, poll};
 use policy::access::Access;
 use policy::decide::Verdict;
 
@@ -15,13 +18,22 @@ use crate::acting::{WallClock, acting, inode};
 use crate::event::{Act, Acting, Delivery, Event, Object, Sequence, Why};
 pub use crate::gaps::Ring;
 use crate::gaps::Seens;
+use crate::image::Numbers;
 use crate::kernel::KernelError;
 use crate::paths::{Places, inside};
+use crate::ring;
 use crate::skeleton::bartizan::types;
 use crate::tables::{Tables, unit_name};
 use crate::wire::{grown, value};
 
-const LOOK_UP: Duration = Duration::from_millis(200);
+/// How often it is looked whether to stop, in milliseconds.
+const LOOK_UP: u16 = 200;
+/// Events that are handed on at once.
+pub(crate) const BATCH: usize = 256;
+/// Each delivery wakes several threads, which costs more than an event does. After one of few events the next ones are
+/// therefore left to gather: a ring holds what comes in many times that.
+pub(crate) const FEW: usize = 64;
+pub(crate) const GATHER: Duration = Duration::from_millis(4);
 
 /// The running thread; it ends when this is dropped.
 #[derive(Debug)]
@@ -47,7 +59,7 @@ impl Stream {
         let noting = seens.clone();
         std::thread::Builder::new()
             .name("rings".to_owned())
-            .spawn(move || run(tables, &noting, &sender, &stopped, &ready))
+            .spawn(move || run(&tables, noting, &sender, &stopped, &ready))
             .map_err(|source| KernelError::Bpf { what: "starting the ring thread".to_owned(), source })?;
         match started.recv() {
             Ok(Ok(())) => Ok((Stream { stop, seens }, receiver)),
@@ -64,11 +76,9 @@ impl Stream {
 
 type Ready = SyncSender<Result<(), KernelError>>;
 
-fn run(tables: Tables, seens: &Seens, sender: &SyncSender<Delivery>, stop: &AtomicBool, ready: &Ready) {
-    let rings = tables.get("violations").and_then(|one| tables.get("observations").map(|other| (one, other)));
-    let built = rings.and_then(|(violations, observations)| build(&tables, seens, violations, observations, sender));
-    let ring = match built {
-        Ok(ring) => ring,
+fn run(tables: &Tables, seens: Seens, sender: &SyncSender<Delivery>, stop: &AtomicBool, ready: &Ready) {
+    let rings = match open(tables) {
+        Ok(rings) => rings,
         Err(error) => {
             // The starter is waiting for exactly this.
             let _ = ready.send(Err(error));
@@ -78,48 +88,57 @@ fn run(tables: Tables, seens: &Seens, sender: &SyncSender<Delivery>, stop: &Atom
     if ready.send(Ok(())).is_err() {
         return;
     }
+    let mut decoder = Decoder { seens, ..Decoder::new(|| tables.numbers().ok()) };
     while !stop.load(Ordering::Relaxed) {
-        if let Err(error) = ring.poll(LOOK_UP)
-            && error.kind() != libbpf_rs::ErrorKind::Interrupted
-        {
-            tracing::error!("reading the ring buffers: {error}");
-            std::thread::sleep(LOOK_UP);
+        let mut waiting = rings.each_ref().map(|(ring, _)| PollFd::new(ring.as_fd(), PollFlags::POLLIN));
+        match poll(&mut waiting, LOOK_UP) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => {
+                tracing::error!("waiting for the ring buffers: {error}");
+                std::thread::sleep(Duration::from_millis(u64::from(LOOK_UP)));
+            }
+        }
+        let (mut any, mut few) = (false, true);
+        for (ring, which) in &rings {
+            let mut events = Vec::new();
+            decoder.begin();
+            let seen = ring.look(BATCH, &mut |bytes| events.extend(decoder.decode(bytes, *which)));
+            if let Some(seen) = seen {
+                few &= events.len() < FEW;
+                any = true;
+                deliver(sender, events);
+                ring.release(seen);
+            }
+        }
+        if any && few {
+            std::thread::sleep(GATHER);
         }
     }
 }
 
-fn build<'a>(
-    tables: &'a Tables,
-    seens: &Seens,
-    violations: &'a MapHandle,
-    observations: &'a MapHandle,
-    sender: &'a SyncSender<Delivery>,
-) -> Result<libbpf_rs::RingBuffer<'a>, KernelError> {
-    let add = |error| KernelError::bpf("opening the ring buffers".to_owned(), error);
-    let mut first = Decoder::new(tables, seens, Ring::Violations);
-    let mut second = Decoder::new(tables, seens, Ring::Observations);
-    let mut builder = RingBufferBuilder::new();
-    builder
-        .add(violations, move |bytes| deliver(sender, first.decode(bytes)))
-        .map_err(add)?
-        .add(observations, move |bytes| deliver(sender, second.decode(bytes)))
-        .map_err(add)?;
-    builder.build().map_err(add)
+fn open(tables: &Tables) -> Result<[(ring::Ring<'_>, Ring); 2], KernelError> {
+    let open = |name: &str| {
+        let map = tables.get(name)?;
+        ring::Ring::open(map.as_fd(), map.max_entries())
+            .map_err(|source| KernelError::Bpf { what: format!("opening the ring buffer {name}"), source })
+    };
+    Ok([(open("violations")?, Ring::Violations), (open("observations")?, Ring::Observations)])
 }
 
-/// Hands an event on and waits until it is taken care of.
-fn deliver(sender: &SyncSender<Delivery>, event: Option<Event>) -> i32 {
-    let Some(event) = event else { return 0 };
+/// Hands events on and waits until they are taken care of.
+pub(crate) fn deliver(sender: &SyncSender<Delivery>, events: Vec<Event>) {
+    if events.is_empty() {
+        return;
+    }
     let (taken, waiting) = sync_channel(0);
-    if sender.send(Delivery { event, _taken: taken }).is_err() {
-        // Nobody listens any more. Returning would take the record out of the ring, where the next listener finds it.
+    if sender.send(Delivery { events, _taken: taken }).is_err() {
+        // Nobody listens any more. Returning would take the records out of the ring, where the next listener finds them.
         loop {
             std::thread::park();
         }
     }
     // Nothing is ever sent here: the end of the delivery is the message.
     let _ = waiting.recv();
-    0
 }
 
 /// Bits of `bz_event.marks` (`BZ_MARK_*` in wire.h): there were more names; the name belongs to no file system.
@@ -127,37 +146,36 @@ const CUT: u8 = 1 << 0;
 const LOOSE: u8 = 1 << 2;
 /// Of the act: early in the start of its unit.
 const START: u8 = 1 << 4;
+
 /// Bytes of an event before version 2, without what ends it for the sake of its alignment: nothing shorter is read.
 pub const VERSION_1: usize = std::mem::offset_of!(types::bz_event, login_uid);
-
 /// Bytes of a record that the kernel makes.
 pub const RECORD: usize = size_of::<types::bz_event>();
 
-/// Services by their numbers, as they are now; nothing when they cannot be read.
-type Names<'a> = Box<dyn Fn() -> Option<BTreeMap<u32, String>> + 'a>;
-
-/// Makes events of records.
-pub struct Decoder<'a> {
-    ask: Names<'a>,
+/// Makes events of the bytes that a ring holds. `numbers` tells the numbers of services, as they are now; nothing when they
+/// cannot be read.
+pub struct Decoder<N> {
+    numbers: N,
     seens: Seens,
-    ring: Ring,
     names: BTreeMap<u32, String>,
     places: Places,
+    looked: bool,
 }
 
-impl<'a> Decoder<'a> {
-    fn new(tables: &'a Tables, seens: &Seens, ring: Ring) -> Decoder<'a> {
-        let names = || Some(tables.numbers().ok()?.into_iter().map(|(name, number)| (number, name)).collect());
-        Decoder { seens: seens.clone(), ..Decoder::asking(Box::new(names), ring) }
+impl<N: Fn() -> Option<Numbers>> Decoder<N> {
+    /// One that has seen nothing yet.
+    pub fn new(numbers: N) -> Decoder<N> {
+        let (seens, names, places) = (Seens::default(), BTreeMap::new(), Places::default());
+        Decoder { numbers, seens, names, places, looked: false }
     }
 
-    /// One that is told the numbers of services by `ask`.
-    pub fn asking(ask: Names<'a>, ring: Ring) -> Decoder<'a> {
-        Decoder { ask, seens: Seens::default(), ring, names: BTreeMap::new(), places: Places::default() }
+    /// What is decoded from now on was in the ring before: one look at the mounts is enough for all of it.
+    pub(crate) fn begin(&mut self) {
+        self.looked = false;
     }
 
-    /// The event of a record, whatever its bytes are. `None`: it is none, which the log tells.
-    pub fn decode(&mut self, bytes: &[u8]) -> Option<Event> {
+    /// The event of a record of this ring, whatever its bytes are. `None`: it is none, which the log tells.
+    pub fn decode(&mut self, bytes: &[u8], ring: Ring) -> Option<Event> {
         // The ring may hold what the programs of an earlier build told.
         let Some(event) = grown::<types::bz_event>(bytes, VERSION_1) else {
             tracing::error!("a record of {} bytes is shorter than a record can be", bytes.len());
@@ -165,14 +183,16 @@ impl<'a> Decoder<'a> {
         };
         let whole = bytes.len() >= RECORD;
         if whole {
-            self.seens.came((self.ring, event.cpu), event.sequence, event.lost);
+            self.seens.came((ring, event.cpu), event.sequence, event.lost);
         }
         if event.why == 6 {
             let unit = value::<types::bz_unit>(&event.path)?;
             return Some(Event::ServiceSeen { service: unit_name(&unit) });
         }
-        let act = self.act(&event, whole)?;
-        Some(match self.ring {
+        let numbered = whole && event.sequence != 0 && ring == Ring::Violations;
+        let mut act = self.act(&event, whole)?;
+        act.sequence = numbered.then_some(Sequence { cpu: event.cpu, number: event.sequence });
+        Some(match ring {
             Ring::Observations => Event::Observation(act),
             Ring::Violations => Event::Violation(act),
         })
@@ -182,7 +202,6 @@ impl<'a> Decoder<'a> {
     fn act(&mut self, event: &types::bz_event, whole: bool) -> Option<Act> {
         let object = self.object(event)?;
         let clock = WallClock::now();
-        let numbered = whole && event.sequence != 0 && self.ring == Ring::Violations;
         Some(Act {
             time: clock.at(event.time),
             why: why(event.why)?,
@@ -202,7 +221,7 @@ impl<'a> Decoder<'a> {
             uid: event.uid,
             inode: inode(event),
             acting: if whole { acting(event, &clock) } else { Acting::default() },
-            sequence: numbered.then_some(Sequence { cpu: event.cpu, number: event.sequence }),
+            sequence: None,
             at_start: event.marks & START != 0,
             key: event.key,
         })
@@ -242,15 +261,17 @@ impl<'a> Decoder<'a> {
         if marks & LOOSE != 0 {
             return String::from_utf8_lossy(names).trim_end_matches('\0').to_owned();
         }
-        self.places.look();
-        self.places.host_path(dev, magic, &inside(names, marks & CUT != 0)).to_string_lossy().into_owned()
+        if !std::mem::replace(&mut self.looked, true) {
+            self.places.look();
+        }
+        self.places.host_path(dev, magic, inside(names, marks & CUT != 0))
     }
 
     fn service(&mut self, number: u32) -> String {
         if !self.names.contains_key(&number)
-            && let Some(names) = (self.ask)()
+            && let Some(numbers) = (self.numbers)()
         {
-            self.names = names;
+            self.names = numbers.into_iter().map(|(name, number)| (number, name)).collect();
         }
         self.names.get(&number).cloned().unwrap_or_else(|| format!("service number {number}"))
     }

@@ -26,6 +26,14 @@ BUDGETS = [
     ("bartizan denied", "open+close", 900),
 ]
 
+# Of scripts/bench user: what is measured, how to find it, and the most that it may be.
+USER_SPACE = [
+    ("processor time in user space for an event, trail, store and journal", lambda found: found["default"]["user_us"], 5, "µs"),
+    ("memory in use with all sinks after a flood", lambda found: found["all sinks"]["resident_kb"] / 1024, 40, "MiB"),
+    ("the slowest question from the disk", lambda found: max(one["cold_ms"] for one in found["store"]["questions"]), 100, "ms"),
+    ("the slowest question from memory", lambda found: max(one["warm_ms"] for one in found["store"]["questions"]), 100, "ms"),
+]
+
 # Only for these need two baselines agree: what is not budgeted may vary more, which the table shows.
 OPERATIONS = {operation for _, operation, _ in BUDGETS}
 
@@ -44,6 +52,11 @@ def judged(kernel, found, rows):
         else:
             kept, figures = row["added"] <= most, f"{row['added']:+,} of +{most:,}"
         yield kept, f"{'within' if kept else 'over'} budget: {configuration}, {operation}: {figures}"
+
+
+def of_user_space(found):
+    """For each budget what it is about, the value, the most, and the unit."""
+    return [(what, value(found), most, unit) for what, value, most, unit in USER_SPACE]
 
 
 def in_baselines(found, configuration, operation):

@@ -19,8 +19,9 @@ impl AuditLog {
         if let Err(error) = self.trail.tend() {
             tracing::error!("{}: the bounds of the audit trail cannot be kept: {error}", self.directory.display());
         }
-        for record in self.trail.take_news() {
-            self.deliver(&record, false);
+        let news = self.trail.take_news();
+        if !news.is_empty() {
+            self.deliver(news, false);
         }
         let now = clock::rfc3339(clock::now_ms());
         let signed_at = self.heads.as_ref().and_then(|heads| heads.signed_at());
@@ -42,7 +43,7 @@ impl Handler<ShowQueues> for AuditLog {
     type Result = MessageResult<ShowQueues>;
 
     fn handle(&mut self, _: ShowQueues, _: &mut Context<AuditLog>) -> Self::Result {
-        let unwritten = self.owed.len() + self.trail.owed() + usize::from(self.told.is_some());
+        let unwritten = self.owed.len() + self.trail.owed() + self.told.len();
         MessageResult(Queues {
             newest: self.trail.last(),
             unwritten: u64::try_from(unwritten).unwrap_or(u64::MAX),

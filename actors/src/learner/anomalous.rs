@@ -1,5 +1,7 @@
 //! Programs that an active service never ran.
 
+use std::sync::Arc;
+
 use actix::prelude::*;
 use bpf::event::{Act, Object};
 use policy::model::State;
@@ -7,7 +9,7 @@ use policy::model::State;
 use super::Learner;
 use crate::anomalies::{Novelty, knows};
 use crate::clock;
-use crate::messages::{Put, Running, Violation};
+use crate::messages::{Put, Running, Violations};
 use crate::record::{Kind, Record};
 
 pub(super) type Answer = AtomicResponse<Learner, Result<(), String>>;
@@ -48,7 +50,7 @@ impl Learner {
                     return answer(Err("the audit log has not started".to_owned()));
                 };
                 let path = path.clone();
-                let told = audit.send(Violation(Box::new(act))).into_actor(self);
+                let told = audit.send(Violations(Arc::new(vec![act]))).into_actor(self);
                 AtomicResponse::new(Box::pin(told.map(move |answer, learner, _| {
                     answer.map_err(|error| error.to_string())??;
                     learner.anomalies.told_program(&path)

@@ -1,6 +1,7 @@
 //! To the audit log.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use actix::prelude::*;
 use bpf::event::{Act, Flood, Repeat};
@@ -8,10 +9,11 @@ use bpf::event::{Act, Flood, Repeat};
 use crate::record::{Kind, Record};
 use crate::selection::Selection;
 
-/// To [`crate::audit_log::AuditLog`]: a denied or audited act. An error says why it has to be given again.
+/// To [`crate::audit_log::AuditLog`]: denied or audited acts, in their order. An error says why all of them have to be
+/// given again.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "Result<(), String>")]
-pub struct Violation(pub Box<Act>);
+pub struct Violations(pub Arc<Vec<Act>>);
 
 /// To [`crate::audit_log::AuditLog`]: a record that is made already. An error: it is not in the trail.
 #[derive(Debug, Message)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{Failure, Web};
-use crate::record::Record;
+use crate::written::Written;
 
 /// How long a receiver may take for a batch.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -70,14 +70,14 @@ impl Post {
     /// refused the halves are tried, down to the record that is at fault: it is refused for good.
     pub(super) fn deliver(
         &self,
-        records: &[Record],
-        body: &dyn Fn(&[Record]) -> Value,
+        records: &[&Written],
+        body: &dyn Fn(&[&Written]) -> Value,
         refused: &dyn Fn(&str) -> Result<u64, String>,
     ) -> Result<u64, Failure> {
         match self.ask(&body(records)).map_err(Failure::of)? {
             Answer::Taken(said) => refused(&said).map_err(|why| Failure::of(format!("{}: {why}", self.web.url))),
             Answer::Refused(why) if records.len() <= 1 => {
-                let id = records.first().map_or(0, |record| record.id);
+                let id = records.first().map_or(0, |one| one.record.id);
                 tracing::warn!("record {id} is not delivered: {why}");
                 Ok(1)
             }

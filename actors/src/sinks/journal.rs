@@ -4,13 +4,14 @@ use log::{Level, Record as Entry, kv::ToValue};
 
 use super::{Failure, Sink};
 use crate::record::Record;
+use crate::written::Written;
 
 /// The journal of this host.
 pub(super) struct Journal;
 
 impl Sink for Journal {
-    fn deliver(&mut self, records: &[Record]) -> Result<u64, Failure> {
-        records.iter().for_each(write);
+    fn deliver(&mut self, records: &[&Written]) -> Result<u64, Failure> {
+        records.iter().for_each(|one| log(&one.record, &one.json));
         Ok(0)
     }
 }
@@ -18,9 +19,12 @@ impl Sink for Journal {
 /// Writes a record through the process's logger (under systemd that is systemd-journal-logger, which turns key-values
 /// into fields).
 pub fn write(record: &Record) {
+    log(record, &serde_json::to_string(record).unwrap_or_default());
+}
+
+fn log(record: &Record, json: &str) {
     let unit = record.service.as_ref().map(|service| format!("{service}.service"));
     let id = record.id.to_string();
-    let json = serde_json::to_string(record).unwrap_or_default();
     let revision = record.revision.map(|number| number.to_string());
     let access = record.access.map(policy::access::Access::name);
     let mut fields: Vec<(&str, log::kv::Value<'_>)> =

@@ -5,8 +5,10 @@ use serde_json::{Map, Value, json};
 use super::http::Post;
 use super::severity::Severity;
 use super::{Failure, Sink, Web};
+use crate::clock;
+use crate::host;
 use crate::record::{Kind, Record};
-use crate::{clock, host};
+use crate::written::Written;
 
 const CLASS: u32 = 2004;
 
@@ -20,18 +22,18 @@ impl Ocsf {
 }
 
 impl Sink for Ocsf {
-    fn deliver(&mut self, records: &[Record]) -> Result<u64, Failure> {
+    fn deliver(&mut self, records: &[&Written]) -> Result<u64, Failure> {
         let host = host::name();
-        let body = |records: &[Record]| Value::Array(records.iter().map(|record| finding(record, &host)).collect());
+        let body = |records: &[&Written]| Value::Array(records.iter().map(|one| finding(one, &host)).collect());
         self.0.deliver(records, &body, &|_| Ok(0))
     }
 }
 
 /// A record as a finding. One that counts more acts of a kind updates the finding of the first.
-fn finding(record: &Record, host: &str) -> Value {
+fn finding(Written { record, ms, .. }: &Written, host: &str) -> Value {
     let (activity, name) = if record.repeats.is_some() { (2, "Update") } else { (1, "Create") };
     let (severity, severity_name) = Severity::of(record).ocsf();
-    let time = clock::ms_of_text(&record.time);
+    let time = *ms;
     let denied = record.verdict.as_deref() == Some("deny");
     let mut finding = json!({
         "activity_id": activity,

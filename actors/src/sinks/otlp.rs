@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::http::Post;
 use super::severity::Severity;
 use super::{Failure, Sink, Web};
-use crate::record::Record;
-use crate::{clock, host};
+use crate::host;
+use crate::written::Written;
 
 /// A receiver of logs.
 pub(super) struct Otlp(Post);
@@ -18,13 +18,13 @@ impl Otlp {
 }
 
 impl Sink for Otlp {
-    fn deliver(&mut self, records: &[Record]) -> Result<u64, Failure> {
+    fn deliver(&mut self, records: &[&Written]) -> Result<u64, Failure> {
         self.0.deliver(records, &body, &refused)
     }
 }
 
-fn body(records: &[Record]) -> Value {
-    let logs: Vec<Value> = records.iter().map(log).collect();
+fn body(records: &[&Written]) -> Value {
+    let logs: Vec<Value> = records.iter().map(|one| log(one)).collect();
     json!({"resourceLogs": [{
         "resource": {"attributes": [
             text("service.name", "bartizan"),
@@ -50,9 +50,9 @@ fn list(key: &str, values: impl Iterator<Item = String>) -> Option<Value> {
     (!values.is_empty()).then(|| json!({"key": key, "value": {"arrayValue": {"values": values}}}))
 }
 
-fn log(record: &Record) -> Value {
+fn log(Written { record, ms, .. }: &Written) -> Value {
     let (severity, name) = Severity::of(record).otlp();
-    let time = format!("{}000000", clock::ms_of_text(&record.time));
+    let time = format!("{ms}000000");
     let mut attributes = vec![
         text("bartizan.kind", record.kind.name()),
         number("bartizan.id", record.id),
@@ -124,7 +124,7 @@ fn refused(answer: &str) -> Result<u64, String> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::record::{Kind, Shown};
+    use crate::record::{Kind, Record, Shown};
 
     #[test]
     fn a_record_becomes_a_log() {
@@ -137,7 +137,7 @@ mod tests {
             techniques: vec![Shown { id: "T1685".to_owned(), older: Some("T1562.001".to_owned()) }],
             ..Record::plain(Kind::Capability, "one".to_owned())
         };
-        let log = log(&record);
+        let log = log(&Written::try_from(record).unwrap());
         assert_eq!(log.get("timeUnixNano").unwrap(), "1795867200500000000");
         assert_eq!(
             (log.get("severityNumber").unwrap(), log.get("severityText").unwrap()),

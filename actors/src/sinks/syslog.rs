@@ -10,6 +10,7 @@ use super::severity::Severity;
 use super::{Failure, Sink};
 use crate::host;
 use crate::record::Record;
+use crate::written::Written;
 
 /// `log audit`, RFC 5424, 6.2.1.
 const FACILITY: u8 = 13;
@@ -120,10 +121,10 @@ impl Udp {
 }
 
 impl Sink for Udp {
-    fn deliver(&mut self, records: &[Record]) -> Result<u64, Failure> {
+    fn deliver(&mut self, records: &[&Written]) -> Result<u64, Failure> {
         let host = host();
         let mut refused = 0;
-        for (taken, record) in records.iter().enumerate() {
+        for (taken, Written { record, .. }) in records.iter().copied().enumerate() {
             let sent = match self.socket() {
                 Ok(socket) => socket.send(message(record, &host).as_bytes()),
                 Err(why) => return Err(Failure { taken, why }),
@@ -195,9 +196,9 @@ fn has_ended(stream: &mut TcpStream) -> bool {
 }
 
 impl Sink for Tcp {
-    fn deliver(&mut self, records: &[Record]) -> Result<u64, Failure> {
+    fn deliver(&mut self, records: &[&Written]) -> Result<u64, Failure> {
         let host = host();
-        for (taken, record) in records.iter().enumerate() {
+        for (taken, Written { record, .. }) in records.iter().copied().enumerate() {
             let text = message(record, &host);
             let frame = format!("{} {text}", text.len());
             if let Err(error) = self.stream().and_then(|stream| stream.write_all(frame.as_bytes())) {

@@ -32,9 +32,9 @@ impl Place {
         Place { directory, trail, lost, told }
     }
 
-    fn append(&mut self, count: usize) -> Vec<Record> {
+    fn append(&mut self, count: usize) -> Vec<Arc<Vec<Written>>> {
         let one = |number| Record::plain(Kind::Capability, format!("number {number}"));
-        (0..count).map(|number| self.trail.append(one(number), None, 0).unwrap()).collect()
+        (0..count).map(|number| Arc::new(vec![self.trail.append(one(number), None, 0).unwrap()])).collect()
     }
 
     fn start(&self, name: &str, sink: impl Sink + 'static, backlog: u64) -> Sinks {
@@ -76,7 +76,7 @@ impl Scripted {
 }
 
 impl Sink for Scripted {
-    fn deliver(&mut self, records: &[Record]) -> Result<u64, Failure> {
+    fn deliver(&mut self, records: &[&Written]) -> Result<u64, Failure> {
         std::thread::sleep(self.slow);
         for (taken, record) in records.iter().enumerate() {
             if self.down.load(Ordering::Acquire) {
@@ -184,7 +184,7 @@ fn what_the_trail_deleted_before_it_was_delivered_is_told() {
         .count()
         == 1));
     place.trail.tend().unwrap();
-    place.trail.take_news().iter().for_each(|record| sinks.put(record, false));
+    sinks.put(&Arc::new(place.trail.take_news()), false);
     sink.down(false);
     let last = place.trail.last();
     assert!(sink.reaches(last));
@@ -198,7 +198,7 @@ fn what_the_journal_was_told_already_is_not_told_twice() {
     let (mut place, sink) = (Place::new(), Scripted::default());
     let sinks = place.start(JOURNAL, sink.clone(), 100_000);
     let records = place.append(3);
-    records.iter().for_each(|record| sinks.put(record, record.id == 2));
+    records.iter().for_each(|record| sinks.put(record, record[0].id == 2));
     assert!(sink.reaches(3));
     assert_eq!(sink.taken(), [1, 3]);
 }

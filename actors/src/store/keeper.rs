@@ -10,9 +10,11 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _};
 
+use super::classes::Classes;
 use super::schema::{self, BLOCK, from_sql, to_sql};
 use super::{Bounds, Progress, Shared};
 use crate::record::Record;
+use crate::written::Written;
 use crate::{clock, trail};
 
 /// Records in one transaction.
@@ -32,6 +34,8 @@ pub(super) enum Trouble {
     Base(#[from] rusqlite::Error),
     #[error("{0}")]
     Trail(#[from] std::io::Error),
+    #[error("a record cannot be written as text: {0}")]
+    Text(#[from] serde_json::Error),
     #[error("it is damaged")]
     Damaged,
     #[error("it is of another version")]
@@ -46,7 +50,7 @@ impl Trouble {
                 matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
             }
             Trouble::Damaged | Trouble::Version => true,
-            Trouble::Trail(_) => false,
+            Trouble::Trail(_) | Trouble::Text(_) => false,
         }
     }
 }
@@ -59,6 +63,7 @@ pub(super) struct Keeper {
     shared: Arc<Shared>,
     tell: Box<dyn Fn(String) + Send>,
     base: Option<Connection>,
+    classes: Classes,
     last: u64,
     tended: Option<Instant>,
     /// The file was looked at as a whole.
@@ -76,43 +81,57 @@ impl Keeper {
         tell: Box<dyn Fn(String) + Send>,
     ) -> Keeper {
         let (base, last, tended, checked, said) = (None, 0, None, false, String::new());
-        Keeper { path, trail, bounds, shared, tell, base, last, tended, checked, said }
+        let classes = Classes::default();
+        Keeper { path, trail, bounds, shared, tell, base, classes, last, tended, checked, said }
     }
 
     /// Until the other end of the queue is gone.
-    pub(super) fn run(mut self, records: &Receiver<Record>) {
+    pub(super) fn run(mut self, records: &Receiver<Arc<Vec<Written>>>) {
         let mut wait = Duration::ZERO;
         loop {
             let first = match records.recv_timeout(wait) {
-                Ok(record) => Some(record),
+                Ok(some) => Some(some),
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
             if first.is_some() {
                 std::thread::sleep(GATHER);
             }
-            let batch: Vec<Record> = first.into_iter().chain(records.try_iter().take(BATCH)).collect();
+            let mut batch: Vec<Arc<Vec<Written>>> = first.into_iter().collect();
+            let mut count = batch.iter().map(|some| some.len()).sum();
+            while count < BATCH
+                && let Ok(more) = records.try_recv()
+            {
+                count += more.len();
+                batch.push(more);
+            }
+            self.shared.queued.fetch_sub(count, Ordering::AcqRel);
+            let batch: Vec<&Written> = batch.iter().flat_map(|some| some.iter()).collect();
             match self.take(&batch) {
                 Ok(()) => self.said.clear(),
                 Err(trouble) => self.failed(&trouble),
             }
-            wait = if self.base.is_some() { TEND } else { AGAIN };
+            wait = match &self.base {
+                Some(_) if self.shared.missed.load(Ordering::Acquire) > self.last => Duration::ZERO,
+                Some(_) => TEND,
+                None => AGAIN,
+            };
         }
     }
 
-    fn take(&mut self, batch: &[Record]) -> Result<(), Trouble> {
+    fn take(&mut self, batch: &[&Written]) -> Result<(), Trouble> {
         if self.base.is_none() {
             self.open()?;
         }
-        let new: Vec<Record> = batch.iter().filter(|record| record.id > self.last).cloned().collect();
-        let follows = new.iter().zip(self.last + 1..).all(|(record, id)| record.id == id);
+        let new: Vec<&Written> = batch.iter().filter(|one| one.record.id > self.last).copied().collect();
+        let follows = new.iter().zip(self.last + 1..).all(|(one, id)| one.record.id == id);
         if follows {
             self.insert(&new)?;
         } else {
             self.catch_up()?;
         }
         // The queue is empty, and did not take all.
-        if batch.len() < BATCH && self.shared.newest.load(Ordering::Acquire) > self.last {
+        if batch.len() < BATCH && self.shared.missed.load(Ordering::Acquire) > self.last {
             self.catch_up()?;
         }
         self.shared.set(Progress { whole: true, last: self.last });
@@ -129,6 +148,7 @@ impl Keeper {
             return Err(Trouble::Damaged);
         }
         self.last = schema::newest(&base)?;
+        self.classes = Classes::default();
         self.base = Some(base);
         self.catch_up()
     }
@@ -140,24 +160,29 @@ impl Keeper {
         trail::walk(&trail, self.last, &mut |record| {
             batch.push(record);
             if batch.len() >= BATCH {
-                outcome = self.insert(&std::mem::take(&mut batch));
+                outcome = self.insert_from_trail(std::mem::take(&mut batch));
             }
             let goes_on = outcome.is_ok() && !shared.ending.load(Ordering::Acquire);
             if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
         outcome?;
-        self.insert(&batch)
+        self.insert_from_trail(batch)
     }
 
-    fn insert(&mut self, records: &[Record]) -> Result<(), Trouble> {
-        let (Some(base), Some(newest)) = (&mut self.base, records.iter().map(|record| record.id).max()) else {
+    fn insert_from_trail(&mut self, records: Vec<Record>) -> Result<(), Trouble> {
+        let written = records.into_iter().map(Written::try_from).collect::<Result<Vec<_>, _>>()?;
+        self.insert(&written.iter().collect::<Vec<_>>())
+    }
+
+    fn insert(&mut self, records: &[&Written]) -> Result<(), Trouble> {
+        let (Some(base), Some(newest)) = (&mut self.base, records.iter().map(|one| one.record.id).max()) else {
             return Ok(());
         };
         // Nothing is in the store that a power cut could take from the trail; and the trail is written to the disk by this
         // thread, soon, and nobody waits for it.
         trail::sync(&self.trail)?;
         let adding = base.transaction()?;
-        schema::insert(&adding, records)?;
+        schema::insert(&adding, &mut self.classes, records)?;
         adding.commit()?;
         self.last = self.last.max(newest);
         Ok(())
@@ -216,6 +241,7 @@ impl Keeper {
                 break;
             }
             schema::forget(base, up_to)?;
+            self.classes = Classes::default();
         }
         Ok(())
     }

@@ -1,34 +1,30 @@
-//! Tables of the store. Each index holds what else may be asked for, so that a row is touched only when it is wanted.
+//! Tables of the store. Records have a class ([`super::classes`]), and the one index is by class and id.
 //! `blocks` has the oldest and the newest time among 1,024 ids each: it turns times into a range of ids, however the
 //! clock was set meanwhile.
 
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Result, Transaction, params};
 
-use crate::clock;
-use crate::record::Record;
+use super::classes::{self, Classes};
+use crate::written::Written;
 
 /// Number of this schema; a store with another one is made anew.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// Ids in a block, as a power of two.
 pub(super) const BLOCK: u32 = 10;
 
 const TABLES: &str = "
     PRAGMA auto_vacuum = INCREMENTAL;
-    CREATE TABLE records (
-        id INTEGER PRIMARY KEY, time INTEGER NOT NULL, kind TEXT NOT NULL, service TEXT, verdict TEXT, record TEXT NOT NULL
+    CREATE TABLE records (id INTEGER PRIMARY KEY, time INTEGER NOT NULL, class INTEGER NOT NULL, record TEXT NOT NULL);
+    CREATE INDEX by_class ON records (class);
+    CREATE TABLE classes (
+        class INTEGER PRIMARY KEY, kind TEXT NOT NULL, verdict TEXT NOT NULL, service TEXT NOT NULL, capabilities TEXT NOT NULL,
+        UNIQUE (service, verdict, kind, capabilities)
     );
-    CREATE INDEX by_service ON records (service, id, verdict, kind, time);
-    CREATE INDEX by_verdict ON records (verdict, id, kind, time);
-    CREATE INDEX by_kind ON records (kind, id, verdict, time);
-    CREATE TABLE capabilities (
-        name TEXT NOT NULL, id INTEGER NOT NULL, service TEXT, verdict TEXT, kind TEXT NOT NULL, time INTEGER NOT NULL,
-        PRIMARY KEY (name, id)
-    ) WITHOUT ROWID;
-    CREATE INDEX by_id ON capabilities (id);
     CREATE TABLE blocks (block INTEGER PRIMARY KEY, oldest INTEGER NOT NULL, newest INTEGER NOT NULL);
     CREATE TABLE floor (one INTEGER PRIMARY KEY CHECK (one = 1), id INTEGER NOT NULL);
     INSERT INTO floor VALUES (1, 0);
@@ -88,33 +84,31 @@ pub(super) fn from_sql(id: i64) -> u64 {
 }
 
 /// Puts records in; those that are there already are replaced.
-pub(super) fn insert(to: &Transaction<'_>, records: &[Record]) -> Result<()> {
-    let mut row = to.prepare_cached("INSERT OR REPLACE INTO records VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
-    let mut capability = to.prepare_cached("INSERT OR REPLACE INTO capabilities VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+pub(super) fn insert(to: &Transaction<'_>, classes: &mut Classes, records: &[&Written]) -> Result<()> {
+    let mut row = to.prepare_cached("INSERT OR REPLACE INTO records VALUES (?1, ?2, ?3, ?4)")?;
+    let mut blocks = BTreeMap::new();
+    for Written { record, json, ms } in records {
+        let id = to_sql(record.id);
+        row.execute(params![id, ms, classes.number(record, to)?, json])?;
+        let (oldest, newest) = blocks.entry(id >> BLOCK).or_insert((*ms, *ms));
+        (*oldest, *newest) = ((*oldest).min(*ms), (*newest).max(*ms));
+    }
     let mut block = to.prepare_cached(
-        "INSERT INTO blocks VALUES (?1, ?2, ?2)
-         ON CONFLICT (block) DO UPDATE SET oldest = min(oldest, ?2), newest = max(newest, ?2)",
+        "INSERT INTO blocks VALUES (?1, ?2, ?3)
+         ON CONFLICT (block) DO UPDATE SET oldest = min(oldest, ?2), newest = max(newest, ?3)",
     )?;
-    for record in records {
-        let (id, time) = (to_sql(record.id), clock::ms_of_text(&record.time));
-        let kind = record.kind.name();
-        let text =
-            serde_json::to_string(record).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-        row.execute(params![id, time, kind, record.service, record.verdict, text])?;
-        for name in &record.capabilities {
-            capability.execute(params![name, id, record.service, record.verdict, kind, time])?;
-        }
-        block.execute(params![id >> BLOCK, time])?;
+    for (number, (oldest, newest)) in blocks {
+        block.execute(params![number, oldest, newest])?;
     }
     Ok(())
 }
 
 /// Takes out every record up to this one.
 pub(super) fn forget(base: &mut Connection, up_to: u64) -> Result<()> {
-    let up_to = to_sql(up_to);
     let taking = base.transaction()?;
+    classes::forget(&taking, up_to)?;
+    let up_to = to_sql(up_to);
     taking.execute("DELETE FROM records WHERE id <= ?1", [up_to])?;
-    taking.execute("DELETE FROM capabilities WHERE id <= ?1", [up_to])?;
     taking.execute("DELETE FROM blocks WHERE block < (?1 + 1) >> ?2", [up_to, i64::from(BLOCK)])?;
     taking.execute("UPDATE floor SET id = max(id, ?1)", [up_to])?;
     taking.commit()?;

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::clock;
 use crate::messages::FindRecords;
-use crate::record::Kind;
+use crate::record::{Kind, Record};
 use crate::selection::{KINDS, Selection};
 use crate::trail::Trail;
 
@@ -36,8 +36,8 @@ impl Place {
         (Store::open(self.path(), self.directory.path().to_owned(), bounds, tell).unwrap(), told)
     }
 
-    fn append(&mut self, record: Record) -> Record {
-        self.trail.append(record, None, 0).unwrap()
+    fn append(&mut self, record: Record) -> Arc<Vec<Written>> {
+        Arc::new(vec![self.trail.append(record, None, 0).unwrap()])
     }
 
     fn ids(&self, reader: &Reader, find: &FindRecords) -> Vec<u64> {
@@ -75,7 +75,7 @@ fn what_the_queue_did_not_take_comes_from_the_trail() {
     let lost = place.append(act("web", &["USERS"]));
     store.put(&place.append(act("mail", &["SHELL", "USERS"])));
     assert!(is_whole(&reader, 3));
-    assert_eq!(lost.id, 2);
+    assert_eq!(lost[0].id, 2);
     for entry in place.directory.path().read_dir().unwrap() {
         let (path, mode) = entry.map(|entry| (entry.path(), entry.metadata().unwrap().permissions().mode())).unwrap();
         assert_eq!(mode & 0o027, 0, "{} is not for others: {mode:o}", path.display());
@@ -100,7 +100,7 @@ fn a_trail_and_a_store_of_an_earlier_version_are_read() {
     let trail = Trail::open(directory.path().to_owned(), "1-").unwrap();
     let mut place = Place { directory, trail };
     assert!(place.trail.take_news().is_empty() && place.trail.tally.knows("1-k"), "it is part of the chain");
-    assert_eq!(place.append(act("web", &["USERS"])).id, 2);
+    assert_eq!(place.append(act("web", &["USERS"]))[0].id, 2);
     let report = crate::trail::verify::verify(place.directory.path(), None).unwrap();
     assert!(report.findings.is_empty(), "{report:?}");
     let (store, _) = place.store(Bounds::default());

@@ -93,9 +93,8 @@ impl Trail {
     }
 
     fn checkpoint(&self) -> io::Result<()> {
-        let told = |(key, first, told): (&String, u64, u64)| {
-            Some(Told { key: key.clone(), first: self.firsts.get(&first)?.clone(), told })
-        };
+        let told =
+            |(key, first, told): (&String, u64, u64)| Some(Told { key: key.clone(), first: self.first(first)?, told });
         let kinds = self.tally.kinds().filter_map(told).collect();
         Checkpoint { at: self.end.id, kinds }.write(&self.directory)
     }

@@ -32,9 +32,21 @@ impl Digest {
     }
 }
 
+impl Digest {
+    /// Its text.
+    fn hex(&self) -> [u8; 64] {
+        let digit = |value: u8| if value < 10 { b'0' + value } else { b'a' + value - 10 };
+        let mut text = [0; 64];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
+            pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+        }
+        text
+    }
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+        self.hex().iter().try_for_each(|digit| fmt::Write::write_char(out, char::from(*digit)))
     }
 }
 
@@ -94,6 +106,27 @@ pub enum Anchor {
     },
 }
 
+/// Writes the line of a record without its line feed: what [`Line`] is as JSON, from the record's own text.
+pub(super) fn write(
+    to: &mut Vec<u8>,
+    record: &str,
+    key: Option<&str>,
+    anchor: Option<&Anchor>,
+    previous: &Digest,
+) -> io::Result<()> {
+    to.extend_from_slice(record.strip_suffix('}').unwrap_or(record).as_bytes());
+    to.extend_from_slice(b",\"key\":");
+    serde_json::to_writer(&mut *to, &key)?;
+    if let Some(anchor) = anchor {
+        to.extend_from_slice(b",\"anchor\":");
+        serde_json::to_writer(&mut *to, anchor)?;
+    }
+    to.extend_from_slice(b",\"previous\":\"");
+    to.extend_from_slice(&previous.hex());
+    to.extend_from_slice(b"\"}");
+    Ok(())
+}
+
 /// A line of the trail.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Line {
@@ -108,6 +141,15 @@ pub struct Line {
     /// Digest of the line before; lines from before there was a chain have none, and the very first has all zeros.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<Digest>,
+}
+
+/// The id of a record without reading all of its line, where the line begins as Bartizan writes it.
+pub(super) fn id(line: &[u8]) -> Option<u64> {
+    let rest = line.strip_prefix(b"{\"time\":\"")?;
+    let end = rest.iter().position(|byte| *byte == b'"')?;
+    let digits = rest.get(end..)?.strip_prefix(b"\",\"id\":")?;
+    let end = digits.iter().position(|byte| !byte.is_ascii_digit())?;
+    std::str::from_utf8(digits.get(..end)?).ok()?.parse().ok()
 }
 
 /// No line that Bartizan writes is longer, in bytes: paths and names in it are bounded by the kernel.
@@ -155,6 +197,19 @@ mod tests {
         assert_eq!(Digest::of_all(&b"abc"[..]).unwrap(), digest);
         for wrong in ["", "ba", &text.to_uppercase(), &format!("{text}00")] {
             assert!(wrong.parse::<Digest>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_line_is_written_as_it_is_read() {
+        let record = Record::plain(crate::record::Kind::Tamper, "a \"word\" }".to_owned());
+        let anchors = [None, Some(Anchor::Deleted { up_to: 7, digest: Digest::of(b"x"), files: vec!["f".to_owned()] })];
+        for (anchor, key) in anchors.into_iter().zip([Some("1-\"k"), None]) {
+            let (mut text, previous) = (Vec::new(), Digest::of(b"before"));
+            write(&mut text, &serde_json::to_string(&record).unwrap(), key, anchor.as_ref(), &previous).unwrap();
+            let line = Line { record: record.clone(), key: key.map(str::to_owned), anchor, previous: Some(previous) };
+            assert_eq!(id(&text), Some(0));
+            assert_eq!(String::from_utf8(text).unwrap(), serde_json::to_string(&line).unwrap());
         }
     }
 

@@ -14,7 +14,7 @@ use super::segment::{Name, Segment, list};
 use super::writing::Writing;
 use super::{End, Trail, heads};
 use crate::atomic;
-use crate::record::{Kind, escape};
+use crate::record::{Kind, Record, escape};
 use crate::tally::Tally;
 
 /// How much of a line that was cut off is told, in characters.
@@ -39,6 +39,8 @@ impl Trail {
             packer: Packer::default(),
             owed: VecDeque::new(),
             news: Vec::new(),
+            day: Default::default(),
+            lines: Vec::new(),
             tally: Tally::default(),
             directory,
             _lock: lock,
@@ -59,7 +61,7 @@ impl Trail {
     fn restore(&mut self, load: &str) -> u64 {
         let Some(checkpoint) = Checkpoint::read(&self.directory) else { return 0 };
         for kind in checkpoint.kinds.into_iter().filter(|kind| kind.key.starts_with(load)) {
-            self.remember(kind.key, &kind.first, kind.told);
+            self.take_first(kind.key, &kind.first, kind.told);
         }
         self.next = checkpoint.at + 1;
         checkpoint.at
@@ -71,8 +73,15 @@ impl Trail {
         // The first record of a flood or a loss stands for all that was counted until then.
         let already = if matches!(line.record.kind, Kind::Flood | Kind::Loss) { line.record.count } else { 0 };
         match line.record.repeats {
-            None => self.remember(key.clone(), &line.record, already),
+            None => self.take_first(key.clone(), &line.record, already),
             Some(_) => self.tally.repeated(key, line.record.count),
+        }
+    }
+
+    fn take_first(&mut self, key: String, record: &Record, already: u64) {
+        match serde_json::to_string(record) {
+            Ok(json) => self.remember(key, record.id, json.into(), already),
+            Err(error) => tracing::error!("record {} cannot be kept in memory: {error}", record.id),
         }
     }
 

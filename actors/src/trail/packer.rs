@@ -62,12 +62,13 @@ impl Drop for Packer {
     }
 }
 
-/// At any moment the plain file or the whole compressed one is there.
+/// At any moment the plain file or the whole compressed one is there. Compressing as well as can be would cost more time
+/// than all else that is done with a record.
 fn pack(plain: &Path) -> io::Result<()> {
     let done = packed(plain);
     let fresh = done.with_extension("gz.new");
     let to = OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&fresh)?;
-    let mut encoder = GzEncoder::new(to, Compression::default());
+    let mut encoder = GzEncoder::new(to, Compression::fast());
     let written = io::copy(&mut File::open(plain)?, &mut encoder).and_then(|_| encoder.finish()?.sync_all());
     if let Err(error) = written {
         let _ = fs::remove_file(&fresh);

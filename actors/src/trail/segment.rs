@@ -94,10 +94,15 @@ impl Segment {
 
     /// Lines that are records; others are told in the journal and passed over, but for a last one that is being written.
     pub fn lines(&self) -> io::Result<impl Iterator<Item = io::Result<Line>>> {
+        self.lines_after(0)
+    }
+
+    /// The same for those whose ids are greater than this.
+    pub fn lines_after(&self, after: u64) -> io::Result<impl Iterator<Item = io::Result<Line>>> {
         let path = self.path.clone();
         Ok(self.raw()?.filter_map(move |raw| match raw {
             Err(error) => Some(Err(error)),
-            Ok(raw) if raw.text.is_empty() => None,
+            Ok(raw) if raw.text.is_empty() || line::id(&raw.text).is_some_and(|id| id <= after) => None,
             Ok(raw) => match serde_json::from_slice(&raw.text) {
                 Ok(line) => Some(Ok(line)),
                 Err(_) if !raw.ended => None,

@@ -3,6 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 
+use super::line::Line;
 use super::verify::verify;
 use super::*;
 

@@ -50,9 +50,7 @@ impl Host {
     }
 
     async fn does(&self, service: &str) {
-        let Some(Event::Observation(mut act)) =
-            Decoder::asking(Box::new(|| None), Ring::Observations).decode(&[0; RECORD])
-        else {
+        let Some(Event::Observation(mut act)) = Decoder::new(|| None).decode(&[0; RECORD], Ring::Observations) else {
             panic!("a record of zeros is an observation");
         };
         act.service = service.to_owned();

@@ -88,7 +88,7 @@ impl Served {
 
     /// Has it count a refusal, as if the kernel had told it.
     pub(crate) fn decided(&self) {
-        let event = Decoder::asking(Box::new(|| None), Ring::Violations).decode(&[0; RECORD]);
+        let event = Decoder::new(|| None).decode(&[0; RECORD], Ring::Violations);
         self.directory.decisions().event(&event.unwrap());
     }
 

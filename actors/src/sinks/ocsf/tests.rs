@@ -56,6 +56,10 @@ fn denial() -> Record {
     }
 }
 
+fn told(record: Record) -> Value {
+    finding(&Written::try_from(record).unwrap(), "here")
+}
+
 /// What the class demands of every finding.
 fn is_of_the_class(finding: &Value) {
     let fields = finding.as_object().unwrap();
@@ -90,15 +94,15 @@ fn is_of_the_class(finding: &Value) {
 #[test]
 fn every_kind_of_record_is_a_finding_of_the_class() {
     for (_, kind) in crate::selection::KINDS {
-        is_of_the_class(&finding(&Record::plain(kind, "one".to_owned()), "here"));
+        is_of_the_class(&told(Record::plain(kind, "one".to_owned())));
     }
     let to = Destination { address: "203.0.113.7".to_owned(), port: 25, protocol: "tcp".to_owned() };
-    is_of_the_class(&finding(&Record { destination: Some(to), path: None, ..denial() }, "here"));
+    is_of_the_class(&told(Record { destination: Some(to), path: None, ..denial() }));
 }
 
 #[test]
 fn a_denial_says_what_was_refused_to_whom() {
-    let told = finding(&denial(), "here");
+    let told = told(denial());
     is_of_the_class(&told);
     assert_eq!((told["action_id"].as_u64(), told["disposition_id"].as_u64()), (Some(2), Some(2)));
     assert_eq!(told["evidences"][0]["file"]["name"], "useradd");
@@ -109,8 +113,7 @@ fn a_denial_says_what_was_refused_to_whom() {
 
 #[test]
 fn more_of_the_same_updates_the_finding() {
-    let (first, more) =
-        (finding(&denial(), "here"), finding(&Record { id: 9, repeats: Some(7), count: 40, ..denial() }, "here"));
+    let (first, more) = (told(denial()), told(Record { id: 9, repeats: Some(7), count: 40, ..denial() }));
     assert_eq!(more["finding_info"]["uid"], first["finding_info"]["uid"]);
     assert_eq!((&more["activity_id"], &more["count"]), (&json!(2), &json!(40)));
     assert_ne!(more["metadata"]["uid"], first["metadata"]["uid"]);
@@ -125,7 +128,7 @@ fn techniques_and_parents_have_their_places() {
         command: Some("web --serve".to_owned()),
         ..denial()
     };
-    let found = finding(&record, "here");
+    let found = finding(&Written::try_from(record).unwrap(), "here");
     is_of_the_class(&found);
     let wanted = json!([
         {"technique": {"uid": "T1685"}, "sub_technique": {"uid": "T1685.006"}, "version": "19"},

@@ -1,0 +1,151 @@
+//! What user space spends on an event: replays events of the kernel's rings through the daemon's own actors, as it sets
+//! them up, and prints as JSON how much processor time of this process that took. `scripts/bench user` starts it.
+//!
+//!     replay --place DIR --config FILE --events N [--rate EVENTS_PER_SECOND]
+
+#![allow(clippy::print_stdout)] // what it measured is its output
+
+mod corpus;
+mod quiet;
+mod spent;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use actix::{Actor as _, Arbiter, System};
+use actors::audit_log::AuditLog;
+use actors::directory::Directory;
+use actors::kernel_link::KernelLink;
+use actors::messages::Sign;
+use actors::root::{ExitNotice, Root};
+use actors::sinks::{JOURNAL, Settings};
+use actors::store;
+use clap::Parser;
+use corpus::Corpus;
+use spent::Spent;
+use supervisor::{config, logging};
+
+#[derive(Parser)]
+struct Arguments {
+    /// An empty directory for the trail and the store.
+    #[arg(long)]
+    place: PathBuf,
+    /// A configuration of the daemon: bounds and sinks count.
+    #[arg(long)]
+    config: PathBuf,
+    /// How many events are replayed and counted.
+    #[arg(long)]
+    events: u64,
+    /// How many come in a second; without it as fast as they are taken.
+    #[arg(long)]
+    rate: Option<u32>,
+}
+
+/// Events before those that count: what is made once is made then.
+const BEFORE: u64 = 5_000;
+/// How long all sinks together may take for the last of the events.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+fn main() -> ExitCode {
+    let told = System::new().block_on(measure(Arguments::parse()));
+    match told {
+        Ok(told) => {
+            println!("{told}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("replay: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn measure(asked: Arguments) -> Result<serde_json::Value, String> {
+    let config = config::read(&asked.config)?;
+    logging::start(config.log_level)?;
+    let directory = Directory::default();
+    let root = Root::default().start();
+    directory.set_root(root.clone());
+    let (trail, rules) = (asked.place.join("audit"), asked.place.join("rules"));
+    let notice = |name: &str| ExitNotice::new(name, root.clone());
+    let log = AuditLog::open(&trail, &config.audit, &rules, 1, directory.clone(), notice("audit log"));
+    log.map_err(|error| format!("{}: {error}", trail.display()))?.run();
+
+    // The first events come at once; the gate opens for the others when all has calmed down.
+    let (gate, opened) = std::sync::mpsc::channel();
+    let corpus = Corpus::new(Path::new("/"), [BEFORE, asked.events], asked.rate, opened)?;
+    let (rings, events) = corpus.start().map_err(|error| error.to_string())?;
+    let link = KernelLink::new(Box::new(quiet::Quiet), events, directory.clone(), notice("kernel link"));
+    let arbiter = Arbiter::new();
+    directory.set_kernel(KernelLink::start_in_arbiter(&arbiter.handle(), move |_| link));
+
+    let sinks: Vec<String> =
+        config.audit.sinks.iter().map(|one: &Settings| one.name.clone()).chain([JOURNAL.to_owned()]).collect();
+    reached(&trail, &sinks, BEFORE).await?;
+    let before = Spent::now()?;
+    let started = Instant::now();
+    gate.send(()).map_err(|error| error.to_string())?;
+    reached(&trail, &sinks, BEFORE + asked.events).await?;
+    let took = started.elapsed();
+    let spent = Spent::now()?.since(&before);
+    let resident = spent::resident()?;
+    if let Some(audit) = directory.audit() {
+        audit.send(Sign).await.map_err(|error| error.to_string())??;
+    }
+    rings.join().map_err(|_| "the thread that replays panicked".to_owned())?;
+    let each = |time: Duration| time.as_secs_f64() * 1e6 / asked.events as f64;
+    let threads: BTreeMap<&str, f64> = spent.threads.iter().map(|(name, time)| (name.as_str(), each(*time))).collect();
+    Ok(serde_json::json!({
+        "events": asked.events,
+        "seconds": took.as_secs_f64(),
+        "user_us": each(spent.user),
+        "system_us": each(spent.system),
+        "threads_us": threads,
+        "resident_kb": resident,
+        "bytes_per_event": { "trail": size(&trail, "audit-")? / (asked.events + BEFORE), "store": size(&trail, "store.")? / (asked.events + BEFORE) },
+    }))
+}
+
+/// Waits until the store and each sink have this record.
+async fn reached(trail: &Path, sinks: &[String], id: u64) -> Result<(), String> {
+    let deadline = Instant::now() + PATIENCE + Duration::from_secs(id / 1_000);
+    let after = |name: &String| {
+        let text = std::fs::read(trail.join("sinks").join(format!("{name}.json"))).unwrap_or_default();
+        let cursor: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+        if cursor["lost"].as_u64().is_some_and(|lost| lost > 0) {
+            return Err(format!("the sink {name} lost records: {cursor}"));
+        }
+        Ok(cursor["after"].as_u64().unwrap_or(0))
+    };
+    loop {
+        let mut last = store::newest(&trail.join(store::FILE));
+        for name in sinks {
+            last = last.min(after(name)?);
+        }
+        if last >= id {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            let at: BTreeMap<&String, u64> =
+                sinks.iter().map(|name| after(name).map(|at| (name, at))).collect::<Result<_, _>>()?;
+            let store = store::newest(&trail.join(store::FILE));
+            return Err(format!("not all have record {id} in time: the store has {store}, and sinks {at:?}"));
+        }
+        actix::clock::sleep(Duration::from_millis(250)).await;
+    }
+}
+
+/// Bytes of the files whose names begin so.
+fn size(directory: &Path, begin: &str) -> Result<u64, String> {
+    let told = |error: std::io::Error| format!("{}: {error}", directory.display());
+    let mut sum = 0;
+    for entry in directory.read_dir().map_err(told)? {
+        let entry = entry.map_err(told)?;
+        if entry.file_name().to_string_lossy().starts_with(begin) {
+            sum += entry.metadata().map_err(told)?.len();
+        }
+    }
+    Ok(sum)
+}
