@@ -1,6 +1,7 @@
 //! Secrets on command lines: what looks like one is left out before a record goes anywhere.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use bpf::event::Command;
 use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
@@ -55,11 +56,15 @@ impl PartialEq for Redaction {
 
 impl Eq for Redaction {}
 
-impl Default for Redaction {
+static BUILT: LazyLock<Redaction> = LazyLock::new(|| {
     #[allow(clippy::expect_used)]
+    // They are part of the program, and the tests compile them.
+    Redaction::with(&[]).expect("the built-in patterns are right")
+});
+
+impl Default for Redaction {
     fn default() -> Redaction {
-        // They are part of the program, and the tests compile them.
-        Redaction::with(&[]).expect("the built-in patterns are right")
+        BUILT.clone()
     }
 }
 

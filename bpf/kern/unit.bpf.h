@@ -7,13 +7,9 @@
  * from time to time. */
 static __always_inline void announce(struct bz_unit *unit, __u32 id)
 {
-	struct bz_event *event;
-	struct place place;
+	struct bz_event *event = bpf_ringbuf_reserve(&observations, sizeof(*event), 0);
 
-	take_number(&place, BZ_RING_OBSERVATIONS);
-	event = bpf_ringbuf_reserve(&observations, sizeof(*event), 0);
 	if (!event) {
-		number_lost(&place);
 		lose(BZ_LOST_OBSERVATION);
 		return;
 	}
@@ -23,7 +19,8 @@ static __always_inline void announce(struct bz_unit *unit, __u32 id)
 	event->service = id;
 	__builtin_memcpy(event->path, unit, sizeof(*unit));
 	event->path_len = sizeof(*unit);
-	write_number(event, &place);
+	/* Not numbered, as nothing is lost with it. */
+	event->sequence = 0;
 	bpf_ringbuf_submit(event, 0);
 }
 

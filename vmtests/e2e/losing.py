@@ -8,7 +8,7 @@ from ground import rules_hold, victim
 from stage import must, promise, wait_for
 from suite import test
 
-# The ring holds 2 MiB, an event takes about 2 KiB.
+# The ring holds 4 MiB, an event takes more than 3 KiB.
 FILLING, TRIES = 1400, 3000
 PLACE = "/etc/sudoers.d"
 AGAIN = f"{PLACE}/e2e-again"
