@@ -16,7 +16,7 @@ def firsts(message, records):
 
 def record(message, **expected):
     """Waits for the first record with this message, and compares its fields."""
-    found = wait_for(f"an audit record `{message}`", lambda: firsts(message, audits()), 20)[0]
+    found = wait_for(f"an audit record `{message}`", lambda: firsts(message, audits()))[0]
     compare(found, expected)
     return found
 
