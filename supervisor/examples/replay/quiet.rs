@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use bpf::event::{Flood, Repeat};
-use bpf::kernel::{Installation, Kernel, KernelError, Map, ReadBack, SeenService};
+use bpf::kernel::{Installation, Kernel, KernelError, Map, ReadBack, Ring, SeenService};
 use bpf::other_names::OtherNames;
 use bpf::process::Process;
 use policy::access::Access;
@@ -63,6 +63,10 @@ impl Kernel for Quiet {
     }
 
     fn maps(&mut self) -> Result<Vec<Map>, KernelError> {
+        Ok(Vec::new())
+    }
+
+    fn rings(&mut self) -> Result<Vec<Ring>, KernelError> {
         Ok(Vec::new())
     }
 }
