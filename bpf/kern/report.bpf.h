@@ -142,7 +142,6 @@ static __always_inline void fill(struct bz_event *event, struct act *act, struct
 	event->object = act->object;
 	event->operation = act->operation;
 	event->marks = act->start ? BZ_MARK_START : 0;
-	event->rule = act->why == BZ_WHY_CAPABILITY || act->why == BZ_WHY_PROGRAM ? rule_of(act) : act->rule;
 	__builtin_memcpy(event->address, act->address, sizeof(event->address));
 	event->dev = dentry ? BPF_CORE_READ(dentry, d_sb, s_dev) : 0;
 	event->magic = dentry ? BPF_CORE_READ(dentry, d_sb, s_magic) : 0;
@@ -224,6 +223,8 @@ __noinline int tell(struct act *act)
 	exe = BPF_CORE_READ(task, mm, exe_file, f_path.dentry);
 	event->exe_len = write_path(event, (__u64)exe, 1);
 	write_actor(event, task);
+	/* Last: 6.1 looks at all that follows once more for each capability that the rule may be about. */
+	event->rule = act->why == BZ_WHY_CAPABILITY || act->why == BZ_WHY_PROGRAM ? rule_of(act) : act->rule;
 	bpf_ringbuf_submit(event, 0);
 	return 0;
 }
