@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use actors::clock;
 use actors::messages::FindRecords;
 use actors::record::{Kind, Record};
 use actors::selection::Selection;
 use actors::store::{self, Bounds, Reader, Store};
 use actors::written::Written;
-use actors::clock;
 use clap::Parser;
 use jiff::Timestamp;
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
@@ -117,7 +117,9 @@ fn measure(asked: &Arguments) -> Result<serde_json::Value, String> {
         warm.sort_unstable();
         let ms = |time: Duration| time.as_secs_f64() * 1e3;
         let (median, worst) = (warm.get(4).copied().unwrap_or_default(), warm.last().copied().unwrap_or_default());
-        rows.push(serde_json::json!({"question": what, "cold_ms": ms(cold), "warm_ms": ms(median), "worst_ms": ms(worst)}));
+        rows.push(
+            serde_json::json!({"question": what, "cold_ms": ms(cold), "warm_ms": ms(median), "worst_ms": ms(worst)}),
+        );
     }
     let size = path.metadata().map_err(|error| error.to_string())?.len();
     Ok(serde_json::json!({
