@@ -138,6 +138,26 @@ class Tables(unittest.TestCase):
         self.assertRaises(ValueError, readme.replaced, "no marks", rows)
 
 
+def user_space(more=0):
+    """What scripts/bench user could have measured."""
+    one = {"user_us": 4 + more, "system_us": 2, "resident_kb": 30_000 + 5_000 * more}
+    row = {"question": "any", "cold_ms": 50 + 20 * more, "warm_ms": 1 + 40 * more}
+    return {"on": "a machine", "default": one, "all sinks": one, "store": {"records": 10, "bytes": 6_000_000, "questions": [row]}}
+
+
+class UserSpace(unittest.TestCase):
+    def test_each_budget_is_the_most_that_may_be(self):
+        over = lambda found: [value > most for _, value, most, _ in budgets.of_user_space(found)]
+        self.assertEqual([False] * len(budgets.USER_SPACE), over(user_space()))
+        self.assertEqual([True] * len(budgets.USER_SPACE), over(user_space(3)))
+
+    def test_the_readme_takes_it_between_marks_of_its_own(self):
+        marks = f"{readme.BEGIN}\nkept\n{readme.END}\n{readme.USER_BEGIN}\nold\n{readme.USER_END}\nafter"
+        made = readme.replaced(marks, user_space())
+        self.assertTrue(made.startswith(f"{readme.BEGIN}\nkept\n{readme.END}\n{readme.USER_BEGIN}\na machine:"))
+        self.assertTrue("| 4.0 | 2.0 | 29 |" in made and "old" not in made and made.endswith(f"{readme.USER_END}\nafter"))
+
+
 class Proofs(unittest.TestCase):
     def test_every_capability_and_access_of_the_catalogue_has_a_row(self):
         wanted = set()

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 
 import kernel
-from guest import BUILT, ROOT
+from guest import ROOT
 
 HERE = pathlib.Path(__file__).resolve().parent
 INSIDE = ["flood_inside.py", "place.py", "bartizan.py", "memory.py", "equivalent.py"]
@@ -20,9 +20,7 @@ def run():
     with tempfile.TemporaryDirectory(prefix="bartizan-bench.") as temporary:
         directory = pathlib.Path(temporary) / "bench"
         directory.mkdir()
-        kernel.built(["cargo", "build", "-q", "-p", "bartizan-vmtests", "--bin", "acts"])
-        kernel.built(["gcc", "-O2", HERE / "mapped.c", "-o", directory / "mapped"])
-        for file in (BUILT / "acts", ROOT / "policy/catalogue/users_admin.toml", *(HERE / name for name in INSIDE)):
+        for file in (ROOT / "policy/catalogue/users_admin.toml", *(HERE / name for name in INSIDE)):
             shutil.copy2(file, directory)
         guest = subprocess.run(
             [ROOT / "scripts/vm", "--icount", "--kernel", "6.12", "--timeout", "1800", "--put", f"{directory}:/root/bench",

@@ -86,10 +86,10 @@ def auditd(place, laurel):
     return {"instructions": cost, "recorded": recorded, "lost": lost}
 
 
-def bartizan(governed, pupil):
+def bartizan(governed):
+    """What Bartizan costs, whose rule refuses the opens whether or not the service learns."""
     daemon = Bartizan()
     daemon.start()
-    daemon.graduate(governed, pupil)
     cost = flood(governed)
     wait_for("all is on record", lambda: len(refusals()) >= FILES, 120)
     told = refusals()
@@ -100,7 +100,8 @@ def bartizan(governed, pupil):
 
 
 def main():
-    governed, pupil = Place(f"{GOVERNED}.service"), Place(f"{LEARNING}.service")
+    governed = Place(f"{GOVERNED}.service")
+    Place(f"{LEARNING}.service")
     REFUSED.mkdir(parents=True)
     for number in range(FILES):
         (REFUSED / f"{number:04}").touch()
@@ -114,7 +115,7 @@ def main():
         say(f"measuring: {name}")
         found[name] = auditd(governed, laurel)
     say("measuring: bartizan")
-    found["bartizan"] = bartizan(governed, pupil)
+    found["bartizan"] = bartizan(governed)
     return found
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""scripts/bench readme: writes the table of costs in README.md from the rows that `scripts/bench kernel --json` wrote."""
+"""scripts/bench readme: writes a table of costs in README.md from what `scripts/bench kernel --json` or `user --json` wrote."""
 
 import argparse
 import json
@@ -10,6 +10,7 @@ import table
 
 README = pathlib.Path(__file__).resolve().parents[2] / "README.md"
 BEGIN, END = "<!-- begin: scripts/bench readme -->", "<!-- end: scripts/bench readme -->"
+USER_BEGIN, USER_END = "<!-- begin: scripts/bench readme, user -->", "<!-- end: scripts/bench readme, user -->"
 # Configurations beside `nothing loaded` with the heads of their columns.
 COLUMNS = {"empty programs": "empty", "bartizan ungoverned": "ungoverned", table.WARM: "governed", table.COLD: "first touch",
            "bartizan learning": "learning", "apparmor confined": "AppArmor", "auditd": "auditd", "fapolicyd": "fapolicyd",
@@ -31,13 +32,29 @@ def made(rows):
         yield f"\nRefusing to open a file costs {first:+,} the first time, with the record, and {again:+,} each time after that."
 
 
-def replaced(text, rows):
+def of_user_space(found):
+    """What scripts/bench user measured, in Markdown."""
+    yield f"{found['on']}:\n"
+    yield "| where records go | user, µs | system, µs | resident, MiB |"
+    yield "|---|---:|---:|---:|"
+    for name, where in (("default", "trail, store and journal (nothing is configured)"), ("all sinks", "also syslog, OCSF and OTLP")):
+        one = found[name]
+        yield f"| {where} | {one['user_us']:.1f} | {one['system_us']:.1f} | {one['resident_kb'] / 1024:.0f} |"
+    store = found["store"]
+    slowest = [max(one[key] for one in store["questions"]) for key in ("cold_ms", "warm_ms")]
+    yield (f"\nA store of {store['records']:,} records takes {store['bytes'] / 1e6:,.0f} MB, and the slowest of {len(store['questions'])} questions "
+           f"{slowest[0]:.0f} ms from the disk and {slowest[1]:.1f} ms from memory.")
+
+
+def replaced(text, found):
     """The text with the table between its marks."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    user = isinstance(found, dict)
+    first, last = (USER_BEGIN, USER_END) if user else (BEGIN, END)
+    before, begin, rest = text.partition(first)
+    _, end, after = rest.partition(last)
     if not (begin and end):
-        raise ValueError(f"{README.name} has no lines `{BEGIN}` and `{END}`")
-    return f"{before}{BEGIN}\n" + "\n".join(made(rows)) + f"\n{END}{after}"
+        raise ValueError(f"{README.name} has no lines `{first}` and `{last}`")
+    return f"{before}{first}\n" + "\n".join(of_user_space(found) if user else made(found)) + f"\n{last}{after}"
 
 
 def main():

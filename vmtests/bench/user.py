@@ -49,11 +49,16 @@ def apart(arguments):
             "--inside", *arguments]
 
 
+def unit_environment():
+    lines = (ROOT / "supervisor/dist/bartizand.service").read_text().splitlines()
+    return dict(line.removeprefix("Environment=").split("=", 1) for line in lines if line.startswith("Environment="))
+
+
 def run(program, *arguments):
     """Runs a program as if systemd had started it, with stderr in the journal; what it prints."""
     with tempfile.TemporaryFile("w+") as said:
         about = os.fstat(said.fileno())
-        environment = {**os.environ, "JOURNAL_STREAM": f"{about.st_dev}:{about.st_ino}"}
+        environment = {**os.environ, **unit_environment(), "JOURNAL_STREAM": f"{about.st_dev}:{about.st_ino}"}
         done = subprocess.run([program, *arguments], stdout=subprocess.PIPE, stderr=said, env=environment, text=True)
         said.seek(0)
         if done.returncode != 0:

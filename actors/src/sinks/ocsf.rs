@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::http::Post;
+use super::http::{self, Post};
 use super::severity::Severity;
 use super::{Failure, Sink, Web};
 use crate::clock;
@@ -24,7 +24,12 @@ impl Ocsf {
 impl Sink for Ocsf {
     fn deliver(&mut self, records: &[&Written]) -> Result<u64, Failure> {
         let host = host::name();
-        let body = |records: &[&Written]| Value::Array(records.iter().map(|one| finding(one, &host)).collect());
+        let body = |records: &[&Written]| {
+            let mut text = vec![b'['];
+            http::list(&mut text, records, &|one| finding(one, &host))?;
+            text.push(b']');
+            Ok(text)
+        };
         self.0.deliver(records, &body, &|_| Ok(0))
     }
 }

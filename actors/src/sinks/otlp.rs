@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::http::Post;
+use super::http::{self, Post};
 use super::severity::Severity;
 use super::{Failure, Sink, Web};
 use crate::host;
@@ -23,16 +23,19 @@ impl Sink for Otlp {
     }
 }
 
-fn body(records: &[&Written]) -> Value {
-    let logs: Vec<Value> = records.iter().map(|one| log(one)).collect();
-    json!({"resourceLogs": [{
-        "resource": {"attributes": [
-            text("service.name", "bartizan"),
-            text("service.version", env!("CARGO_PKG_VERSION")),
-            text("host.name", &host::name()),
-        ]},
-        "scopeLogs": [{"scope": {"name": "bartizan.audit"}, "logRecords": logs}],
-    }]})
+fn body(records: &[&Written]) -> serde_json::Result<Vec<u8>> {
+    let resource = json!({"attributes": [
+        text("service.name", "bartizan"),
+        text("service.version", env!("CARGO_PKG_VERSION")),
+        text("host.name", &host::name()),
+    ]});
+    let scope = json!({"name": "bartizan.audit"});
+    let before =
+        format!("{{\"resourceLogs\":[{{\"resource\":{resource},\"scopeLogs\":[{{\"scope\":{scope},\"logRecords\":[");
+    let mut body = before.into_bytes();
+    http::list(&mut body, records, &log)?;
+    body.extend_from_slice(b"]}]}]}");
+    Ok(body)
 }
 
 fn text(key: &str, value: &str) -> Value {

@@ -2,6 +2,8 @@
 //!
 //! Syslog has no answer: what a receiver had in its buffers when it went is not delivered again.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _, UdpSocket};
 use std::time::Duration;
@@ -62,23 +64,31 @@ fn structure(record: &Record) -> String {
         ("ancestors", Some(ancestors.as_str()).filter(|text| !text.is_empty())),
         ("techniques", Some(techniques.as_str()).filter(|text| !text.is_empty())),
     ];
+    // Writing to a text cannot fail.
     let mut told = format!("[{STRUCTURE}");
     for (name, number) in numbers {
-        number.iter().for_each(|number| told.push_str(&format!(" {name}=\"{number}\"")));
+        if let Some(number) = number {
+            let _ = write!(told, " {name}=\"{number}\"");
+        }
     }
     for (name, text) in texts {
-        text.iter().for_each(|text| told.push_str(&format!(" {name}=\"{}\"", quoted(text))));
+        if let Some(text) = text {
+            let _ = write!(told, " {name}=\"{}\"", quoted(text));
+        }
     }
     if let Some(to) = &record.destination {
         let (address, port, protocol) = (quoted(&to.address), to.port, quoted(&to.protocol));
-        told.push_str(&format!(" address=\"{address}\" port=\"{port}\" protocol=\"{protocol}\""));
+        let _ = write!(told, " address=\"{address}\" port=\"{port}\" protocol=\"{protocol}\"");
     }
     told.push(']');
     told
 }
 
 /// RFC 5424, 6.3.3.
-fn quoted(text: &str) -> String {
+fn quoted(text: &str) -> Cow<'_, str> {
+    if !text.bytes().any(|byte| matches!(byte, b'"' | b'\\' | b']')) {
+        return text.into();
+    }
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
         if matches!(letter, '"' | '\\' | ']') {
@@ -86,7 +96,7 @@ fn quoted(text: &str) -> String {
         }
         safe.push(letter);
     }
-    safe
+    safe.into()
 }
 
 /// The name of this host as the header may hold it.
@@ -198,14 +208,27 @@ fn has_ended(stream: &mut TcpStream) -> bool {
 impl Sink for Tcp {
     fn deliver(&mut self, records: &[&Written]) -> Result<u64, Failure> {
         let host = host();
-        for (taken, Written { record, .. }) in records.iter().copied().enumerate() {
+        let (mut frames, mut ends) = (Vec::new(), Vec::new());
+        for record in records {
             let text = message(record, &host);
-            let frame = format!("{} {text}", text.len());
-            if let Err(error) = self.stream().and_then(|stream| stream.write_all(frame.as_bytes())) {
-                // A frame that was written in part ends with its connection.
-                self.stream = None;
-                return Err(Failure { taken, why: format!("{}: {error}", self.to) });
-            }
+            frames.extend_from_slice(format!("{} {text}", text.len()).as_bytes());
+            ends.push(frames.len());
+        }
+        let mut written = 0;
+        while let Some(rest) = frames.get(written..).filter(|rest| !rest.is_empty()) {
+            let error = match self.stream().and_then(|stream| stream.write(rest)) {
+                Ok(0) => ErrorKind::WriteZero.into(),
+                Ok(more) => {
+                    written += more;
+                    continue;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => error,
+            };
+            // A frame that was written in part ends with its connection.
+            self.stream = None;
+            let taken = ends.iter().filter(|end| **end <= written).count();
+            return Err(Failure { taken, why: format!("{}: {error}", self.to) });
         }
         Ok(0)
     }
