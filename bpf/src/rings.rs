@@ -28,5 +28,5 @@ fn ring(tables: &Tables, name: &str) -> Result<Ring, KernelError> {
         }
         (libbpf_sys::ring__avail_data_size(one), libbpf_sys::ring__size(one))
     };
-    Ok(Ring { name: name.to_owned(), waiting: waiting as u64, size: size as u64 })
+    Ok(Ring { name: name.to_owned(), waiting, size })
 }
