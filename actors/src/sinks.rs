@@ -10,6 +10,7 @@ mod http;
 mod journal;
 mod ocsf;
 mod otlp;
+mod roots;
 mod severity;
 mod syslog;
 
@@ -71,8 +72,10 @@ pub enum To {
 /// A place that is asked over HTTP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Web {
-    /// `http://HOST[:PORT]/PATH`.
+    /// `http://HOST[:PORT]/PATH`, or the same with `https`.
     pub url: String,
+    /// For https: a file with the certificates of the authorities that count, as PEM; without it those of the system do.
+    pub ca: Option<PathBuf>,
     /// A file with a token that is sent as `Authorization: Bearer`.
     pub token: Option<PathBuf>,
 }

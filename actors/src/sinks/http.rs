@@ -1,5 +1,6 @@
 //! Posting batches over HTTP, and what an answer means.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -27,7 +28,8 @@ pub(super) fn list(to: &mut Vec<u8>, records: &[&Written], made: &dyn Fn(&Writte
 /// A receiver of JSON.
 pub(super) struct Post {
     web: Web,
-    agent: ureq::Agent,
+    /// Made when it is needed, and anew after a failure.
+    agent: RefCell<Option<ureq::Agent>>,
 }
 
 /// What a receiver said.
@@ -40,15 +42,22 @@ enum Answer {
 
 impl Post {
     pub(super) fn new(web: &Web) -> Post {
+        Post { web: web.clone(), agent: RefCell::new(None) }
+    }
+
+    fn agent(&self) -> Result<ureq::Agent, String> {
         let config = ureq::Agent::config_builder()
             .timeout_global(Some(PATIENCE))
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
             .proxy(None)
-            .user_agent(concat!("bartizan/", env!("CARGO_PKG_VERSION")))
-            .build();
-        Post { web: web.clone(), agent: config.into() }
+            .user_agent(concat!("bartizan/", env!("CARGO_PKG_VERSION")));
+        let config = match self.web.url.strip_prefix("https://") {
+            Some(_) => config.https_only(true).tls_config(super::roots::tls(self.web.ca.as_deref())?),
+            None => config,
+        };
+        Ok(config.build().into())
     }
 
     fn token(&self) -> Result<Option<String>, String> {
@@ -61,7 +70,15 @@ impl Post {
     }
 
     fn ask(&self, body: &[u8]) -> Result<Answer, String> {
-        let mut request = self.agent.post(&self.web.url).header("content-type", "application/json");
+        let known = self.agent.take();
+        let agent = known.map_or_else(|| self.agent(), Ok)?;
+        let answer = self.ask_with(&agent, body)?;
+        self.agent.replace(Some(agent));
+        Ok(answer)
+    }
+
+    fn ask_with(&self, agent: &ureq::Agent, body: &[u8]) -> Result<Answer, String> {
+        let mut request = agent.post(&self.web.url).header("content-type", "application/json");
         if let Some(token) = self.token()? {
             request = request.header("authorization", format!("Bearer {token}"));
         }

@@ -272,7 +272,7 @@ fn web(mut answer: impl FnMut(&str) -> String + Send + 'static) -> Web {
             }
         }
     });
-    Web { url, token: None }
+    Web { url, ca: None, token: None }
 }
 
 fn said(status: &str, body: &str) -> String {
@@ -359,8 +359,73 @@ fn the_token_is_read_from_its_file() {
     let mut place = Place::new();
     let token = place.directory.path().join("token");
     fs::write(&token, "secret\n").unwrap();
-    let sinks = place.start("a", otlp::Otlp::new(&Web { url, token: Some(token) }), 100_000);
+    let sinks = place.start("a", otlp::Otlp::new(&Web { url, ca: None, token: Some(token) }), 100_000);
     place.sent(&sinks, 1);
     let line = got.recv_timeout(Duration::from_secs(5)).unwrap();
     assert!(line.ends_with("Bearer secret"), "{line}");
+}
+
+/// Takes one batch over TLS, with the certificate of tls/server.pem, which is for 127.0.0.1 alone. Where it is, and what it took.
+fn closed() -> (u16, Receiver<Vec<u64>>) {
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    let certificate = CertificateDer::from_pem_slice(include_bytes!("tls/server.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("tls/server.key")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = Arc::new(config.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (sent, got) = channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let connection = rustls::ServerConnection::new(config.clone()).unwrap();
+            let mut stream = BufReader::new(rustls::StreamOwned::new(connection, stream.unwrap()));
+            let (mut size, mut line) = (0, String::new());
+            while stream.read_line(&mut line).unwrap_or(0) > 2 {
+                if let Some(text) = line.to_lowercase().strip_prefix("content-length:") {
+                    size = text.trim().parse().unwrap();
+                }
+                line.clear();
+            }
+            let mut body = vec![0; size];
+            if size > 0 && stream.read_exact(&mut body).is_ok() {
+                let _ = stream.get_mut().write_all(said("200 OK", "{}").as_bytes());
+                sent.send(logged(&String::from_utf8(body).unwrap())).unwrap();
+            }
+        }
+    });
+    (port, got)
+}
+
+#[test]
+fn over_tls_only_a_receiver_that_shows_who_it_is_gets_records() {
+    let (port, got) = closed();
+    let mut place = Place::new();
+    let ca = place.directory.path().join("ca.pem");
+    let web = |host: &str, ca: Option<&Path>| Web {
+        url: format!("https://{host}:{port}/v1/logs"),
+        ca: ca.map(Path::to_owned),
+        token: None,
+    };
+    let record = place.append(1);
+    let refused = |web: &Web| otlp::Otlp::new(web).deliver(&record).unwrap_err().why;
+    let missing = refused(&web("127.0.0.1", Some(&ca)));
+    assert!(missing.contains("ca.pem: No such file"), "{missing}");
+    fs::write(&ca, "nothing\n").unwrap();
+    assert!(refused(&web("127.0.0.1", Some(&ca))).contains("no certificate in it"));
+    fs::write(&ca, include_bytes!("tls/ca.pem")).unwrap();
+    // Another name than that of the certificate; and an authority that the system does not know.
+    let named = refused(&web("localhost", Some(&ca)));
+    assert!(named.contains("not valid for name"), "{named}");
+    let unknown = refused(&web("127.0.0.1", None));
+    assert!(unknown.contains("UnknownIssuer") || unknown.contains("no list of authorities"), "{unknown}");
+    assert!(got.try_recv().is_err(), "none of them was given anything");
+    let sinks = place.start("a", otlp::Otlp::new(&web("127.0.0.1", Some(&ca))), 100_000);
+    place.sent(&sinks, 3);
+    let mut taken = Vec::new();
+    while taken.len() < 4 {
+        taken.extend(got.recv_timeout(Duration::from_secs(20)).unwrap());
+    }
+    assert_eq!(taken, ids(1, 4));
 }

@@ -121,11 +121,12 @@ fn without_daemon(until_reboot: bool, hangs: bool) -> Result<String, Trouble> {
     if ended {
         systemctl(&["stop", DAEMON])?;
     }
-    bpf::enforcement::detach().map_err(|error| Trouble::new(CANNOT, error.to_string()))?;
-    record(format!("Enforcement was switched OFF by {by}, {how_long}"))?;
+    let detached = bpf::enforcement::detach().map_err(|error| Trouble::new(CANNOT, error.to_string()));
+    let told = detached.and_then(|()| record(format!("Enforcement was switched OFF by {by}, {how_long}")));
     if ended {
         systemctl(&["start", "--no-block", DAEMON])?;
     }
+    told?;
     Ok(how_long.to_owned())
 }
 

@@ -15,6 +15,7 @@ pub(super) struct Raw {
     name: Option<Spanned<String>>,
     backlog: Option<Spanned<String>>,
     token_file: Option<Spanned<String>>,
+    ca_file: Option<Spanned<String>>,
 }
 
 /// Makes the message for a word, of what was expected.
@@ -50,8 +51,10 @@ pub(super) fn settings(raw: &[Raw], wrong: &Wrong<'_>) -> Result<Vec<Settings>, 
 impl Raw {
     fn to(&self, wrong: &Wrong<'_>) -> Result<To, String> {
         let to = self.to.get_ref();
-        if let Some(word) = self.token_file.as_ref().filter(|_| self.kind.get_ref() == "syslog") {
-            return Err(wrong(word, "no token_file, which is for kinds that speak HTTP"));
+        for (word, name) in [(&self.token_file, "token_file"), (&self.ca_file, "ca_file")] {
+            if let Some(word) = word.as_ref().filter(|_| self.kind.get_ref() == "syslog") {
+                return Err(wrong(word, &format!("no {name}, which is for kinds that speak HTTP")));
+            }
         }
         match self.kind.get_ref().as_str() {
             "syslog" => {
@@ -67,17 +70,21 @@ impl Raw {
 
     fn web(&self, wrong: &Wrong<'_>) -> Result<Web, String> {
         let url = self.to.get_ref();
-        let rest = url.strip_prefix("http://").and_then(|rest| rest.split('/').next());
+        let scheme = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+        let rest = scheme.and_then(|rest| rest.split('/').next());
         let with_port = |place: &str| is_place(place) || is_place(&format!("{place}:80"));
         let fits = rest.is_some_and(with_port) && url.bytes().all(|byte| byte.is_ascii_graphic());
         if !fits {
-            return Err(wrong(&self.to, "http://HOST[:PORT]/PATH (for https have a relay on this host)"));
+            return Err(wrong(&self.to, "http://HOST[:PORT]/PATH or https://HOST[:PORT]/PATH"));
         }
-        let token = match &self.token_file {
-            Some(word) if !word.get_ref().starts_with('/') => return Err(wrong(word, "an absolute path")),
-            other => other.as_ref().map(|word| PathBuf::from(word.get_ref())),
+        if let Some(word) = self.ca_file.as_ref().filter(|_| !url.starts_with("https://")) {
+            return Err(wrong(word, "no ca_file, which is for https"));
+        }
+        let path = |given: &Option<Spanned<String>>| match given {
+            Some(word) if !word.get_ref().starts_with('/') => Err(wrong(word, "an absolute path")),
+            other => Ok(other.as_ref().map(|word| PathBuf::from(word.get_ref()))),
         };
-        Ok(Web { url: url.clone(), token })
+        Ok(Web { url: url.clone(), ca: path(&self.ca_file)?, token: path(&self.token_file)? })
     }
 }
 
@@ -103,14 +110,19 @@ mod tests {
         let text = "[[sink]]\nkind = \"syslog\"\nto = \"udp://127.0.0.1:514\"\n\
                     [[sink]]\nname = \"far\"\nkind = \"syslog\"\nto = \"tcp://[::1]:601\"\nbacklog = \"5000\"\n\
                     [[sink]]\nkind = \"otlp\"\nto = \"http://127.0.0.1:4318/v1/logs\"\ntoken_file = \"/etc/token\"\n\
-                    [[sink]]\nkind = \"ocsf\"\nto = \"http://siem/in\"\n";
-        let web = |url: &str, token: Option<&str>| Web { url: url.to_owned(), token: token.map(PathBuf::from) };
+                    [[sink]]\nkind = \"ocsf\"\nto = \"http://siem/in\"\n\
+                    [[sink]]\nname = \"closed\"\nkind = \"ocsf\"\nto = \"https://siem/in\"\nca_file = \"/etc/ca.pem\"\n";
+        let web = |url: &str, ca: Option<&str>, token: Option<&str>| {
+            let (ca, token) = (ca.map(PathBuf::from), token.map(PathBuf::from));
+            Web { url: url.to_owned(), ca, token }
+        };
         let one = |name: &str, to, backlog| Settings { name: name.to_owned(), to, backlog };
         let wanted = vec![
             one("syslog", To::SyslogUdp("127.0.0.1:514".to_owned()), BACKLOG),
             one("far", To::SyslogTcp("[::1]:601".to_owned()), 5000),
-            one("otlp", To::Otlp(web("http://127.0.0.1:4318/v1/logs", Some("/etc/token"))), BACKLOG),
-            one("ocsf", To::Ocsf(web("http://siem/in", None)), BACKLOG),
+            one("otlp", To::Otlp(web("http://127.0.0.1:4318/v1/logs", None, Some("/etc/token"))), BACKLOG),
+            one("ocsf", To::Ocsf(web("http://siem/in", None, None)), BACKLOG),
+            one("closed", To::Ocsf(web("https://siem/in", Some("/etc/ca.pem"), None)), BACKLOG),
         ];
         assert_eq!(parse("c", text).map(|config| config.audit.sinks), Ok(wanted));
     }
@@ -121,7 +133,16 @@ mod tests {
             ("kind = \"mail\"\nto = \"x\"", "c.toml:2:8: expected syslog, ocsf or otlp: `mail`"),
             ("kind = \"syslog\"\nto = \"127.0.0.1:514\"", "c.toml:3:6: expected udp://HOST:PORT or tcp://HOST:PORT"),
             ("kind = \"syslog\"\nto = \"udp://host:0\"", "c.toml:3:6: expected udp://"),
-            ("kind = \"otlp\"\nto = \"https://host/\"", "c.toml:3:6: expected http://HOST[:PORT]/PATH (for https"),
+            ("kind = \"otlp\"\nto = \"ftp://host/\"", "c.toml:3:6: expected http://HOST[:PORT]/PATH or https"),
+            (
+                "kind = \"otlp\"\nto = \"http://h/\"\nca_file = \"/c\"",
+                "c.toml:4:11: expected no ca_file, which is for https",
+            ),
+            (
+                "kind = \"syslog\"\nto = \"udp://h:1\"\nca_file = \"/c\"",
+                "c.toml:4:11: expected no ca_file, which is for kinds",
+            ),
+            ("kind = \"otlp\"\nto = \"https://h/\"\nca_file = \"c\"", "c.toml:4:11: expected an absolute path"),
             ("kind = \"ocsf\"\nto = \"http:///in\"", "c.toml:3:6: expected http://"),
             ("kind = \"otlp\"\nto = \"http://h/\"\ntoken_file = \"t\"", "c.toml:4:14: expected an absolute path"),
             ("kind = \"syslog\"\nto = \"udp://h:1\"\ntoken_file = \"/t\"", "c.toml:4:14: expected no token_file"),
