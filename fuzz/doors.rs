@@ -4,7 +4,6 @@
 //! the test that replays their corpora go through the same doors.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
 use actix_web::http::{Method, Uri};
 use actix_web::{App, rt::System, test};
@@ -13,7 +12,7 @@ use actors::directory::Directory;
 use actors::record::Record;
 use actors::revision_store::PolicyFile;
 use bpf::event::Event;
-use bpf::stream::{Decoder, RECORD, Ring, VERSION_1};
+use bpf::stream::{Decoder, Names, RECORD, Ring, VERSION_1};
 use policy::capability::{Bits, names_of};
 use policy::compile::{Input, compile};
 use policy::export::Export;
@@ -75,9 +74,9 @@ pub(crate) fn model(bytes: &[u8]) {
 
 /// A record of a ring, as it is and filled up to its length: the observation of a service, and what was refused to it.
 pub(crate) fn event(bytes: &[u8]) {
-    type Numbers = fn() -> Option<BTreeMap<String, u32>>;
     thread_local! {
-        static DECODER: RefCell<Decoder<Numbers>> = RefCell::new(Decoder::new(|| Some([("web".to_owned(), 7)].into())));
+        static DECODER: RefCell<Decoder<fn() -> Option<Names>>> =
+            RefCell::new(Decoder::new(|| Some([(7, "web".to_owned())].into())));
     }
     let mut whole = bytes.to_vec();
     whole.resize(RECORD.max(bytes.len()), 0);

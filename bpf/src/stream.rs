@@ -18,7 +18,6 @@ use crate::acting::{WallClock, acting, inode};
 use crate::event::{Act, Acting, Delivery, Event, Object, Sequence, Why};
 pub use crate::gaps::Ring;
 use crate::gaps::Seens;
-use crate::image::Numbers;
 use crate::kernel::KernelError;
 use crate::paths::{Places, inside};
 use crate::ring;
@@ -88,7 +87,8 @@ fn run(tables: &Tables, seens: Seens, sender: &SyncSender<Delivery>, stop: &Atom
     if ready.send(Ok(())).is_err() {
         return;
     }
-    let mut decoder = Decoder { seens, ..Decoder::new(|| tables.numbers().ok()) };
+    let names = || Some(tables.numbers().ok()?.into_iter().map(|(name, number)| (number, name)).collect());
+    let mut decoder = Decoder { seens, ..Decoder::new(names) };
     while !stop.load(Ordering::Relaxed) {
         let mut waiting = rings.each_ref().map(|(ring, _)| PollFd::new(ring.as_fd(), PollFlags::POLLIN));
         match poll(&mut waiting, LOOK_UP) {
@@ -152,17 +152,20 @@ pub const VERSION_1: usize = std::mem::offset_of!(types::bz_event, login_uid);
 /// Bytes of a record that the kernel makes.
 pub const RECORD: usize = size_of::<types::bz_event>();
 
+/// Services by their numbers.
+pub type Names = BTreeMap<u32, String>;
+
 /// Makes events of the bytes that a ring holds. `numbers` tells the numbers of services, as they are now; nothing when they
 /// cannot be read.
 pub struct Decoder<N> {
     numbers: N,
     seens: Seens,
-    names: BTreeMap<u32, String>,
+    names: Names,
     places: Places,
     looked: bool,
 }
 
-impl<N: Fn() -> Option<Numbers>> Decoder<N> {
+impl<N: Fn() -> Option<Names>> Decoder<N> {
     /// One that has seen nothing yet.
     pub fn new(numbers: N) -> Decoder<N> {
         let (seens, names, places) = (Seens::default(), BTreeMap::new(), Places::default());
@@ -269,9 +272,9 @@ impl<N: Fn() -> Option<Numbers>> Decoder<N> {
 
     fn service(&mut self, number: u32) -> String {
         if !self.names.contains_key(&number)
-            && let Some(numbers) = (self.numbers)()
+            && let Some(names) = (self.numbers)()
         {
-            self.names = numbers.into_iter().map(|(name, number)| (number, name)).collect();
+            self.names = names;
         }
         self.names.get(&number).cloned().unwrap_or_else(|| format!("service number {number}"))
     }
