@@ -116,7 +116,7 @@ impl<'a> Ring<'a> {
         if length > self.size {
             return None;
         }
-        // SAFETY: the offset is below page and size, so that this is within the mapping.
+        // SAFETY: the offset is within the mapping, as in `length`.
         let start = unsafe { self.writer.start.byte_add(self.offset(at)).cast::<u8>() };
         // SAFETY: it begins in the first copy of the data and is no longer than the ring, so it ends in the second at most;
         // nobody writes to a record that was handed over until it is given up.

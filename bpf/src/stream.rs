@@ -16,6 +16,7 @@ use policy::access::Access;
 use policy::decide::Verdict;
 
 use crate::event::{Act, Delivery, Event, Object, Why};
+use crate::image::Numbers;
 use crate::kernel::KernelError;
 use crate::paths::{Places, inside};
 use crate::ring::Ring;
@@ -77,7 +78,7 @@ fn run(tables: &Tables, sender: &SyncSender<Delivery>, stop: &AtomicBool, ready:
     if ready.send(Ok(())).is_err() {
         return;
     }
-    let mut decoder = Decoder::new(tables);
+    let mut decoder = Decoder::new(|| tables.numbers().ok());
     while !stop.load(Ordering::Relaxed) {
         let mut waiting = rings.each_ref().map(|(ring, _)| PollFd::new(ring.as_fd(), PollFlags::POLLIN));
         match poll(&mut waiting, LOOK_UP) {
@@ -137,38 +138,25 @@ const LOOSE: u8 = 1 << 2;
 /// Of the act: early in the start of its unit.
 const START: u8 = 1 << 4;
 
-/// Bytes of a record that the kernel makes.
-pub const RECORD: usize = size_of::<types::bz_event>();
-
-/// Services by their numbers, as they are now; nothing when they cannot be read.
-type Names<'a> = Box<dyn Fn() -> Option<BTreeMap<u32, String>> + 'a>;
-
-/// Makes events of records.
-pub struct Decoder<'a> {
-    ask: Names<'a>,
+/// Makes events of the bytes that a ring holds. `numbers` tells the numbers of services.
+pub(crate) struct Decoder<N> {
+    numbers: N,
     names: BTreeMap<u32, String>,
     places: Places,
     looked: bool,
 }
 
-impl<'a> Decoder<'a> {
-    fn new(tables: &'a Tables) -> Decoder<'a> {
-        let names = || Some(tables.numbers().ok()?.into_iter().map(|(name, number)| (number, name)).collect());
-        Decoder::asking(Box::new(names))
-    }
-
-    /// One that is told the numbers of services by `ask`.
-    pub fn asking(ask: Names<'a>) -> Decoder<'a> {
-        Decoder { ask, names: BTreeMap::new(), places: Places::default(), looked: false }
+impl<N: Fn() -> Option<Numbers>> Decoder<N> {
+    pub(crate) fn new(numbers: N) -> Decoder<N> {
+        Decoder { numbers, names: BTreeMap::new(), places: Places::default(), looked: false }
     }
 
     /// What is decoded from now on was in the ring before: one look at the mounts is enough for all of it.
-    pub fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         self.looked = false;
     }
 
-    /// The event of a record, whatever its bytes are. `None`: it is none, which the log tells.
-    pub fn decode(&mut self, bytes: &[u8], observation: bool) -> Option<Event> {
+    pub(crate) fn decode(&mut self, bytes: &[u8], observation: bool) -> Option<Event> {
         let Some(event) = value::<types::bz_event>(bytes) else {
             tracing::error!("a record of {} bytes is shorter than a record can be", bytes.len());
             return None;
@@ -247,9 +235,9 @@ impl<'a> Decoder<'a> {
 
     fn service(&mut self, number: u32) -> String {
         if !self.names.contains_key(&number)
-            && let Some(names) = (self.ask)()
+            && let Some(numbers) = (self.numbers)()
         {
-            self.names = names;
+            self.names = numbers.into_iter().map(|(name, number)| (number, name)).collect();
         }
         self.names.get(&number).cloned().unwrap_or_else(|| format!("service number {number}"))
     }
