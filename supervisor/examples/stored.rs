@@ -66,7 +66,7 @@ impl Deed {
     fn of(id: u64) -> Deed {
         // Mixes the bits of the id, so that neighbours differ in all.
         let mixed = id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
-        let service = if id % RARE == 0 { SERVICES } else { mixed % SERVICES };
+        let service = if id.is_multiple_of(RARE) { SERVICES } else { mixed % SERVICES };
         Deed { service, capability: (mixed >> 8) as usize % 15, denied: mixed >> 16 & 3 == 0 }
     }
 }
