@@ -1,6 +1,7 @@
 //! Events as bytes of the wire's own type, decoded and handed on as those of the kernel's rings are: for measuring what
 //! user space spends on them, see supervisor/examples/replay.rs.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
@@ -8,7 +9,6 @@ use std::thread::JoinHandle;
 use nix::time::{ClockId, clock_gettime};
 
 use crate::event::Delivery;
-use crate::image::Numbers;
 use crate::skeleton::bartizan::types::bz_event;
 use crate::stream::{BATCH, Decoder, FEW, GATHER, deliver};
 use crate::wire::bytes;
@@ -112,12 +112,12 @@ fn fill(to: &mut [u8], path: &str) -> u16 {
 
 /// Hands on what `next` gives, as a ring's thread does, in batches of at most as many as that; an empty one ends it.
 pub fn start(
-    services: Numbers,
+    services: BTreeMap<u32, String>,
     mut next: impl FnMut(usize) -> Vec<Vec<u8>> + Send + 'static,
 ) -> io::Result<(JoinHandle<()>, Receiver<Delivery>)> {
     let (sender, receiver) = sync_channel(0);
     let thread = std::thread::Builder::new().name("rings".to_owned()).spawn(move || {
-        let mut decoder = Decoder::new(|| Some(services.clone()));
+        let mut decoder = Decoder::asking(Box::new(|| Some(services.clone())));
         loop {
             let records = next(BATCH);
             if records.is_empty() {

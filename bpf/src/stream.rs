@@ -16,7 +16,6 @@ use policy::access::Access;
 use policy::decide::Verdict;
 
 use crate::event::{Act, Delivery, Event, Object, Why};
-use crate::image::Numbers;
 use crate::kernel::KernelError;
 use crate::paths::{Places, inside};
 use crate::ring::Ring;
@@ -78,7 +77,7 @@ fn run(tables: &Tables, sender: &SyncSender<Delivery>, stop: &AtomicBool, ready:
     if ready.send(Ok(())).is_err() {
         return;
     }
-    let mut decoder = Decoder::new(|| tables.numbers().ok());
+    let mut decoder = Decoder::new(tables);
     while !stop.load(Ordering::Relaxed) {
         let mut waiting = rings.each_ref().map(|(ring, _)| PollFd::new(ring.as_fd(), PollFlags::POLLIN));
         match poll(&mut waiting, LOOK_UP) {
@@ -138,25 +137,38 @@ const LOOSE: u8 = 1 << 2;
 /// Of the act: early in the start of its unit.
 const START: u8 = 1 << 4;
 
-/// Makes events of the bytes that a ring holds. `numbers` tells the numbers of services.
-pub(crate) struct Decoder<N> {
-    numbers: N,
+/// Bytes of a record that the kernel makes.
+pub const RECORD: usize = size_of::<types::bz_event>();
+
+/// Services by their numbers, as they are now; nothing when they cannot be read.
+type Names<'a> = Box<dyn Fn() -> Option<BTreeMap<u32, String>> + 'a>;
+
+/// Makes events of records.
+pub struct Decoder<'a> {
+    ask: Names<'a>,
     names: BTreeMap<u32, String>,
     places: Places,
     looked: bool,
 }
 
-impl<N: Fn() -> Option<Numbers>> Decoder<N> {
-    pub(crate) fn new(numbers: N) -> Decoder<N> {
-        Decoder { numbers, names: BTreeMap::new(), places: Places::default(), looked: false }
+impl<'a> Decoder<'a> {
+    fn new(tables: &'a Tables) -> Decoder<'a> {
+        let names = || Some(tables.numbers().ok()?.into_iter().map(|(name, number)| (number, name)).collect());
+        Decoder::asking(Box::new(names))
+    }
+
+    /// One that is told the numbers of services by `ask`.
+    pub fn asking(ask: Names<'a>) -> Decoder<'a> {
+        Decoder { ask, names: BTreeMap::new(), places: Places::default(), looked: false }
     }
 
     /// What is decoded from now on was in the ring before: one look at the mounts is enough for all of it.
-    pub(crate) fn begin(&mut self) {
+    pub fn begin(&mut self) {
         self.looked = false;
     }
 
-    pub(crate) fn decode(&mut self, bytes: &[u8], observation: bool) -> Option<Event> {
+    /// The event of a record, whatever its bytes are. `None`: it is none, which the log tells.
+    pub fn decode(&mut self, bytes: &[u8], observation: bool) -> Option<Event> {
         let Some(event) = value::<types::bz_event>(bytes) else {
             tracing::error!("a record of {} bytes is shorter than a record can be", bytes.len());
             return None;
@@ -235,9 +247,9 @@ impl<N: Fn() -> Option<Numbers>> Decoder<N> {
 
     fn service(&mut self, number: u32) -> String {
         if !self.names.contains_key(&number)
-            && let Some(numbers) = (self.numbers)()
+            && let Some(names) = (self.ask)()
         {
-            self.names = numbers.into_iter().map(|(name, number)| (number, name)).collect();
+            self.names = names;
         }
         self.names.get(&number).cloned().unwrap_or_else(|| format!("service number {number}"))
     }

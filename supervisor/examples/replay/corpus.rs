@@ -76,8 +76,8 @@ impl Corpus {
 
     /// Replays them.
     pub(crate) fn start(self) -> std::io::Result<(JoinHandle<()>, Receiver<Delivery>)> {
-        let services: BTreeMap<String, u32> =
-            (1..=SERVICES).map(|number| (format!("service-{number}"), number)).collect();
+        let services: BTreeMap<u32, String> =
+            (1..=SERVICES).map(|number| (number, format!("service-{number}"))).collect();
         let Corpus { mut events, counts: [before, then], rate, gate } = self;
         let (mut number, mut began) = (0_u64, None);
         replay::start(services, move |most| {
