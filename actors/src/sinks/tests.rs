@@ -409,6 +409,7 @@ fn over_tls_only_a_receiver_that_shows_who_it_is_gets_records() {
         token: None,
     };
     let record = place.append(1);
+    let record: Vec<&Written> = record.iter().flat_map(|one| one.iter()).collect();
     let refused = |web: &Web| otlp::Otlp::new(web).deliver(&record).unwrap_err().why;
     let missing = refused(&web("127.0.0.1", Some(&ca)));
     assert!(missing.contains("ca.pem: No such file"), "{missing}");
