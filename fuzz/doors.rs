@@ -74,9 +74,9 @@ pub(crate) fn model(bytes: &[u8]) {
 
 /// A record of a ring, as it is and filled up to its length: the observation of a service, and what was refused to it.
 pub(crate) fn event(bytes: &[u8]) {
+    type Numbers = fn() -> Option<Names>;
     thread_local! {
-        static DECODER: RefCell<Decoder<fn() -> Option<Names>>> =
-            RefCell::new(Decoder::new(|| Some([(7, "web".to_owned())].into())));
+        static DECODER: RefCell<Decoder<Numbers>> = RefCell::new(Decoder::new(|| Some([(7, "web".to_owned())].into())));
     }
     let mut whole = bytes.to_vec();
     whole.resize(RECORD.max(bytes.len()), 0);
