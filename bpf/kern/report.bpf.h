@@ -121,7 +121,7 @@ static __always_inline bool novel(struct act *act)
 	return __sync_fetch_and_add(&novelty->objects, 1) < BZ_OBJECTS;
 }
 
-static __always_inline void fill(struct bz_event *event, struct act *act, struct place *place, __u64 key)
+static __always_inline void fill(struct bz_event *event, struct act *act, __u64 key)
 {
 	struct task_struct *task = (struct task_struct *)act->task;
 	struct dentry *exe = BPF_CORE_READ(task, mm, exe_file, f_path.dentry);
@@ -146,7 +146,6 @@ static __always_inline void fill(struct bz_event *event, struct act *act, struct
 	event->dev = dentry ? BPF_CORE_READ(dentry, d_sb, s_dev) : 0;
 	event->magic = dentry ? BPF_CORE_READ(dentry, d_sb, s_magic) : 0;
 	event->ino = dentry ? BPF_CORE_READ(dentry, d_inode, i_ino) : 0;
-	write_number(event, place);
 	event->exe_dev = exe ? BPF_CORE_READ(exe, d_sb, s_dev) : 0;
 	event->exe_magic = exe ? BPF_CORE_READ(exe, d_sb, s_magic) : 0;
 	event->path_len = 0;
@@ -171,8 +170,8 @@ __noinline int tell(struct act *act)
 	struct task_struct *task;
 	struct bz_event *event;
 	struct dentry *exe;
-	struct place place;
-	__u64 key;
+	__u64 key, number, lost;
+	__u32 ring;
 
 	if (!act)
 		return 0;
@@ -204,11 +203,14 @@ __noinline int tell(struct act *act)
 		}
 		known = 0;
 	}
-	take_number(&place, act->observation ? BZ_RING_OBSERVATIONS : BZ_RING_VIOLATIONS);
+	/* Without a branch, which would have 6.1 look at all that follows twice. */
+	ring = act->observation;
+	lost = lost_before(ring);
+	number = next_number(ring);
 	event = act->observation ? bpf_ringbuf_reserve(&observations, sizeof(*event), 0)
 				 : bpf_ringbuf_reserve(&violations, sizeof(*event), 0);
 	if (!event) {
-		number_lost(&place);
+		number_lost(ring);
 		lose(act->observation ? BZ_LOST_OBSERVATION : BZ_LOST_VIOLATION);
 		/* What others have counted meanwhile is kept, for the record that will tell it. */
 		if (!known && !uncounted)
@@ -216,7 +218,10 @@ __noinline int tell(struct act *act)
 		return 0;
 	}
 	/* Repeats of it will not be counted under this key any more. */
-	fill(event, act, &place, known || uncounted ? 0 : key);
+	fill(event, act, known || uncounted ? 0 : key);
+	event->cpu = bpf_get_smp_processor_id();
+	event->sequence = number;
+	event->lost = lost;
 	if (act->dentry && act->object != BZ_OBJECT_CGROUP)
 		event->path_len = write_path(event, act->dentry, 0);
 	task = (struct task_struct *)act->task;

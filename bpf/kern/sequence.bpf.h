@@ -1,42 +1,39 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Numbers of events: what a CPU tells in a ring is numbered without a gap, so that a missing one is noticed.
+/*
+ * Numbers of events: what a CPU tells in a ring is numbered without a gap, so that a missing one is noticed.
+ * Global functions, which give plain numbers: 6.1 would look at all that follows once more for a CPU that has
+ * no entry.
  */
 #ifndef BZ_SEQUENCE_H
 #define BZ_SEQUENCE_H
 
-struct place {
-	struct bz_sequence *sequence;
-	__u64 number;
-	__u64 lost;
-};
-
 /*
- * Takes the next number, before it is known whether there is room. What was lost is read first: another task
- * of this CPU may come in between, and then the reader takes too much for accounted for, never too little.
+ * What has been lost on this CPU. Read before the number is taken: another task of this CPU may come in
+ * between, and then the reader takes too much for accounted for, never too little.
  */
-static __always_inline void take_number(struct place *place, __u32 ring)
+__noinline __u64 lost_before(__u32 ring)
 {
-	place->number = 0;
-	place->lost = 0;
-	place->sequence = bpf_map_lookup_elem(&sequences, &ring);
-	if (!place->sequence)
-		return;
-	place->lost = *(volatile __u64 *)&place->sequence->lost;
-	place->number = __sync_fetch_and_add(&place->sequence->number, 1) + 1;
+	struct bz_sequence *sequence = bpf_map_lookup_elem(&sequences, &ring);
+
+	return sequence ? *(volatile __u64 *)&sequence->lost : 0;
 }
 
-/* There was no room for the event of this number. */
-static __always_inline void number_lost(struct place *place)
+/* Takes the next number, before it is known whether there is room. */
+__noinline __u64 next_number(__u32 ring)
 {
-	if (place->sequence)
-		__sync_fetch_and_add(&place->sequence->lost, 1);
+	struct bz_sequence *sequence = bpf_map_lookup_elem(&sequences, &ring);
+
+	return sequence ? __sync_fetch_and_add(&sequence->number, 1) + 1 : 0;
 }
 
-static __always_inline void write_number(struct bz_event *event, struct place *place)
+/* There was no room for the event of a number. */
+__noinline int number_lost(__u32 ring)
 {
-	event->cpu = bpf_get_smp_processor_id();
-	event->sequence = place->number;
-	event->lost = place->lost;
+	struct bz_sequence *sequence = bpf_map_lookup_elem(&sequences, &ring);
+
+	if (sequence)
+		__sync_fetch_and_add(&sequence->lost, 1);
+	return 0;
 }
 
 #endif

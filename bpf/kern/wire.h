@@ -305,7 +305,7 @@ struct bz_carried {
 	__u64 unremembered; /* files that services wrote and the table has no room for */
 };
 
-/* The rings, as keys of `sequences`. */
+/* The rings, as keys of `sequences`: whether it is about observations. */
 enum bz_ring {
 	BZ_RING_VIOLATIONS = 0,
 	BZ_RING_OBSERVATIONS = 1,
