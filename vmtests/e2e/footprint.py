@@ -10,7 +10,7 @@ import time
 import stage
 from sinks import CONFIGURATION, restart
 from stage import must, promise, run, wait_for
-from suite import apart
+from suite import long
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "bench"))
 import receivers  # noqa: E402
@@ -36,7 +36,7 @@ def spent():
     return sum(nanoseconds) / 1e9
 
 
-@apart
+@long
 def a_hundred_services_and_all_sinks_take_little():
     wait_for("Bartizan enforces", stage.enforcing)
     kept = CONFIGURATION.read_text() if CONFIGURATION.exists() else None

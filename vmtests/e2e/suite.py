@@ -11,6 +11,8 @@ from stage import NotAsPromised
 TESTS = []
 # Names of those that take long and hardly depend on the kernel: they have a guest of their own.
 APART = set()
+# Those of them that only the long form runs.
+LONG = set()
 
 
 class Impossible(Exception):
@@ -32,6 +34,12 @@ def apart(function):
     """Enters a test that runs only when it is asked for."""
     APART.add(function.__name__.replace("_", " "))
     return test(function)
+
+
+def long(function):
+    """Enters a test that only the long form runs, or who asks for it by name."""
+    LONG.add(function.__name__.replace("_", " "))
+    return apart(function)
 
 
 def enter(name, function):
@@ -70,10 +78,10 @@ def outcome(function):
 
 
 def chosen(wanted, shares):
-    """The tests whose name contains one of the words, or all; `--apart`: those with a guest of their own; `--kernel NAME`:
+    """The tests whose name contains one of the words, or all; `--apart`: those with a guest of their own, those that are long only in the long form; `--kernel NAME`:
     all but those, and but what is another kernel's share."""
     if wanted == ["--apart"]:
-        return [one for one in TESTS if one[0] in APART]
+        return [one for one in TESTS if one[0] in APART and (one[0] not in LONG or os.environ.get("BARTIZAN_SOAK"))]
     if wanted[:1] != ["--kernel"]:
         return [one for one in TESTS if not wanted or any(word in one[0] for word in wanted)]
     if os.environ.get("BARTIZAN_SOAK"):
