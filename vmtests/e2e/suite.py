@@ -78,8 +78,8 @@ def outcome(function):
 
 
 def chosen(wanted, shares):
-    """The tests whose name contains one of the words, or all; `--apart`: those with a guest of their own, those that are long only in the long form; `--kernel NAME`:
-    all but those, and but what is another kernel's share."""
+    """The tests whose name contains one of the words, or all. `--apart`: those with a guest of their own, and the long ones of them only in
+    the long form. `--kernel NAME`: all but those, and but what is another kernel's share."""
     if wanted == ["--apart"]:
         return [one for one in TESTS if one[0] in APART and (one[0] not in LONG or os.environ.get("BARTIZAN_SOAK"))]
     if wanted[:1] != ["--kernel"]:
