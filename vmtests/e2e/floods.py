@@ -11,7 +11,7 @@ import stage
 from audit import audits, last
 from ground import rules_hold
 from stage import must, promise, wait_for
-from suite import Impossible, once, test
+from suite import once, test
 
 ACTS = 1_000_000 if os.environ.get("BARTIZAN_SOAK") else 20_000
 PROCESSES = 8
@@ -33,8 +33,7 @@ OBJECTS, RACING = 4096, 64
 
 @once
 def the_flooder_is_held():
-    if not PROGRAM.exists():
-        raise Impossible("it takes scripts/vm --put target/debug/flood:/root/flood")
+    promise(PROGRAM.exists(), "the program is there: it takes scripts/vm --put target/debug/flood:/root/flood")
     rules_hold()
     shutil.copy(PROGRAM, COPY)
     POLICY.write_text(RULES)
