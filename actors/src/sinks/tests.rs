@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Mutex;
@@ -252,6 +252,20 @@ fn syslog_over_tcp_counts_octets_and_comes_back() {
     assert!(second[0].contains(" id=\"11\" ") && second[499].contains(" id=\"510\" "), "{:?}", second[0]);
 }
 
+/// The body of a request; `None`: it ends before that.
+fn body(stream: &mut impl BufRead) -> Option<String> {
+    let (mut size, mut line) = (0, String::new());
+    while stream.read_line(&mut line).unwrap_or(0) > 2 {
+        if let Some(text) = line.to_lowercase().strip_prefix("content-length:") {
+            size = text.trim().parse().unwrap();
+        }
+        line.clear();
+    }
+    let mut body = vec![0; size];
+    stream.read_exact(&mut body).ok()?;
+    Some(String::from_utf8(body).unwrap())
+}
+
 /// Answers each request with what `answer` makes of its body, as it is.
 fn web(mut answer: impl FnMut(&str) -> String + Send + 'static) -> Web {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -259,16 +273,8 @@ fn web(mut answer: impl FnMut(&str) -> String + Send + 'static) -> Web {
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = BufReader::new(stream.unwrap());
-            let (mut size, mut line) = (0, String::new());
-            while stream.read_line(&mut line).unwrap_or(0) > 2 {
-                if let Some(text) = line.to_lowercase().strip_prefix("content-length:") {
-                    size = text.trim().parse().unwrap();
-                }
-                line.clear();
-            }
-            let mut body = vec![0; size];
-            if stream.read_exact(&mut body).is_ok() {
-                let _ = stream.get_mut().write_all(answer(&String::from_utf8(body).unwrap()).as_bytes());
+            if let Some(body) = body(&mut stream) {
+                let _ = stream.get_mut().write_all(answer(&body).as_bytes());
             }
         }
     });
@@ -381,17 +387,9 @@ fn closed() -> (u16, Receiver<Vec<u64>>) {
         for stream in listener.incoming() {
             let connection = rustls::ServerConnection::new(config.clone()).unwrap();
             let mut stream = BufReader::new(rustls::StreamOwned::new(connection, stream.unwrap()));
-            let (mut size, mut line) = (0, String::new());
-            while stream.read_line(&mut line).unwrap_or(0) > 2 {
-                if let Some(text) = line.to_lowercase().strip_prefix("content-length:") {
-                    size = text.trim().parse().unwrap();
-                }
-                line.clear();
-            }
-            let mut body = vec![0; size];
-            if size > 0 && stream.read_exact(&mut body).is_ok() {
+            if let Some(body) = body(&mut stream).filter(|body| !body.is_empty()) {
                 let _ = stream.get_mut().write_all(said("200 OK", "{}").as_bytes());
-                sent.send(logged(&String::from_utf8(body).unwrap())).unwrap();
+                sent.send(logged(&body)).unwrap();
             }
         }
     });

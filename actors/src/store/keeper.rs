@@ -201,7 +201,8 @@ impl Keeper {
             };
             if said != self.said {
                 tracing::error!("{message}");
-                (self.tell)(format!("The store for queries was broken: {message}"));
+                let what = if matches!(trouble, Trouble::Version) { "is made anew" } else { "was broken" };
+                (self.tell)(format!("The store for queries {what}: {message}"));
             }
         } else if said != self.said {
             tracing::error!("{path}: queries are answered from the trail until this is mended: {said}");
