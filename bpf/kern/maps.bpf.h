@@ -222,10 +222,10 @@ struct {
 	__type(value, struct bz_sequence);
 } sequences SEC(".maps");
 
-/* Room for more than a thousand events of 3.1 KiB. */
+/* Room for all that one service may have told in a minute: BZ_OBJECTS events of 3.2 KiB. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 22);
+	__uint(max_entries, 1 << 24);
 } violations SEC(".maps");
 
 struct {

@@ -76,7 +76,7 @@ impl Stream {
 type Ready = SyncSender<Result<(), KernelError>>;
 
 fn run(tables: &Tables, seens: Seens, sender: &SyncSender<Delivery>, stop: &AtomicBool, ready: &Ready) {
-    let rings = match open(tables) {
+    let mut rings = match open(tables) {
         Ok(rings) => rings,
         Err(error) => {
             // The starter is waiting for exactly this.
@@ -98,20 +98,35 @@ fn run(tables: &Tables, seens: Seens, sender: &SyncSender<Delivery>, stop: &Atom
                 std::thread::sleep(Duration::from_millis(u64::from(LOOK_UP)));
             }
         }
-        let (mut any, mut few) = (false, true);
-        for (ring, which) in &rings {
-            let mut events = Vec::new();
-            decoder.begin();
-            let seen = ring.look(BATCH, &mut |bytes| events.extend(decoder.decode(bytes, *which)));
-            if let Some(seen) = seen {
-                few &= events.len() < FEW;
-                any = true;
-                deliver(sender, events);
-                ring.release(seen);
-            }
-        }
-        if any && few {
+        let taken = rings.each_mut().map(|(ring, which)| take(ring, *which, &mut decoder, sender));
+        if taken.iter().sum::<usize>() > 0 && taken.iter().all(|taken| *taken < FEW) {
             std::thread::sleep(GATHER);
+        }
+    }
+}
+
+/// Hands on what a ring holds, a batch at most; how many events that were.
+fn take<N: Fn() -> Option<Names>>(
+    ring: &mut ring::Ring<'_>,
+    which: Ring,
+    decoder: &mut Decoder<N>,
+    sender: &SyncSender<Delivery>,
+) -> usize {
+    let mut events = Vec::new();
+    decoder.begin();
+    match ring.look(BATCH, &mut |bytes| events.extend(decoder.decode(bytes, which))) {
+        Ok(None) => 0,
+        Ok(Some(seen)) => {
+            let taken = events.len();
+            deliver(sender, events);
+            ring.release(seen);
+            taken
+        }
+        Err(error) => {
+            // What was looked at is still there.
+            tracing::error!("reading a ring buffer: {error}");
+            std::thread::sleep(Duration::from_millis(u64::from(LOOK_UP)));
+            0
         }
     }
 }
