@@ -13,8 +13,8 @@ use tokio::runtime::Runtime;
 
 use crate::directory::Directory;
 use crate::messages::{
-    Attest, CountNow, Counts, Detach, Held, Install, Learned, NamesOf, ReadBackNow, Recompile, Rules, ServiceOf,
-    Services, ShowRings, Told, Violations,
+    Attest, CountNow, Counts, Detach, Gauges, Held, Install, Learned, NamesOf, ReadBackNow, Recompile, Rules,
+    ServiceOf, Services, ShowGauges, Told, Violations,
 };
 use crate::record::Kind;
 use crate::root::ExitNotice;
@@ -340,11 +340,13 @@ impl Handler<Detach> for KernelLink {
     }
 }
 
-impl Handler<ShowRings> for KernelLink {
-    type Result = Result<Vec<bpf::kernel::Ring>, String>;
+impl Handler<ShowGauges> for KernelLink {
+    type Result = Result<Gauges, String>;
 
-    fn handle(&mut self, _: ShowRings, _: &mut Context<KernelLink>) -> Self::Result {
-        self.kernel.rings().map_err(|error| error.to_string())
+    fn handle(&mut self, _: ShowGauges, _: &mut Context<KernelLink>) -> Self::Result {
+        let rings = self.kernel.rings().map_err(|error| error.to_string())?;
+        let refusals = self.kernel.refusals().map_err(|error| error.to_string())?;
+        Ok(Gauges { rings, refusals })
     }
 }
 

@@ -8,6 +8,7 @@
 #include "wire.h"
 #include "guard.h"
 #include "maps.bpf.h"
+#include "refusals.bpf.h"
 #include "unit.bpf.h"
 #include "subject.bpf.h"
 #include "walk.bpf.h"
@@ -252,7 +253,7 @@ int BPF_PROG(sb_mount, const char *source, const struct path *where, const char 
 	     void *data, int ret)
 {
 	if (!ret && flags & MS_MOVE && check_move(where))
-		return -EPERM;
+		return counted(BZ_HOOK_sb_mount, -EPERM);
 	return JUDGED(sb_mount, check_mount(where, !(flags & MS_CHANGES)));
 }
 

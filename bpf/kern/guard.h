@@ -21,7 +21,7 @@
 #define BZ_EDGES (1 << 17)
 #endif
 
-/* The return value of a hook: a verdict of an LSM before us is passed on unchanged. */
-#define JUDGED(name, verdict) ((ret) ? (ret) : GUARD(name) ? (verdict) : 0)
+/* The return value of a hook: a verdict of an LSM before us is passed on unchanged, and ours is counted. */
+#define JUDGED(name, verdict) ((ret) ? (ret) : GUARD(name) ? counted(BZ_HOOK_##name, (verdict)) : 0)
 
 #endif

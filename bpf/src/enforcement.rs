@@ -11,6 +11,7 @@ use policy::compiled::{Compiled, Service};
 use policy::decide::Verdict;
 
 use crate::calls::Calls;
+use crate::counts;
 use crate::event::{Delivery, Flood, Repeat};
 use crate::gaps::{Gaps, missing};
 use crate::image::{self, Entries, Image, Numbers, Ports, policy, ports};
@@ -30,21 +31,6 @@ use crate::wire::bytes;
 
 /// Time without a repeat after which a kind of act is counted for the last time.
 const QUIET: Duration = Duration::from_secs(10 * 60);
-/// Names of the loss counters, in the order of `enum bz_loss`.
-const LOSSES: [&str; 11] = [
-    "violations",
-    "observations",
-    "floods",
-    "services",
-    "cgroups",
-    "subjects",
-    "labels",
-    "links",
-    "unlabelled_tasks",
-    "unresolved_objects",
-    "written_files",
-];
-
 /// Beside these: what the numbers of events prove to be missing, counted since the daemon started.
 pub const GAPS: &str = "gaps";
 
@@ -378,11 +364,8 @@ impl Kernel for Enforcement {
     fn loss(&mut self) -> Result<BTreeMap<String, u64>, KernelError> {
         let missing = self.stream.as_ref().map_or(Ok(0), |stream| missing(stream.seens(), &self.tables))?;
         let gaps = self.gaps.settle(Instant::now(), missing);
-        let counted = (0u32..).zip(LOSSES).map(|(kind, name)| {
-            let count: Option<u64> = self.tables.lookup("losses", &kind.to_ne_bytes())?;
-            Ok((name.to_owned(), count.unwrap_or(0)))
-        });
-        counted.chain([Ok((GAPS.to_owned(), gaps))]).collect()
+        let counted = counts::losses(&self.tables)?.into_iter().chain([(GAPS, gaps)]);
+        Ok(counted.map(|(name, count)| (name.to_owned(), count)).collect())
     }
 
     fn read_back(&mut self) -> Result<ReadBack, KernelError> {
@@ -396,6 +379,10 @@ impl Kernel for Enforcement {
     fn detach(&mut self) -> Result<(), KernelError> {
         self.stage = Stage::Failed;
         detach()
+    }
+
+    fn refusals(&mut self) -> Result<BTreeMap<&'static str, u64>, KernelError> {
+        counts::refusals(&self.tables)
     }
 
     fn rings(&mut self) -> Result<Vec<Ring>, KernelError> {

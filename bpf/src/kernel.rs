@@ -158,6 +158,9 @@ pub trait Kernel: Send {
     /// Ends enforcement: returns when the kernel has let go of every link. What was counted can still be read.
     fn detach(&mut self) -> Result<(), KernelError>;
 
+    /// How often each hook refused an act, since the programs were loaded, by the hook's name.
+    fn refusals(&mut self) -> Result<BTreeMap<&'static str, u64>, KernelError>;
+
     /// How full the ring buffers are.
     fn rings(&mut self) -> Result<Vec<Ring>, KernelError>;
 

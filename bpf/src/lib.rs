@@ -6,6 +6,7 @@
 mod acting;
 mod batch;
 mod calls;
+mod counts;
 pub mod enforcement;
 pub mod event;
 mod gaps;

@@ -1,4 +1,4 @@
-//! A ring buffer of the kernel, as its only reader. libbpf gives up each record as soon as it was looked at; here records
+//! A ring buffer of the kernel, as its only reader takes records out of it. libbpf gives up each record as soon as it was looked at; here records
 //! stay in the ring until what they told is taken care of, many at a time. The layout is that of the kernel's
 //! Documentation/bpf/ringbuf.rst: a page with the reader's position, one with the writer's, and the data, mapped twice so
 //! that no record is in two pieces. Of the data only a part is mapped at a time ([`WINDOW`]), and none while nothing comes.
@@ -124,6 +124,17 @@ impl<'a> Ring<'a> {
         Ok((at > begin).then_some(at))
     }
 
+    /// Bytes that it holds.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Bytes that wait to be read, headers included.
+    pub(crate) fn waiting(&self) -> u64 {
+        let begin = self.reader.position().load(Ordering::Acquire);
+        self.writer.position().load(Ordering::Acquire).saturating_sub(begin)
+    }
+
     /// Gives up all records before a position that [`Ring::look`] told.
     pub(crate) fn release(&self, before: u64) {
         self.reader.position().store(before, Ordering::Release);
@@ -214,6 +225,7 @@ mod tests {
         let one = write(&file, 0, b"one", 0);
         let given_up = write(&file, one, b"no", DISCARDED);
         let two = write(&file, given_up, b"two", 0);
+        assert_eq!((ring.waiting(), ring.size()), (two, SIZE));
         assert_eq!(shown(&mut ring, 1), (Some(one), vec!["one".to_owned()]));
         assert_eq!(shown(&mut ring, 9), (Some(two), vec!["one".to_owned(), "two".to_owned()]), "nothing was released");
         ring.release(one);

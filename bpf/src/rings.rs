@@ -1,8 +1,11 @@
 //! How full the ring buffers are, whoever reads them.
 
-use libbpf_rs::{AsRawLibbpf as _, RingBufferBuilder};
+use std::os::fd::AsFd as _;
+
+use libbpf_rs::MapCore as _;
 
 use crate::kernel::{KernelError, Ring};
+use crate::ring;
 use crate::tables::Tables;
 
 /// The rings of wire.h.
@@ -10,23 +13,12 @@ const RINGS: [&str; 2] = ["violations", "observations"];
 
 /// Both rings as they are now. Nothing is taken out of them.
 pub(crate) fn rings(tables: &Tables) -> Result<Vec<Ring>, KernelError> {
-    RINGS.iter().map(|name| ring(tables, name)).collect()
+    RINGS.iter().map(|name| look(tables, name)).collect()
 }
 
-fn ring(tables: &Tables, name: &str) -> Result<Ring, KernelError> {
-    let failed = |error| KernelError::bpf(format!("looking at the ring {name}"), error);
+fn look(tables: &Tables, name: &str) -> Result<Ring, KernelError> {
     let map = tables.get(name)?;
-    let mut builder = RingBufferBuilder::new();
-    builder.add(map, |_| 0).map_err(failed)?;
-    let ring = builder.build().map_err(failed)?;
-    // SAFETY: the manager lives until the end of this function and has one ring, number 0, which lives as long. Both
-    // functions only read positions that the kernel and the reader keep in shared memory (libbpf.h).
-    let (waiting, size) = unsafe {
-        let one = libbpf_sys::ring_buffer__ring(ring.as_libbpf_object().as_ptr(), 0);
-        if one.is_null() {
-            return Err(KernelError::NotHeld(format!("the ring {name} cannot be looked at")));
-        }
-        (libbpf_sys::ring__avail_data_size(one), libbpf_sys::ring__size(one))
-    };
-    Ok(Ring { name: name.to_owned(), waiting, size })
+    let ring = ring::Ring::open(map.as_fd(), map.max_entries())
+        .map_err(|source| KernelError::Bpf { what: format!("looking at the ring {name}"), source })?;
+    Ok(Ring { name: name.to_owned(), waiting: ring.waiting(), size: ring.size() })
 }

@@ -78,6 +78,10 @@ def metrics_count_every_refusal():
     acts = 37
     victim.do(*[["opened", "/etc/sudoers.d/metrics", os.O_WRONLY | os.O_CREAT]] * acts)
     wait_for("repeats are in it as well", lambda: denied(metrics()) >= denied(before) + acts)
+    hook, now = 'bartizan_refusals_total{hook="inode_create"}', metrics()
+    promise(now[hook] == before[hook] + acts, f"the hook that refused has counted each: {before[hook]}, then {now[hook]}")
+    victim.do(["opened", "/etc/hostname", os.O_RDONLY])
+    promise(metrics()[hook] == now[hook], "what is permitted counts nowhere")
 
 
 @test

@@ -79,10 +79,19 @@ pub struct Held {
 #[rtype(result = "Result<(Held, Vec<Map>), String>")]
 pub struct Attest;
 
-/// To [`crate::kernel_link::KernelLink`]: how full the ring buffers are.
+/// To [`crate::kernel_link::KernelLink`]: what the kernel counts by itself.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<Vec<Ring>, String>")]
-pub struct ShowRings;
+#[rtype(result = "Result<Gauges, String>")]
+pub struct ShowGauges;
+
+/// Answer to [`ShowGauges`].
+#[derive(Debug)]
+pub struct Gauges {
+    /// How full the ring buffers are.
+    pub rings: Vec<Ring>,
+    /// How often each hook refused an act since the programs were loaded.
+    pub refusals: BTreeMap<&'static str, u64>,
+}
 
 /// To [`crate::kernel_link::KernelLink`]: end enforcement. Answers when no hook runs any more; this link does nothing
 /// from then on.

@@ -153,6 +153,10 @@ impl Kernel for Remembering {
         Ok(())
     }
 
+    fn refusals(&mut self) -> Result<BTreeMap<&'static str, u64>, KernelError> {
+        Ok(BTreeMap::from([("file_open", 2)]))
+    }
+
     fn rings(&mut self) -> Result<Vec<Ring>, KernelError> {
         let ring = |name: &str| Ring { name: name.to_owned(), waiting: 0, size: 1 << 21 };
         Ok(["violations", "observations"].map(ring).to_vec())

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::{HttpResponse, web};
 use actors::directory::Directory;
-use actors::messages::{Attest, Held, Restarts, ShowHeldBack, ShowLeave, ShowQueues, ShowRings, ShowState};
+use actors::messages::{Attest, Gauges, Held, Restarts, ShowGauges, ShowHeldBack, ShowLeave, ShowQueues, ShowState};
 use bpf::kernel::Map;
 use policy::compiled::{DECIDED_MAX, EDGES_MAX, GLOBS_MAX, LABELS_MAX, NODES_MAX, OUTBOUND_MAX, STARTS_MAX};
 use policy::model::State;
@@ -101,11 +101,8 @@ async fn enforcement(page: &mut Exposition, directory: &Directory) {
                 state = "enforcing";
             }
             of_kernel(page, &held, &maps);
-            if let Ok(Ok(rings)) = kernel.send(ShowRings).await {
-                for ring in rings {
-                    page.set("bartizan_ring_waiting_bytes", &[("ring", &ring.name)], ring.waiting);
-                    page.set("bartizan_ring_size_bytes", &[("ring", &ring.name)], ring.size);
-                }
+            if let Ok(Ok(gauges)) = kernel.send(ShowGauges).await {
+                counted(page, &gauges);
             }
         }
     }
@@ -129,6 +126,16 @@ fn of_kernel(page: &mut Exposition, held: &Held, maps: &[Map]) {
         if let Some((_, capacity)) = CAPACITY.iter().find(|(name, _)| *name == map.name) {
             page.set("bartizan_map_capacity", &[("map", &map.name)], *capacity as u64);
         }
+    }
+}
+
+fn counted(page: &mut Exposition, gauges: &Gauges) {
+    for ring in &gauges.rings {
+        page.set("bartizan_ring_waiting_bytes", &[("ring", &ring.name)], ring.waiting);
+        page.set("bartizan_ring_size_bytes", &[("ring", &ring.name)], ring.size);
+    }
+    for (hook, count) in &gauges.refusals {
+        page.set("bartizan_refusals_total", &[("hook", hook)], *count);
     }
 }
 
