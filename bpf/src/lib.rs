@@ -6,7 +6,9 @@
 mod acting;
 mod batch;
 mod calls;
+mod counts;
 pub mod enforcement;
+pub mod entries;
 pub mod event;
 mod gaps;
 pub mod image;
