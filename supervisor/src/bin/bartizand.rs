@@ -53,6 +53,10 @@ fn run(config: &config::Config, off: Option<String>) -> ExitCode {
             tracing::error!("what an earlier start pinned cannot be taken away: {error}");
         }
     }
+    // It allocates a little here and there, and where the kernel hands out huge pages each of them would be held whole.
+    if let Err(error) = nix::sys::prctl::set_thp_disable(true) {
+        tracing::warn!("more memory is held than is needed: {error}");
+    }
     let system = actix::System::new();
     let started = system.block_on(async {
         let directory = start::start(config, off.is_none()).await?;
