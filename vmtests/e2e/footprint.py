@@ -34,15 +34,22 @@ def spent():
     """Milliseconds of processor time so far and turns on a processor, by the names of the threads."""
     by_name = {}
     for task in pathlib.Path(f"/proc/{daemon()}/task").iterdir():
-        nanoseconds, _, turns = map(int, (task / "schedstat").read_text().split())
-        before = by_name.get(name := (task / "comm").read_text().strip(), (0, 0))
+        try:
+            (nanoseconds, _, turns), name = map(int, (task / "schedstat").read_text().split()), (task / "comm").read_text().strip()
+        except FileNotFoundError:  # It has just ended.
+            continue
+        before = by_name.get(name, (0, 0))
         by_name[name] = (before[0] + nanoseconds / 1e6, before[1] + turns)
     return by_name
 
 
 def since(before):
-    """The same, from then to now."""
-    return {name: (now - before.get(name, (0, 0))[0], turns - before.get(name, (0, 0))[1]) for name, (now, turns) in spent().items()}
+    """The same, from then to now. Threads that have ended meanwhile took what nobody sees, and give nothing back."""
+    more = {}
+    for name, (now, turns) in spent().items():
+        earlier, turns_then = before.get(name, (0, 0))
+        more[name] = (max(now - earlier, 0), max(turns - turns_then, 0))
+    return more
 
 
 def table(threads):
