@@ -1,5 +1,6 @@
 //! An end that comes even if the daemon is down, the wall clock is set or the host starts anew.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
@@ -29,9 +30,13 @@ impl Deadline {
     }
 }
 
+/// Read once: it outlives the daemon, and a hundred learners ask for it every few seconds.
+static BOOT: LazyLock<String> =
+    LazyLock::new(|| std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned());
+
 /// Identity of the running boot (proc_sys_kernel(5), `random/boot_id`).
 pub(crate) fn boot() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+    BOOT.clone()
 }
 
 /// Milliseconds since the boot, suspension included.

@@ -11,6 +11,10 @@ use bpf::kernel::{Installation, Kernel};
 use bpf::other_names::OtherNames;
 use tokio::runtime::Runtime;
 
+mod news;
+
+use self::news::News;
+use crate::audit_log::AuditLog;
 use crate::directory::Directory;
 use crate::messages::{
     Attest, CountNow, Counts, Detach, Gauges, Held, Install, Learned, NamesOf, ReadBackNow, Recompile, Rules,
@@ -37,7 +41,11 @@ pub struct KernelLink {
     directory: Directory,
     differed: bool,
     off: bool,
+    /// What is to be told to the audit log.
     repeats: Vec<Repeat>,
+    news: News,
+    /// Who was told before: one that was rebuilt is told all.
+    heard_by: Option<Addr<AuditLog>>,
     /// Names of the rules in force, by their numbers.
     rules: Vec<String>,
     _notice: ExitNotice,
@@ -51,7 +59,7 @@ impl KernelLink {
         directory: Directory,
         notice: ExitNotice,
     ) -> KernelLink {
-        let (differed, off, repeats) = (false, false, Vec::new());
+        let (differed, off, repeats, news) = (false, false, Vec::new(), News::default());
         KernelLink {
             kernel,
             events: Some(events),
@@ -59,6 +67,8 @@ impl KernelLink {
             differed,
             off,
             repeats,
+            news,
+            heard_by: None,
             rules: Vec::new(),
             _notice: notice,
         }
@@ -72,9 +82,13 @@ impl KernelLink {
         // Last, as it counts some kinds for the last time: nothing may fail between that and the telling.
         let repeats = self.kernel.repeats().map_err(|error| error.to_string())?;
         self.directory.decisions().totals(&repeats, &floods);
-        self.repeats.extend(repeats);
+        let audit = self.directory.audit();
+        if audit != self.heard_by {
+            (self.news, self.heard_by) = (News::default(), audit.clone());
+        }
+        self.repeats.extend(self.news.of(repeats));
         let counts = Counts { load, repeats: std::mem::take(&mut self.repeats), floods, loss };
-        let Some(audit) = self.directory.audit() else {
+        let Some(audit) = audit else {
             self.repeats = counts.repeats;
             return Ok(false);
         };

@@ -1,27 +1,44 @@
-//! Reads a whole map in few calls. libbpf-rs 0.27 has an iterator for this that ends without a word when the kernel cannot
-//! go on; a comparison with the revision must not take that for missing entries.
+//! Reads many entries of a map in few calls. libbpf-rs 0.27 has an iterator for this that ends without a word when the kernel
+//! cannot go on; a comparison with the revision must not take that for missing entries.
 
-use std::collections::HashMap;
 use std::io;
+use std::ops::RangeInclusive;
 use std::os::fd::{AsFd as _, AsRawFd as _};
 
 use libbpf_rs::{MapCore as _, MapHandle};
 
-/// Entries that are asked for first; doubled when one bucket of a hash map holds more.
-const FIRST: usize = 8192;
+/// Entries that are asked for at first are as many as fit here; twice as many when one bucket of a hash map holds more.
+const FIRST: usize = 64 << 10;
 /// Nothing in maps.bpf.h has buckets that long.
 const MOST: usize = 1 << 20;
 
-/// Every key and value of an array, hash or LPM map. What changes meanwhile may be there or not.
-pub(crate) fn read(map: &MapHandle) -> io::Result<HashMap<Vec<u8>, Vec<u8>>> {
+/// Shows every key and value of an array, hash or LPM map. What changes meanwhile may be shown or not.
+pub(crate) fn all(map: &MapHandle, show: impl FnMut(&[u8], &[u8])) -> io::Result<()> {
+    read(map, None, usize::MAX, show)
+}
+
+/// Shows these entries of an array.
+pub(crate) fn range(map: &MapHandle, range: &RangeInclusive<u32>, show: impl FnMut(&[u8], &[u8])) -> io::Result<()> {
+    // The kernel goes on behind the index that it is given.
+    let before = range.start().checked_sub(1).map(|before| before.to_ne_bytes().to_vec());
+    read(map, before, range.clone().count(), show)
+}
+
+/// `from`: where the kernel goes on, a key or the number of a bucket.
+fn read(
+    map: &MapHandle,
+    mut from: Option<Vec<u8>>,
+    mut wanted: usize,
+    mut show: impl FnMut(&[u8], &[u8]),
+) -> io::Result<()> {
     let (key, value) = (map.key_size() as usize, map.value_size() as usize);
-    let mut room = FIRST.min(map.max_entries() as usize).max(1);
-    let mut found = HashMap::new();
-    // Where the kernel goes on: a key, or the number of a bucket.
-    let (mut from, mut next) = (None::<Vec<u8>>, vec![0u8; key.max(4)]);
-    loop {
-        let (mut keys, mut values) = (vec![0u8; room * key], vec![0u8; room * value]);
-        let mut count = u32::try_from(room).unwrap_or(u32::MAX);
+    let mut room = (FIRST / (key + value)).min(map.max_entries() as usize).max(1);
+    let mut next = vec![0u8; key.max(4)];
+    let (mut keys, mut values) = (Vec::new(), Vec::new());
+    while wanted > 0 {
+        keys.resize(room * key, 0u8);
+        values.resize(room * value, 0u8);
+        let mut count = u32::try_from(room.min(wanted)).unwrap_or(u32::MAX);
         let start = from.as_mut().map_or(std::ptr::null_mut(), |from| from.as_mut_ptr());
         // SAFETY: both tokens are as long as a key and at least four bytes, which is what the kernel reads and writes;
         // keys and values have room for `count` entries; no options are given.
@@ -45,12 +62,11 @@ pub(crate) fn read(map: &MapHandle) -> io::Result<HashMap<Vec<u8>, Vec<u8>>> {
             Some(errno) if errno != libc::ENOENT => return Err(io::Error::from_raw_os_error(errno)),
             ended => {
                 let entries = keys.chunks_exact(key).zip(values.chunks_exact(value)).take(count as usize);
-                found.extend(entries.map(|(key, value)| (key.to_vec(), value.to_vec())));
-                if ended.is_some() {
-                    return Ok(found);
-                }
+                entries.for_each(|(key, value)| show(key, value));
+                wanted = if ended.is_some() { 0 } else { wanted.saturating_sub(count as usize) };
             }
         }
         from = Some(next.clone());
     }
+    Ok(())
 }

@@ -1,11 +1,23 @@
-//! What the programs count by number: what got lost, and how often each hook refused.
+//! What the kernel counts instead of telling it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
 
+use libbpf_rs::MapCore as _;
+use policy::access::Access;
+use policy::decide::Verdict;
+
+use crate::calls::Calls;
+use crate::event::{Flood, Repeat};
 use crate::kernel::KernelError;
+use crate::quiescence::wait_for_hooks;
+use crate::skeleton::bartizan::types;
 use crate::tables::Tables;
+use crate::wire::{bytes, value};
 
-/// `enum bz_loss` of wire.h.
+/// Time without a repeat after which a kind of act is counted for the last time.
+const QUIET: Duration = Duration::from_secs(10 * 60);
+/// Names of the loss counters, in the order of `enum bz_loss`.
 const LOSSES: [&str; 11] = [
     "violations",
     "observations",
@@ -70,22 +82,93 @@ const HOOKS: [&str; 46] = [
     "capable",
 ];
 
-/// What could not be kept or told since the programs were loaded, by kind.
-pub(crate) fn losses(tables: &Tables) -> Result<BTreeMap<&'static str, u64>, KernelError> {
-    named(tables, "losses", &LOSSES)
+/// Kinds of acts by the kernel's key.
+type Kinds = Vec<(u64, types::bz_seen)>;
+
+/// How often each kind of act had been repeated, and since when it has been that often.
+#[derive(Debug, Default)]
+pub(crate) struct Repeated(HashMap<u64, (u64, Instant)>);
+
+impl Repeated {
+    /// Every kind that is counted, and for the last time those that were quiet for long.
+    pub(crate) fn read(&mut self, tables: &Tables, calls: &Calls) -> Result<Vec<Repeat>, KernelError> {
+        let seen: Vec<(u64, types::bz_seen)> = tables.all("seen")?;
+        let now = Instant::now();
+        let since = |(key, seen): &(u64, types::bz_seen)| {
+            let same = self.0.get(key).filter(|(count, _)| *count == seen.count);
+            (*key, *same.unwrap_or(&(seen.count, now)))
+        };
+        self.0 = seen.iter().map(since).collect();
+        let is_quiet = |key: &u64| self.0.get(key).is_some_and(|(_, since)| now.duration_since(*since) > QUIET);
+        let (quiet, lively): (Vec<_>, Vec<_>) = seen.into_iter().partition(|(key, _)| is_quiet(key));
+        let last = count_for_the_last_time(&quiet, tables, calls)?;
+        let counts = lively.into_iter().chain(last).filter(|(_, seen)| seen.count > 0);
+        Ok(counts.map(|(key, seen)| Repeat { key, count: seen.count }).collect())
+    }
+}
+
+/// Takes kinds of acts out, and has their final counts.
+fn count_for_the_last_time(quiet: &Kinds, tables: &Tables, calls: &Calls) -> Result<Kinds, KernelError> {
+    for (key, _) in quiet {
+        calls.retire(*key)?;
+    }
+    if !quiet.is_empty() {
+        wait_for_hooks();
+    }
+    let handle = tables.get("seen")?;
+    let take = |(key, before): &(u64, types::bz_seen)| {
+        let taken = handle
+            .lookup_and_delete(&bytes(key))
+            .map_err(|error| KernelError::bpf("counting repeats for the last time".to_owned(), error))?;
+        Ok((*key, taken.and_then(|bytes| value(&bytes)).unwrap_or(*before)))
+    };
+    quiet.iter().map(take).collect()
+}
+
+/// Floods since the programs were loaded.
+pub(crate) fn floods(tables: &Tables) -> Result<Vec<Flood>, KernelError> {
+    let floods: Vec<(types::bz_flood_key, u64)> = tables.all("floods")?;
+    if floods.is_empty() {
+        return Ok(Vec::new());
+    }
+    let names: BTreeMap<u32, String> = tables.numbers()?.into_iter().map(|(name, number)| (number, name)).collect();
+    Ok(floods
+        .into_iter()
+        .filter_map(|(key, count)| {
+            Some(Flood {
+                service: names.get(&key.service)?.clone(),
+                access: Access::from_number(key.access)?,
+                capability: u8::try_from(key.capability).ok(),
+                verdict: match key.verdict {
+                    0 => Verdict::Allow,
+                    1 => Verdict::Audit,
+                    _ => Verdict::Deny,
+                },
+                count,
+            })
+        })
+        .collect())
+}
+
+/// What could not be delivered, per kind, since the programs were loaded.
+pub(crate) fn losses(tables: &Tables) -> Result<impl Iterator<Item = (String, u64)>, KernelError> {
+    let counts = named(tables, "losses", &LOSSES)?;
+    Ok(counts.map(|(name, count)| (name.to_owned(), count)))
 }
 
 /// Acts that each hook refused since the programs were loaded.
 pub(crate) fn refusals(tables: &Tables) -> Result<BTreeMap<&'static str, u64>, KernelError> {
-    named(tables, "refusals", &HOOKS)
+    named(tables, "refusals", &HOOKS).map(Iterator::collect)
 }
 
-fn named(tables: &Tables, map: &str, names: &[&'static str]) -> Result<BTreeMap<&'static str, u64>, KernelError> {
-    let count = |(number, name): (u32, &&'static str)| {
-        let count: Option<u64> = tables.lookup(map, &number.to_ne_bytes())?;
-        Ok((*name, count.unwrap_or(0)))
-    };
-    (0..).zip(names).map(count).collect()
+/// The counts of an array, with the names of its indices.
+fn named(
+    tables: &Tables,
+    map: &str,
+    names: &'static [&'static str],
+) -> Result<impl Iterator<Item = (&'static str, u64)>, KernelError> {
+    let counts: BTreeMap<u32, u64> = tables.all(map)?.into_iter().collect();
+    Ok((0..).zip(names).map(move |(number, name)| (*name, counts.get(&number).copied().unwrap_or(0))))
 }
 
 #[cfg(test)]

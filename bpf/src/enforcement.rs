@@ -1,20 +1,19 @@
 //! The kernel as the rest of Bartizan sees it: the pinned maps and programs behind the trait [`Kernel`].
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use libbpf_rs::MapCore as _;
 use policy::access::Access;
 use policy::compiled::{Compiled, Service};
-use policy::decide::Verdict;
 
 use crate::calls::Calls;
-use crate::counts;
+use crate::counts::{self, Repeated};
+use crate::entries::Entries;
 use crate::event::{Delivery, Flood, Repeat};
 use crate::gaps::{Gaps, missing};
-use crate::image::{self, Entries, Image, Numbers, Ports, policy, ports};
+use crate::image::{self, Image, Numbers, Ports, policy, ports};
 use crate::kernel::{Installation, Kernel, KernelError, Map, ReadBack, Ring, SeenService};
 use crate::links::{self, Links};
 use crate::load::{Attached, Loaded};
@@ -27,11 +26,8 @@ use crate::stream::Stream;
 use crate::support::program_after;
 use crate::tables::Tables;
 use crate::units;
-use crate::wire::bytes;
 
-/// Time without a repeat after which a kind of act is counted for the last time.
-const QUIET: Duration = Duration::from_secs(10 * 60);
-/// Beside these: what the numbers of events prove to be missing, counted since the daemon started.
+/// Beside what the kernel counts as lost: what the numbers of events prove to be missing, counted since the daemon started.
 pub const GAPS: &str = "gaps";
 
 enum Stage {
@@ -62,8 +58,7 @@ pub struct Enforcement {
     installed: Option<Installed>,
     stream: Option<Stream>,
     gaps: Gaps,
-    /// How often each kind of act had been repeated, and since when it has been that often.
-    repeated: HashMap<u64, (u64, Instant)>,
+    repeated: Repeated,
     /// How long a unit starts.
     start_time: Duration,
 }
@@ -100,7 +95,7 @@ pub fn open(start_time: Duration) -> Result<Opened, KernelError> {
         installed: None,
         stream: None,
         gaps: Gaps::default(),
-        repeated: HashMap::new(),
+        repeated: Repeated::default(),
         start_time,
     };
     Ok(Opened { kernel, adopted })
@@ -264,7 +259,7 @@ impl Kernel for Enforcement {
         let (key, value) = policy(service, installed.ports.get(name).copied(), installed.slot, number);
         self.tables.put("policies", &key, &value)?;
         if let Some(entries) = installed.image.maps.get_mut("policies") {
-            entries.insert(key, value);
+            entries.set(&key, &value);
         }
         Ok(())
     }
@@ -310,62 +305,17 @@ impl Kernel for Enforcement {
     }
 
     fn repeats(&mut self) -> Result<Vec<Repeat>, KernelError> {
-        let seen: Vec<(u64, types::bz_seen)> = self.tables.all("seen")?;
-        let before = std::mem::take(&mut self.repeated);
-        let now = Instant::now();
-        for (key, seen) in &seen {
-            let same = before.get(key).filter(|(count, _)| *count == seen.count);
-            self.repeated.insert(*key, *same.unwrap_or(&(seen.count, now)));
-        }
-        let quiet = self.repeated.iter().filter(|(_, (_, since))| now.duration_since(*since) > QUIET);
-        let quiet: Vec<u64> = quiet.map(|(key, _)| *key).collect();
-        let mut counts: BTreeMap<u64, u64> = seen.iter().map(|(key, seen)| (*key, seen.count)).collect();
-        for key in &quiet {
-            self.calls.retire(*key)?;
-        }
-        if !quiet.is_empty() {
-            wait_for_hooks();
-        }
-        for key in quiet {
-            let taken = self
-                .tables
-                .get("seen")?
-                .lookup_and_delete(&bytes(&key))
-                .map_err(|error| KernelError::bpf("counting repeats for the last time".to_owned(), error))?;
-            if let Some(last) = taken.and_then(|bytes| crate::wire::value::<types::bz_seen>(&bytes)) {
-                counts.insert(key, last.count);
-            }
-        }
-        Ok(counts.into_iter().filter(|(_, count)| *count > 0).map(|(key, count)| Repeat { key, count }).collect())
+        self.repeated.read(&self.tables, &self.calls)
     }
 
     fn floods(&mut self) -> Result<Vec<Flood>, KernelError> {
-        let names: BTreeMap<u32, String> =
-            self.tables.numbers()?.into_iter().map(|(name, number)| (number, name)).collect();
-        let floods: Vec<(types::bz_flood_key, u64)> = self.tables.all("floods")?;
-        Ok(floods
-            .into_iter()
-            .filter_map(|(key, count)| {
-                Some(Flood {
-                    service: names.get(&key.service)?.clone(),
-                    access: Access::from_number(key.access)?,
-                    capability: u8::try_from(key.capability).ok(),
-                    verdict: match key.verdict {
-                        0 => Verdict::Allow,
-                        1 => Verdict::Audit,
-                        _ => Verdict::Deny,
-                    },
-                    count,
-                })
-            })
-            .collect())
+        counts::floods(&self.tables)
     }
 
     fn loss(&mut self) -> Result<BTreeMap<String, u64>, KernelError> {
         let missing = self.stream.as_ref().map_or(Ok(0), |stream| missing(stream.seens(), &self.tables))?;
         let gaps = self.gaps.settle(Instant::now(), missing);
-        let counted = counts::losses(&self.tables)?.into_iter().chain([(GAPS, gaps)]);
-        Ok(counted.map(|(name, count)| (name.to_owned(), count)).collect())
+        Ok(counts::losses(&self.tables)?.chain([(GAPS.to_owned(), gaps)]).collect())
     }
 
     fn read_back(&mut self) -> Result<ReadBack, KernelError> {

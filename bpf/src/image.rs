@@ -3,16 +3,14 @@
 use std::collections::BTreeMap;
 
 use policy::access::Access;
-use policy::compiled::{Compiled, FileSystem, Label, NAME_MAX, Outbound, Service};
+use policy::compiled::{Compiled, FileSystem, Glob, Label, NAME_MAX, Outbound, Service};
 
+use crate::entries::Entries;
 use crate::skeleton::bartizan::types;
 use crate::wire::bytes;
 
 /// Numbers of services in the kernel, by name.
 pub type Numbers = BTreeMap<String, u32>;
-
-/// Key and value of every entry of one map.
-pub type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
 
 const NODES: u32 = 1 << 14;
 const LABELS: u32 = 1 << 12;
@@ -174,32 +172,27 @@ fn edges(compiled: &Compiled, slot: u32) -> Entries {
 }
 
 fn globs(compiled: &Compiled, slot: u32) -> Entries {
-    let mut entries = Entries::new();
-    for glob in &compiled.globs {
+    let key = |glob: &Glob| {
         let bits = 32 + 8 * glob.text.len();
         let node = u32::from(glob.from) | slot << 31;
-        let key = if glob.suffix {
+        if glob.suffix {
             step(bits, node | 1 << 30, glob.text.iter().rev().copied())
         } else {
             step(bits, node, glob.text.iter().copied())
-        };
-        entries.insert(key, index(u32::from(glob.to)));
-    }
-    entries
+        }
+    };
+    compiled.globs.iter().map(|glob| (key(glob), index(u32::from(glob.to)))).collect()
 }
 
 fn starts(compiled: &Compiled, slot: u32) -> Entries {
     let slot = u64::from(slot) << 63;
-    let mut entries = Entries::new();
-    for (file_system, node) in &compiled.starts {
-        let key = match file_system {
-            FileSystem::Device { major, minor } => u64::from(*major) << 20 | u64::from(*minor),
-            FileSystem::Magic(magic) => (magic & 0xffff_ffff) << 30,
-        };
-        entries.insert((slot | key).to_ne_bytes().to_vec(), index(u32::from(*node)));
-    }
-    entries.insert((slot | 1 << 62).to_ne_bytes().to_vec(), index(u32::from(compiled.unknown_start)));
-    entries
+    let key = |file_system: &FileSystem| match file_system {
+        FileSystem::Device { major, minor } => u64::from(*major) << 20 | u64::from(*minor),
+        FileSystem::Magic(magic) => (magic & 0xffff_ffff) << 30,
+    };
+    let known = compiled.starts.iter().map(|(file_system, node)| (key(file_system), *node));
+    let all = known.chain([(1 << 62, compiled.unknown_start)]);
+    all.map(|(key, node)| ((slot | key).to_ne_bytes().to_vec(), index(u32::from(node)))).collect()
 }
 
 fn operations(compiled: &Compiled, slot: u32) -> Entries {
@@ -214,33 +207,30 @@ fn operations(compiled: &Compiled, slot: u32) -> Entries {
 fn policies(compiled: &Compiled, slot: u32, numbers: &Numbers) -> Entries {
     let mut unlisted = what_it_may(&compiled.unlisted, None);
     unlisted.flags &= !KNOWN;
-    let mut entries: Entries =
-        (0..SERVICES).map(|number| (index(slot * SERVICES + number), bytes(&unlisted))).collect();
+    let unlisted = (0..SERVICES).map(|number| (index(slot * SERVICES + number), bytes(&unlisted)));
     let ports = ports(compiled);
-    for (name, service) in &compiled.services {
-        if let Some(number) = numbers.get(name) {
-            let (key, value) = policy(service, ports.get(name).copied(), slot, *number);
-            entries.insert(key, value);
-        }
-    }
-    entries
+    let listed = compiled
+        .services
+        .iter()
+        .filter_map(|(name, service)| Some(policy(service, ports.get(name).copied(), slot, *numbers.get(name)?)));
+    unlisted.chain(listed).collect()
 }
 
 fn rules(compiled: &Compiled, slot: u32, numbers: &Numbers) -> Entries {
-    let mut entries = Entries::new();
     // Number 0 stands for every service that the revision does not know.
     let known = compiled.services.iter().filter_map(|(name, service)| Some((*numbers.get(name)?, service)));
-    for (number, service) in known.chain([(0, &compiled.unlisted)]) {
-        for ((capability, access), rule) in service.rules.iter().filter(|(_, rule)| **rule != 0) {
+    let of = |(number, service): (u32, &'_ Service)| {
+        let entry = move |((capability, access), rule): (&(u8, u8), &u16)| {
             let key = types::bz_rule_key {
                 service: number | slot << 31,
                 capability: u16::from(*capability),
                 access: u16::from(*access),
             };
-            entries.insert(bytes(&key), index(u32::from(*rule)));
-        }
-    }
-    entries
+            (bytes(&key), index(u32::from(*rule)))
+        };
+        service.rules.iter().filter(|(_, rule)| **rule != 0).map(entry).collect::<Vec<_>>()
+    };
+    known.chain([(0, &compiled.unlisted)]).flat_map(of).collect()
 }
 
 fn outbound(compiled: &Compiled, slot: u32, numbers: &Numbers) -> Entries {
@@ -269,7 +259,7 @@ fn outbound(compiled: &Compiled, slot: u32, numbers: &Numbers) -> Entries {
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
-    use policy::compiled::{Edge, Glob, Node, PortRange};
+    use policy::compiled::{Edge, Node, PortRange};
 
     #[test]
     fn every_key_tells_its_slot() {
@@ -284,7 +274,7 @@ mod tests {
             let image = Image::render(&compiled, slot, &numbers);
             for map in ["edges", "globs", "starts", "rules", "outbound"] {
                 assert!(!image.maps[map].is_empty(), "{map}");
-                for key in image.maps[map].keys() {
+                for (key, _) in image.maps[map].iter() {
                     assert!(in_slot(map, key, slot), "{map} {key:?}");
                     assert!(!in_slot(map, key, 1 - slot), "{map} {key:?}");
                 }
@@ -311,7 +301,7 @@ mod tests {
         compiled.unlisted.subject.learning = true;
         let image = Image::render(&compiled, 0, &Numbers::new());
         let expected = bytes(&types::bz_policy { flags: LEARNING, ..types::bz_policy::default() });
-        assert!(image.maps["policies"].values().all(|value| *value == expected));
+        assert!(image.maps["policies"].iter().all(|(_, value)| value == expected));
     }
 
     #[test]
@@ -323,7 +313,7 @@ mod tests {
         let image = Image::render(&compiled, 1, &Numbers::new());
         assert_eq!(image.maps["policies"].len(), SERVICES as usize);
         let granted = [u64::MAX >> 1; Access::COUNT].map(u64::to_ne_bytes).concat();
-        assert!(image.maps["policies"].values().all(|value| value.starts_with(&granted)));
+        assert!(image.maps["policies"].iter().all(|(_, value)| value.starts_with(&granted)));
     }
 
     #[test]
@@ -333,7 +323,7 @@ mod tests {
             ..Compiled::default()
         };
         let image = Image::render(&compiled, 0, &Numbers::new());
-        let key = image.maps["globs"].keys().next().unwrap();
+        let (key, _) = image.maps["globs"].iter().next().unwrap();
         assert_eq!(&key[8..10], b"ba");
     }
 }

@@ -8,6 +8,7 @@ mod batch;
 mod calls;
 mod counts;
 pub mod enforcement;
+pub mod entries;
 pub mod event;
 mod gaps;
 pub mod image;

@@ -1,10 +1,9 @@
 //! The ring thread: takes records out of the rings and hands them on as [`Event`]s.
 
 use std::collections::BTreeMap;
+use std::io::{PipeReader, PipeWriter};
 use std::net::Ipv6Addr;
 use std::os::fd::AsFd as _;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -25,8 +24,10 @@ use crate::skeleton::bartizan::types;
 use crate::tables::{Tables, unit_name};
 use crate::wire::{grown, value};
 
-/// How often it is looked whether to stop, in milliseconds.
-const LOOK_UP: u16 = 200;
+/// How often the rings are looked at although the kernel told of nothing, in milliseconds.
+const LOOK_UP: u16 = 10_000;
+/// Before the kernel is asked again, when it did not say what there is.
+const AGAIN: Duration = Duration::from_millis(200);
 /// Events that are handed on at once.
 pub(crate) const BATCH: usize = 256;
 /// Each delivery wakes several threads, which costs more than an event does. After one of few events the next ones are
@@ -37,31 +38,26 @@ pub(crate) const GATHER: Duration = Duration::from_millis(4);
 /// The running thread; it ends when this is dropped.
 #[derive(Debug)]
 pub struct Stream {
-    stop: Arc<AtomicBool>,
+    /// The thread is woken by its end.
+    _stays: PipeWriter,
     seens: Seens,
-}
-
-impl Drop for Stream {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-    }
 }
 
 impl Stream {
     /// Starts the thread on its own handles of the maps. The receiver ends when the thread does.
     pub fn start(tables: Tables) -> Result<(Stream, Receiver<Delivery>), KernelError> {
-        let stop = Arc::new(AtomicBool::new(false));
+        let failed = |source| KernelError::Bpf { what: "starting the ring thread".to_owned(), source };
+        let (end, stays) = std::io::pipe().map_err(failed)?;
         let (sender, receiver) = sync_channel(0);
         let (ready, started) = sync_channel(1);
-        let stopped = Arc::clone(&stop);
         let seens = Seens::default();
         let noting = seens.clone();
         std::thread::Builder::new()
             .name("rings".to_owned())
-            .spawn(move || run(&tables, noting, &sender, &stopped, &ready))
-            .map_err(|source| KernelError::Bpf { what: "starting the ring thread".to_owned(), source })?;
+            .spawn(move || run(&tables, noting, &sender, &end, &ready))
+            .map_err(failed)?;
         match started.recv() {
-            Ok(Ok(())) => Ok((Stream { stop, seens }, receiver)),
+            Ok(Ok(())) => Ok((Stream { _stays: stays, seens }, receiver)),
             Ok(Err(error)) => Err(error),
             Err(_) => Err(KernelError::NotHeld("the ring thread ended before it was ready".to_owned())),
         }
@@ -75,7 +71,7 @@ impl Stream {
 
 type Ready = SyncSender<Result<(), KernelError>>;
 
-fn run(tables: &Tables, seens: Seens, sender: &SyncSender<Delivery>, stop: &AtomicBool, ready: &Ready) {
+fn run(tables: &Tables, seens: Seens, sender: &SyncSender<Delivery>, end: &PipeReader, ready: &Ready) {
     let mut rings = match open(tables) {
         Ok(rings) => rings,
         Err(error) => {
@@ -89,15 +85,7 @@ fn run(tables: &Tables, seens: Seens, sender: &SyncSender<Delivery>, stop: &Atom
     }
     let names = || Some(tables.numbers().ok()?.into_iter().map(|(name, number)| (number, name)).collect());
     let mut decoder = Decoder { seens, ..Decoder::new(names) };
-    while !stop.load(Ordering::Relaxed) {
-        let mut waiting = rings.each_ref().map(|(ring, _)| PollFd::new(ring.as_fd(), PollFlags::POLLIN));
-        match poll(&mut waiting, LOOK_UP) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(error) => {
-                tracing::error!("waiting for the ring buffers: {error}");
-                std::thread::sleep(Duration::from_millis(u64::from(LOOK_UP)));
-            }
-        }
+    while stays(&rings, end) {
         let taken = rings.each_mut().map(|(ring, which)| take(ring, *which, &mut decoder, sender));
         if taken.iter().sum::<usize>() > 0 && taken.iter().all(|taken| *taken < FEW) {
             std::thread::sleep(GATHER);
@@ -125,10 +113,26 @@ fn take<N: Fn() -> Option<Names>>(
         Err(error) => {
             // What was looked at is still there.
             tracing::error!("reading a ring buffer: {error}");
-            std::thread::sleep(Duration::from_millis(u64::from(LOOK_UP)));
+            std::thread::sleep(AGAIN);
             0
         }
     }
+}
+
+/// Waits until there is something in a ring. `false`: the thread is to end.
+fn stays(rings: &[(ring::Ring<'_>, Ring); 2], end: &PipeReader) -> bool {
+    let [first, second] = rings.each_ref().map(|(ring, _)| PollFd::new(ring.as_fd(), PollFlags::POLLIN));
+    let mut waiting = [PollFd::new(end.as_fd(), PollFlags::empty()), first, second];
+    match poll(&mut waiting, LOOK_UP) {
+        Ok(_) | Err(Errno::EINTR) => {}
+        Err(error) => {
+            tracing::error!("waiting for the ring buffers: {error}");
+            std::thread::sleep(AGAIN);
+        }
+    }
+    // The other end of the pipe is gone.
+    let [end, ..] = &waiting;
+    !end.any().unwrap_or(false)
 }
 
 fn open(tables: &Tables) -> Result<[(ring::Ring<'_>, Ring); 2], KernelError> {

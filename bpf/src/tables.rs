@@ -1,13 +1,15 @@
 //! The maps, by name, as handles that outlive whatever loaded them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
-use libbpf_rs::{MapCore as _, MapFlags, MapHandle};
+use libbpf_rs::{MapCore as _, MapFlags, MapHandle, MapType};
 use sha2::{Digest as _, Sha256};
 
 use crate::batch;
-use crate::image::{Entries, Numbers, OTHERS, OTHERS_NAME, in_slot};
+use crate::entries::Entries;
+use crate::image::{Numbers, OTHERS, OTHERS_NAME, in_slot};
 use crate::kernel::{KernelError, Map};
 use crate::load::hex;
 use crate::skeleton::bartizan::types;
@@ -87,27 +89,19 @@ impl Tables {
 
     /// Every key and value of a hash map, as far as they stay while they are read.
     pub fn all<K: Plain, V: Plain>(&self, map: &str) -> Result<Vec<(K, V)>, KernelError> {
-        let handle = self.get(map)?;
         let mut found = Vec::new();
-        for key in handle.keys() {
-            if let (Some(k), Some(v)) = (value(&key), self.lookup(map, &key)?) {
-                found.push((k, v));
-            }
-        }
+        batch::all(self.get(map)?, |k, v| found.extend(value(k).zip(value(v)))).map_err(reading(map))?;
         Ok(found)
     }
 
     /// Makes one slot of a map hold exactly these entries, writing only what differs; returns how much that was.
     pub fn write(&self, map: &str, entries: &Entries, slot: u32) -> Result<usize, KernelError> {
         let handle = self.get(map)?;
-        let held = self.entries(map)?;
-        let mut written = 0;
-        for key in held.keys().filter(|key| in_slot(map, key, slot) && !entries.contains_key(*key)) {
-            written += 1;
+        let Differences { held, surplus } = self.differences(map, entries, slot)?;
+        for key in &surplus {
             handle.delete(key).map_err(|error| KernelError::bpf(format!("deleting from the map {map}"), error))?;
         }
-        let fresh: Vec<_> = entries.iter().filter(|(key, value)| held.get(*key) != Some(*value)).collect();
-        written += fresh.len();
+        let fresh: Vec<_> = entries.iter().zip(held).filter(|(_, held)| !held).map(|(entry, _)| entry).collect();
         for chunk in fresh.chunks(BATCH as usize) {
             let keys: Vec<u8> = chunk.iter().flat_map(|(key, _)| key.iter().copied()).collect();
             let values: Vec<u8> = chunk.iter().flat_map(|(_, value)| value.iter().copied()).collect();
@@ -116,40 +110,63 @@ impl Tables {
                 .update_batch(&keys, &values, count, MapFlags::ANY, MapFlags::ANY)
                 .map_err(|error| KernelError::bpf(format!("writing the map {map}"), error))?;
         }
-        Ok(written)
+        Ok(surplus.len() + fresh.len())
     }
 
     /// One sentence per difference between a slot of a map and what it should hold.
     pub fn compare(&self, map: &str, entries: &Entries, slot: u32) -> Result<Vec<String>, KernelError> {
-        let read = self.entries(map)?;
-        let different = entries.iter().filter(|(key, value)| read.get(*key) != Some(*value)).count();
-        let surplus = read.keys().filter(|key| in_slot(map, key, slot) && !entries.contains_key(*key)).count();
+        let Differences { held, surplus } = self.differences(map, entries, slot)?;
+        let different = held.iter().filter(|held| !**held).count();
         let mut told = Vec::new();
         if different > 0 {
             told.push(format!("map {map}: {different} of {} entries differ from the revision", entries.len()));
         }
-        if surplus > 0 {
-            told.push(format!("map {map}: {surplus} entries are in the kernel and not in the revision"));
+        if !surplus.is_empty() {
+            told.push(format!("map {map}: {} entries are in the kernel and not in the revision", surplus.len()));
         }
         Ok(told)
     }
 
+    fn differences(&self, map: &str, entries: &Entries, slot: u32) -> Result<Differences, KernelError> {
+        let mut found = Differences { held: vec![false; entries.len()], surplus: Vec::new() };
+        self.each(map, entries, |key, value| match entries.position(key) {
+            Ok(place) => {
+                if let Some(held) = found.held.get_mut(place) {
+                    *held = entries.at(place).1 == value;
+                }
+            }
+            Err(_) if in_slot(map, key, slot) => found.surplus.push(key.to_vec()),
+            Err(_) => {}
+        })?;
+        Ok(found)
+    }
+
     /// What a slot of a map holds: the entries that it should hold, as they are, and those that it should not.
     pub fn digest(&self, map: &str, entries: &Entries, slot: u32) -> Result<Map, KernelError> {
-        let of_slot = |key: &Vec<u8>| entries.contains_key(key) || in_slot(map, key, slot);
-        let held: Entries = self.entries(map)?.into_iter().filter(|(key, _)| of_slot(key)).collect();
+        let handle = self.get(map)?;
+        let mut held = Entries::new(handle.key_size() as usize, handle.value_size() as usize);
+        self.each(map, entries, |key, value| {
+            if entries.position(key).is_ok() || in_slot(map, key, slot) {
+                held.push(key, value);
+            }
+        })?;
+        held.sort();
         let mut digest = Sha256::new();
-        for (key, value) in &held {
+        held.iter().for_each(|(key, value)| {
             digest.update(key);
             digest.update(value);
-        }
+        });
         Ok(Map { name: map.to_owned(), entries: held.len(), digest: hex(&digest.finalize()) })
     }
 
-    /// The entries of both slots, read many at a time.
-    fn entries(&self, map: &str) -> Result<HashMap<Vec<u8>, Vec<u8>>, KernelError> {
-        batch::read(self.get(map)?)
-            .map_err(|source| KernelError::Bpf { what: format!("reading the map {map}"), source })
+    /// Shows what a map holds, of both slots; of an array only as far as the revision reaches, as each place of it holds
+    /// something and most of them nothing that counts.
+    fn each(&self, map: &str, entries: &Entries, show: impl FnMut(&[u8], &[u8])) -> Result<(), KernelError> {
+        let handle = self.get(map)?;
+        if handle.map_type() == MapType::Array {
+            return reach(entries).map_or(Ok(()), |reach| batch::range(handle, &reach, show).map_err(reading(map)));
+        }
+        batch::all(handle, show).map_err(reading(map))
     }
 
     /// The page of state.
@@ -175,6 +192,24 @@ impl Tables {
         let value = types::bz_cgroup { service, session: u32::from(session), starting: STARTED_BEFORE };
         self.put("cgroups", &id.to_ne_bytes(), &bytes(&value))
     }
+}
+
+/// How a slot of a map differs from what it should hold.
+struct Differences {
+    /// Of each entry, whether it is held as it should be.
+    held: Vec<bool>,
+    /// Keys that should not be held.
+    surplus: Vec<Vec<u8>>,
+}
+
+fn reading(map: &str) -> impl FnOnce(std::io::Error) -> KernelError {
+    move |source| KernelError::Bpf { what: format!("reading the map {map}"), source }
+}
+
+/// The first and the last index of an array's entries.
+fn reach(entries: &Entries) -> Option<RangeInclusive<u32>> {
+    let indices = || entries.iter().filter_map(|(key, _)| key.try_into().ok().map(u32::from_ne_bytes));
+    Some(indices().min()?..=indices().max()?)
 }
 
 /// The text of a unit's name.

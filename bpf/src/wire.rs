@@ -21,6 +21,9 @@ plain! {
 }
 
 // SAFETY: an integer is plain.
+unsafe impl Plain for u32 {}
+
+// SAFETY: as above.
 unsafe impl Plain for u64 {}
 
 /// The bytes of a value, to be written into a map.

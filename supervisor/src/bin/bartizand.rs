@@ -28,11 +28,6 @@ fn main() -> ExitCode {
     if let Err(error) = logging::start(config.log_level) {
         eprintln!("bartizand: {error}");
     }
-    // Where the kernel gives huge pages to all (transparent_hugepage/enabled: always), as Debian's does, half of what was
-    // resident of a daemon that does little was their unused rest.
-    if let Err(error) = nix::sys::prctl::set_thp_disable(true) {
-        tracing::warn!("huge pages cannot be declined, and more memory is resident than is used: {error}");
-    }
     if !nix::unistd::geteuid().is_root() {
         return cannot("bartizand has to run as root: only root may load programs into the kernel");
     }
@@ -57,6 +52,10 @@ fn run(config: &config::Config, off: Option<String>) -> ExitCode {
         if let Err(error) = bpf::enforcement::detach() {
             tracing::error!("what an earlier start pinned cannot be taken away: {error}");
         }
+    }
+    // It allocates a little here and there, and where the kernel hands out huge pages each of them would be held whole.
+    if let Err(error) = nix::sys::prctl::set_thp_disable(true) {
+        tracing::warn!("more memory is held than is needed: {error}");
     }
     let system = actix::System::new();
     let started = system.block_on(async {
