@@ -25,6 +25,7 @@ use crate::root::ExitNotice;
 use crate::rule_names::RuleNames;
 use crate::sinks::{self, Sinks, write_to_journal};
 use crate::store::{self, Store};
+use crate::tally::act_key;
 use crate::trail::heads::Heads;
 use crate::trail::{Bounds, New, Trail};
 use crate::written::Written;
@@ -170,8 +171,10 @@ impl AuditLog {
         record.revision = self.rules.revision(act.generation);
         record.command = self.redaction.command(&act.acting.command);
         // A program is told once, however often it is run: under a key of its own no repeats are added to it.
-        let kind = if act.why == Why::Program { "program-" } else { "" };
-        let key = (act.key != 0).then(|| self.act_key(kind, act.key));
+        let key = (act.key != 0).then(|| match act.why {
+            Why::Program => format!("{:x}-program-{:x}", self.load, act.key),
+            _ => act_key(self.load, act.key),
+        });
         let known = key.as_deref().is_some_and(|key| self.trail.holds(&record, key));
         (!known).then_some(New { record, key, already: 0 })
     }
@@ -186,10 +189,6 @@ impl AuditLog {
             let record = Record { count: total, ..record() };
             self.append(record, Some(key), total);
         }
-    }
-
-    fn act_key(&self, kind: &str, key: u64) -> String {
-        format!("{:x}-{kind}{key:x}", self.load)
     }
 }
 
@@ -207,7 +206,8 @@ impl Handler<Violations> for AuditLog {
     type Result = Result<(), String>;
 
     fn handle(&mut self, Violations(acts): Violations, _: &mut Context<AuditLog>) -> Self::Result {
-        let new: Vec<New> = acts.iter().filter_map(|act| self.record(act)).collect();
+        let mut new = Vec::with_capacity(acts.len());
+        new.extend(acts.iter().filter_map(|act| self.record(act)));
         if new.is_empty() { Ok(()) } else { self.append_acts(new) }
     }
 }
@@ -224,7 +224,7 @@ impl Handler<Counts> for AuditLog {
             self.append_due(key, total);
         }
         for repeat in counts.repeats {
-            self.append_due(self.act_key("", repeat.key), repeat.count);
+            self.append_due(act_key(self.load, repeat.key), repeat.count);
         }
         let bits = self.addresses.bits();
         for flood in counts.floods {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bpf::event::{Act, Event, Flood, Repeat, Why};
 use policy::access::Access;
 
+use crate::keyed::Keyed;
 use crate::record::verdict;
 
 /// Kinds of acts that are kept to tell whose repeats are counted; the kernel counts no more at a time (`BZ_SEEN`).
@@ -30,12 +31,13 @@ pub struct Decisions(Arc<Mutex<Counted>>);
 
 #[derive(Debug, Default)]
 struct Counted {
-    totals: BTreeMap<Class, u64>,
+    /// A few dozen at most.
+    totals: Vec<(Class, u64)>,
     events: BTreeMap<&'static str, u64>,
-    /// Which class a kind of act is of, by the kernel's key.
-    kinds: HashMap<u64, Class>,
+    /// Which class a kind of act is of, as its place among the totals, by the kernel's key.
+    kinds: Keyed<u16>,
     /// What has been counted of each of the kernel's totals.
-    repeats: HashMap<u64, u64>,
+    repeats: Keyed<u64>,
     floods: HashMap<(String, Class, Option<u8>), u64>,
     /// Kinds that were told before the daemon started.
     earlier: HashSet<u64>,
@@ -81,7 +83,7 @@ impl Decisions {
 
     /// How often what was decided.
     pub fn counts(&self) -> BTreeMap<Class, u64> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).totals.clone()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).totals.iter().copied().collect()
     }
 
     /// How many events of which kind the kernel told.
@@ -93,15 +95,31 @@ impl Decisions {
 impl Counted {
     fn first(&mut self, act: &Act) {
         let class = Class { why: why(act.why), access: act.access.name(), verdict: verdict(act.verdict) };
-        *self.totals.entry(class).or_default() += 1;
+        let place = self.count(class, 1);
         if act.key != 0 {
-            self.kinds.insert(act.key, class);
+            self.kinds.insert(act.key, place);
         }
     }
 
+    /// Counts so many more; the place of their class.
+    fn count(&mut self, class: Class, more: u64) -> u16 {
+        let place = match self.totals.iter().position(|(known, _)| *known == class) {
+            Some(place) => place,
+            None => {
+                self.totals.push((class, 0));
+                self.totals.len() - 1
+            }
+        };
+        if let Some((_, total)) = self.totals.get_mut(place) {
+            *total += more;
+        }
+        u16::try_from(place).unwrap_or(u16::MAX)
+    }
+
     fn repeat(&mut self, Repeat { key, count }: Repeat, begun: bool) {
-        let class = match self.kinds.get(&key) {
-            Some(class) => *class,
+        let place = self.kinds.get(&key).copied();
+        let class = match place.and_then(|place| self.totals.get(usize::from(place))) {
+            Some((class, _)) => *class,
             None if !begun => {
                 self.earlier.insert(key);
                 self.repeats.insert(key, count);
@@ -114,7 +132,7 @@ impl Counted {
         let before = self.repeats.insert(key, count).unwrap_or(0);
         // A kind that was quiet for long begins anew.
         let new = if count < before { count } else { count - before };
-        *self.totals.entry(class).or_default() += new;
+        self.count(class, new);
     }
 
     fn flood(&mut self, flood: &Flood, begun: bool) {
@@ -126,7 +144,7 @@ impl Counted {
         let class = Class { why, access: flood.access.name(), verdict: verdict(flood.verdict) };
         let before = self.floods.insert((flood.service.clone(), class, flood.capability), flood.count).unwrap_or(0);
         if begun {
-            *self.totals.entry(class).or_default() += flood.count.saturating_sub(before);
+            self.count(class, flood.count.saturating_sub(before));
         }
     }
 }

@@ -2,9 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use policy::distribution::Release;
 use policy::host::{HostFacts, Layer, Mount, parse_layers, parse_mountinfo};
+
+/// How old the name of the host may be in a record.
+const FRESH: Duration = Duration::from_millis(100);
 
 /// The host that we run on.
 #[derive(Clone, Copy, Debug, Default)]
@@ -13,6 +18,20 @@ pub struct ThisHost;
 /// The name of this host, which rules may name; empty when it cannot be told.
 pub fn name() -> String {
     nix::sys::utsname::uname().map(|name| name.nodename().to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// The same for a record; nothing when it cannot be told. Asked for once in a while: the kernel would be asked for each record.
+pub(crate) fn current() -> Option<String> {
+    static LAST: Mutex<Option<(Instant, Option<String>)>> = Mutex::new(None);
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*last {
+        Some((asked, name)) if asked.elapsed() < FRESH => name.clone(),
+        _ => {
+            let name = Some(name()).filter(|name| !name.is_empty());
+            *last = Some((Instant::now(), name.clone()));
+            name
+        }
+    }
 }
 
 /// The mounts of the host's namespace as text; what [`ThisHost`] reads.

@@ -17,6 +17,7 @@ pub mod directory;
 pub mod host;
 pub mod import_journal;
 pub mod kernel_link;
+mod keyed;
 pub mod learner;
 pub mod messages;
 pub mod model_store;

@@ -142,11 +142,11 @@ pub struct Record {
 impl Record {
     /// A record that says only this; `id` is given when it is written.
     pub fn plain(kind: Kind, message: String) -> Record {
-        Record::at(clock::now_ms(), kind, &message)
+        Record::at(clock::now_ms(), kind, message)
     }
 
     /// The same for a time in milliseconds since 1970, UTC.
-    fn at(ms: i64, kind: Kind, message: &str) -> Record {
+    fn at(ms: i64, kind: Kind, message: String) -> Record {
         Record {
             time: clock::rfc3339(ms),
             id: 0,
@@ -160,7 +160,7 @@ impl Record {
             pid: None,
             uid: None,
             rule: None,
-            message: escape(message),
+            message: escaped(message),
             destination: None,
             capabilities: Vec::new(),
             count: 1,
@@ -174,7 +174,7 @@ impl Record {
             command: None,
             ancestors: Vec::new(),
             container: None,
-            host: Some(host::name()).filter(|name| !name.is_empty()),
+            host: host::current(),
             sequence: None,
             techniques: parts::of_kind(kind),
         }
@@ -184,7 +184,7 @@ impl Record {
     /// command, which may hold secrets.
     pub fn of_act(act: &Act, rule: Option<&str>, capabilities: Vec<String>) -> Record {
         let message = message(act, capabilities.first().map(String::as_str));
-        let mut record = Record::at(clock::ms_of(act.time), kind(act.why), &message);
+        let mut record = Record::at(clock::ms_of(act.time), kind(act.why), message);
         record.service = Some(act.service.clone());
         record.capability = capabilities.first().cloned();
         record.capabilities = capabilities;
@@ -240,8 +240,7 @@ fn kind(why: Why) -> Kind {
 
 /// Names come from whoever made the file: nothing in them may act on a terminal or break a line.
 pub fn escape(text: &str) -> String {
-    // Nearly all are plain, and that is told byte by byte.
-    if text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+    if is_plain(text) {
         return text.to_owned();
     }
     let mut safe = String::with_capacity(text.len());
@@ -249,6 +248,16 @@ pub fn escape(text: &str) -> String {
         if letter.is_control() { safe.extend(letter.escape_default()) } else { safe.push(letter) }
     }
     safe
+}
+
+/// The same of a text that is not needed any more.
+pub fn escaped(text: String) -> String {
+    if is_plain(&text) { text } else { escape(&text) }
+}
+
+/// Nearly all are, and that is told many bytes at a time, which needs a look at each of them.
+fn is_plain(text: &str) -> bool {
+    text.bytes().fold(true, |plain, byte| plain & (b' '..=b'~').contains(&byte))
 }
 
 /// `writing /etc/passwd`.

@@ -59,6 +59,8 @@ struct Shared {
     missed: AtomicU64,
     /// Records in the queue.
     queued: AtomicUsize,
+    /// Readers that wait for what is in the queue.
+    awaited: AtomicUsize,
     /// The daemon ends: what is not read from the trail yet will be at the next start.
     ending: AtomicBool,
     progress: Mutex<Progress>,
@@ -77,6 +79,13 @@ impl Shared {
 
     /// Waits until the store holds everything up to a record; whether it does.
     fn reaches(&self, id: u64, patience: Duration) -> bool {
+        self.awaited.fetch_add(1, Ordering::AcqRel);
+        let reached = self.waits(id, patience);
+        self.awaited.fetch_sub(1, Ordering::AcqRel);
+        reached
+    }
+
+    fn waits(&self, id: u64, patience: Duration) -> bool {
         let deadline = Instant::now() + patience;
         let mut progress = self.progress();
         loop {

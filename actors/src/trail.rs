@@ -16,7 +16,7 @@ pub mod segment;
 pub mod verify;
 mod writing;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
@@ -66,8 +66,8 @@ pub struct Trail {
     writing: Option<Writing>,
     next: u64,
     end: End,
-    /// First records, as text: few are ever repeated.
-    firsts: BTreeMap<u64, Arc<str>>,
+    /// First records by their ids, in the order of these, as text: few are ever repeated.
+    firsts: VecDeque<(u64, Arc<str>)>,
     packer: Packer,
     /// What the trail has to say about itself and could not write yet.
     owed: VecDeque<Own>,
@@ -97,9 +97,16 @@ impl Trail {
 
     fn remember(&mut self, key: String, id: u64, json: Arc<str>, already: u64) {
         self.tally.first(key, id, already);
-        self.firsts.insert(id, json);
-        while self.firsts.len() > FIRSTS {
-            self.firsts.pop_first();
+        // Only those of a checkpoint are in another order.
+        match self.firsts.back() {
+            Some((last, _)) if *last >= id => match self.firsts.binary_search_by_key(&id, |(id, _)| *id) {
+                Ok(at) => self.firsts.range_mut(at..=at).for_each(|known| known.1 = json.clone()),
+                Err(at) => self.firsts.insert(at, (id, json)),
+            },
+            _ => self.firsts.push_back((id, json)),
+        }
+        if self.firsts.len() > FIRSTS {
+            self.firsts.pop_front();
         }
     }
 
@@ -132,7 +139,8 @@ impl Trail {
 
     /// The record that told a kind first, if it is known still.
     fn first(&self, id: u64) -> Option<Record> {
-        let text = self.firsts.get(&id)?;
+        let at = self.firsts.binary_search_by_key(&id, |(id, _)| *id).ok()?;
+        let (_, text) = self.firsts.get(at)?;
         serde_json::from_str(text).inspect_err(|error| tracing::error!("record {id} cannot be read: {error}")).ok()
     }
 
@@ -217,9 +225,11 @@ impl Trail {
         let (mut texts, mut end, first) = (Vec::new(), self.end, self.next);
         self.lines.clear();
         for (record, key, anchor) in records {
-            let json: Arc<str> = serde_json::to_string(record)?.into();
             let from = self.lines.len();
-            line::write(&mut self.lines, &json, key, anchor, &end.digest)?;
+            serde_json::to_writer(&mut self.lines, record)?;
+            let json = std::str::from_utf8(self.lines.get(from..).unwrap_or_default());
+            let json: Arc<str> = json.map_err(io::Error::other)?.into();
+            line::go_on(&mut self.lines, key, anchor, &end.digest)?;
             end = End { id: record.id, digest: Digest::of(self.lines.get(from..).unwrap_or_default()) };
             self.lines.push(b'\n');
             texts.push(json);

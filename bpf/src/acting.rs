@@ -13,6 +13,8 @@ const COMMAND_CUT: u8 = 1 << 5;
 const UNSET: u32 = u32::MAX;
 /// A device number as the kernel keeps it: the minor number is below these bits (MINORBITS).
 const MINOR_BITS: u32 = 20;
+/// How much later than the clock was looked at a record may be that was read with it.
+const LATER: Duration = Duration::from_secs(1);
 
 /// Turns the kernel's times since boot, suspend included, into times of day.
 #[derive(Clone, Copy, Debug)]
@@ -29,8 +31,13 @@ impl WallClock {
 
     pub(crate) fn at(&self, boot_ns: u64) -> SystemTime {
         let Some(since_boot) = self.since_boot else { return self.now };
-        let age = since_boot.saturating_sub(Duration::from_nanos(boot_ns));
-        self.now.checked_sub(age).unwrap_or(self.now)
+        let then = Duration::from_nanos(boot_ns);
+        // What came while others were read is a little later; nothing is of the future.
+        let time = match then.checked_sub(since_boot) {
+            Some(later) => self.now.checked_add(later.min(LATER)),
+            None => self.now.checked_sub(since_boot - then),
+        };
+        time.unwrap_or(self.now)
     }
 }
 

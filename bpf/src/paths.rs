@@ -1,6 +1,6 @@
 //! From the names that an event carries to a path in the host's mount namespace.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::fs::File;
 use std::os::fd::AsFd as _;
 use std::path::Path;
@@ -33,7 +33,7 @@ pub struct Places {
     /// What went with each of the last changes, the newest first: a record may be read when its mount is gone already.
     former: VecDeque<Vec<Mount>>,
     /// Of the file systems that were asked for since the mounts changed: of each time the mounts, see [`candidates`].
-    candidates: HashMap<(u64, u64), Vec<Vec<Candidate>>>,
+    candidates: BTreeMap<(u64, u64), Vec<Vec<Candidate>>>,
     /// The kernel marks this file with POLLPRI whenever a mount comes or goes.
     watched: Option<File>,
 }
@@ -152,7 +152,7 @@ mod tests {
     fn names_become_a_path_of_the_host() {
         let mut places = Places {
             watched: None,
-            candidates: HashMap::new(),
+            candidates: BTreeMap::new(),
             former: VecDeque::new(),
             mounts: vec![
                 mount(8, 1, "/", "/", "ext4"),

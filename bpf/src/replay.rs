@@ -10,7 +10,7 @@ use nix::time::{ClockId, clock_gettime};
 
 use crate::event::Delivery;
 use crate::skeleton::bartizan::types::bz_event;
-use crate::stream::{BATCH, Decoder, FEW, GATHER, Ring, deliver};
+use crate::stream::{BATCH, Decoder, FEW, GATHER, RECORD, Ring, deliver};
 use crate::wire::bytes;
 
 /// `bz_why`, `bz_object`, `bz_access` and `bz_verdict` of wire.h, with what they are about.
@@ -39,60 +39,58 @@ pub struct Sample {
 }
 
 /// Bytes of an event that changes a little each time it is told.
-#[derive(Clone)]
+#[derive(Clone, Copy, Debug)]
 pub struct Recorded {
-    event: Box<bz_event>,
+    sample: Sample,
+    dev: u64,
     numbered: bool,
 }
 
-impl std::fmt::Debug for Recorded {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "an event of service {}", self.event.service)
-    }
-}
-
-/// Digits at the start of a numbered object's name.
-const DIGITS: usize = 8;
+/// EXT4_SUPER_MAGIC.
+const EXT4: u64 = 0xef53;
 
 impl Recorded {
     /// An event like this, on the file system `dev` (of the kernel, 20 bits for the minor number). `numbered`: each time it
-    /// is told of another object, whose name begins with a number.
+    /// is told of another object, whose name ends with a number.
     pub fn new(sample: Sample, dev: u64, numbered: bool) -> Recorded {
-        let mut event = Box::<bz_event>::default();
-        event.service = sample.service;
-        (event.why, event.object, event.access, event.verdict) =
-            (sample.why, sample.object, sample.access, sample.verdict);
-        (event.capabilities, event.operation) = (sample.capabilities, sample.operation);
-        // EXT4_SUPER_MAGIC.
-        (event.dev, event.magic, event.exe_dev, event.exe_magic) = (dev, 0xef53, dev, 0xef53);
-        (event.generation, event.uid) = (1, 33);
-        let (last, port) = sample.destination;
-        event.address = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 203, 0, 113, last];
-        (event.port, event.protocol) = (port, 6);
-        let numbered = numbered && sample.object != 1 && !sample.path.is_empty();
-        let path = if numbered { format!("{}{:DIGITS$}", sample.path, "") } else { sample.path.to_owned() };
-        event.path_len = fill(&mut event.path, &path);
-        event.exe_len = fill(&mut event.exe, sample.exe);
-        Recorded { event, numbered }
+        Recorded { sample, dev, numbered: numbered && sample.object != 1 && !sample.path.is_empty() }
     }
 
-    /// Its bytes as the event with this number of all.
-    pub fn told(&mut self, number: u64) -> Vec<u8> {
-        let event = &mut self.event;
-        event.time = clock_gettime(ClockId::CLOCK_BOOTTIME)
-            .map_or(0, |time| u64::try_from(std::time::Duration::from(time).as_nanos()).unwrap_or(0));
-        event.key = number + 1;
-        event.pid = 1_000 + u32::try_from(number % 30_000).unwrap_or(0);
-        if self.numbered {
-            // The leaf is the first name, and its number ends it.
-            let end = event.path.iter().position(|byte| *byte == 0).unwrap_or(DIGITS);
-            let digits = event.path.get_mut(end.saturating_sub(DIGITS)..end).unwrap_or_default();
-            let mut rest = number;
-            for digit in digits.iter_mut().rev() {
-                (*digit, rest) = (b'0' + u8::try_from(rest % 10).unwrap_or(0), rest / 10);
-            }
-        }
-        bytes(event.as_ref())
+    /// Adds its bytes as the event with this number of all. They are made each time: what a corpus holds would count as the
+    /// daemon's memory.
+    pub fn tell(&self, number: u64, to: &mut Vec<u8>) {
+        let Recorded { sample, dev, .. } = *self;
+        let time = clock_gettime(ClockId::CLOCK_BOOTTIME).map(std::time::Duration::from).unwrap_or_default();
+        let (last, port) = sample.destination;
+        let mut event = bz_event {
+            time: u64::try_from(time.as_nanos()).unwrap_or(0),
+            key: number + 1,
+            pid: 1_000 + u32::try_from(number % 30_000).unwrap_or(0),
+            service: sample.service,
+            why: sample.why,
+            object: sample.object,
+            access: sample.access,
+            verdict: sample.verdict,
+            capabilities: sample.capabilities,
+            operation: sample.operation,
+            dev,
+            magic: EXT4,
+            exe_dev: dev,
+            exe_magic: EXT4,
+            generation: 1,
+            uid: 33,
+            address: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 203, 0, 113, last],
+            port,
+            protocol: 6,
+            ..Default::default()
+        };
+        event.exe_len = fill(&mut event.exe, sample.exe);
+        event.path_len = if self.numbered {
+            fill(&mut event.path, &format!("{}{number:08}", sample.path))
+        } else {
+            fill(&mut event.path, sample.path)
+        };
+        to.extend_from_slice(&bytes(&event));
     }
 }
 
@@ -110,22 +108,29 @@ fn fill(to: &mut [u8], path: &str) -> u16 {
     u16::try_from(length).unwrap_or(0)
 }
 
-/// Hands on what `next` gives, as a ring's thread does, in batches of at most as many as that; an empty one ends it.
+/// Hands on what `next` tells one after another, as a ring's thread does, in batches of at most as many as that; an empty
+/// one ends it.
 pub fn start(
     services: BTreeMap<u32, String>,
-    mut next: impl FnMut(usize) -> Vec<Vec<u8>> + Send + 'static,
+    mut next: impl FnMut(usize, &mut Vec<u8>) + Send + 'static,
 ) -> io::Result<(JoinHandle<()>, Receiver<Delivery>)> {
     let (sender, receiver) = sync_channel(0);
     let thread = std::thread::Builder::new().name("rings".to_owned()).spawn(move || {
         let mut decoder = Decoder::new(|| Some(services.clone()));
+        let mut told = Vec::new();
         loop {
-            let records = next(BATCH);
-            if records.is_empty() {
+            told.clear();
+            next(BATCH, &mut told);
+            let records = told.chunks_exact(RECORD);
+            let few = records.len() < FEW;
+            if records.len() == 0 {
                 return;
             }
             decoder.begin();
-            deliver(&sender, records.iter().filter_map(|one| decoder.decode(one, Ring::Violations)).collect());
-            if records.len() < FEW {
+            let mut events = Vec::new();
+            events.extend(records.filter_map(|one| decoder.decode(one, Ring::Violations)));
+            deliver(&sender, events);
+            if few {
                 std::thread::sleep(GATHER);
             }
         }

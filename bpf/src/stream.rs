@@ -22,7 +22,7 @@ use crate::paths::{Places, inside};
 use crate::ring;
 use crate::skeleton::bartizan::types;
 use crate::tables::{Tables, unit_name};
-use crate::wire::{grown, value};
+use crate::wire::{grown, value, viewed};
 
 /// How often the rings are looked at although the kernel told of nothing, in milliseconds.
 const LOOK_UP: u16 = 10_000;
@@ -182,28 +182,38 @@ pub struct Decoder<N> {
     names: Names,
     places: Places,
     looked: bool,
+    /// Of the first record since it began.
+    clock: Option<WallClock>,
 }
 
 impl<N: Fn() -> Option<Names>> Decoder<N> {
     /// One that has seen nothing yet.
     pub fn new(numbers: N) -> Decoder<N> {
         let (seens, names, places) = (Seens::default(), BTreeMap::new(), Places::default());
-        Decoder { numbers, seens, names, places, looked: false }
+        Decoder { numbers, seens, names, places, looked: false, clock: None }
     }
 
-    /// What is decoded from now on was in the ring before: one look at the mounts is enough for all of it.
+    /// What is decoded from now on was in the ring before: one look at the mounts and at the clock is enough for all of it.
     pub(crate) fn begin(&mut self) {
         self.looked = false;
+        self.clock = None;
     }
 
     /// The event of a record of this ring, whatever its bytes are. `None`: it is none, which the log tells.
     pub fn decode(&mut self, bytes: &[u8], ring: Ring) -> Option<Event> {
+        if let Some(event) = viewed::<types::bz_event>(bytes) {
+            return self.event(event, true, ring);
+        }
         // The ring may hold what the programs of an earlier build told.
         let Some(event) = grown::<types::bz_event>(bytes, VERSION_1) else {
             tracing::error!("a record of {} bytes is shorter than a record can be", bytes.len());
             return None;
         };
-        let whole = bytes.len() >= RECORD;
+        self.event(&event, bytes.len() >= RECORD, ring)
+    }
+
+    /// `whole`: the event tells more about the process.
+    fn event(&mut self, event: &types::bz_event, whole: bool, ring: Ring) -> Option<Event> {
         if whole {
             self.seens.came((ring, event.cpu), event.sequence, event.lost);
         }
@@ -212,7 +222,7 @@ impl<N: Fn() -> Option<Names>> Decoder<N> {
             return Some(Event::ServiceSeen { service: unit_name(&unit) });
         }
         let numbered = whole && event.sequence != 0 && ring == Ring::Violations;
-        let mut act = self.act(&event, whole)?;
+        let mut act = self.act(event, whole)?;
         act.sequence = numbered.then_some(Sequence { cpu: event.cpu, number: event.sequence });
         Some(match ring {
             Ring::Observations => Event::Observation(act),
@@ -220,10 +230,9 @@ impl<N: Fn() -> Option<Names>> Decoder<N> {
         })
     }
 
-    /// `whole`: the event tells more about the process.
     fn act(&mut self, event: &types::bz_event, whole: bool) -> Option<Act> {
         let object = self.object(event)?;
-        let clock = WallClock::now();
+        let clock = *self.clock.get_or_insert_with(WallClock::now);
         Some(Act {
             time: clock.at(event.time),
             why: why(event.why)?,

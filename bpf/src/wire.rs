@@ -42,6 +42,17 @@ pub(crate) fn grown<T: Plain>(bytes: &[u8], least: usize) -> Option<T> {
     value(&whole)
 }
 
+/// The value at the start of these bytes where they are, without a copy; `None` when they are too few, or begin where no
+/// such value may.
+pub(crate) fn viewed<T: Plain>(bytes: &[u8]) -> Option<&T> {
+    let start = bytes.as_ptr().cast::<T>();
+    if bytes.len() < size_of::<T>() || !start.is_aligned() {
+        return None;
+    }
+    // SAFETY: there are enough bytes, any bytes are a T, the start is aligned, and the bytes are borrowed as long as it is.
+    Some(unsafe { &*start })
+}
+
 /// The value at the start of these bytes; `None` when they are too few.
 pub(crate) fn value<T: Plain>(bytes: &[u8]) -> Option<T> {
     if bytes.len() < size_of::<T>() {

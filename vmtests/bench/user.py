@@ -3,7 +3,7 @@
 
 Events of the kernel's rings are replayed through the daemon's own actors (supervisor/examples/replay): to the trail, the store
 and the journal, as they are without a configuration, and to all kinds of sinks beside, whose receivers are stand-ins in another
-process. Processor time is that of the replaying process, all threads, by /proc."""
+process. Processor time is that of the replaying process, all threads, by /proc, less what making the events took."""
 
 import argparse
 import json
@@ -100,7 +100,7 @@ def text(found):
         parts = ", ".join(f"{thread} {spent:.1f}" for thread, spent in sorted(one["threads_us"].items()) if spent >= 0.05)
         yield (f"{name + ':':11} user {one['user_us']:.1f}, system {one['system_us']:.1f}; {one['resident_kb']:,} kB resident; "
                f"{one['bytes_per_event']['trail']} bytes in the trail, {one['bytes_per_event']['store']} in the store\n"
-               f"{'':11} by thread, both together: {parts}")
+               f"{'':11} by thread, both together: {parts}; making the events, not counted: {one['made_us']:.1f}")
     store = found["store"]
     yield (f"\nA store of {store['records']:,} records, {store['bytes'] / 1e6:,.0f} MB: filled in {store['filled_s']:.0f} s, looked through "
            f"in {store['opened_s']:.0f} s; the newest that answer a question, ms:")

@@ -19,8 +19,10 @@ use crate::{clock, trail};
 
 /// Records in one transaction.
 const BATCH: usize = 1_000;
-/// Records seldom come alone: those that come so soon after the first share its transaction.
-const GATHER: Duration = Duration::from_millis(50);
+/// Records seldom come alone: those that come so soon after the first share its transaction. It writes anew each page of the
+/// index that one of them belongs to, which of few records costs more than the records do. A reader waits for one step at most.
+const GATHER: Duration = Duration::from_millis(200);
+const STEP: Duration = Duration::from_millis(50);
 /// How often the bounds are looked at, and how often a store that failed is tried again.
 const TEND: Duration = Duration::from_secs(60);
 const AGAIN: Duration = Duration::from_secs(1);
@@ -95,7 +97,7 @@ impl Keeper {
                 Err(RecvTimeoutError::Disconnected) => return,
             };
             if first.is_some() {
-                std::thread::sleep(GATHER);
+                self.gather();
             }
             let mut batch: Vec<Arc<Vec<Written>>> = first.into_iter().collect();
             let mut count = batch.iter().map(|some| some.len()).sum();
@@ -116,6 +118,20 @@ impl Keeper {
                 Some(_) => TEND,
                 None => AGAIN,
             };
+        }
+    }
+
+    /// Leaves records time to come, unless there are enough, or somebody waits for them.
+    fn gather(&self) {
+        let until = Instant::now() + GATHER;
+        loop {
+            std::thread::sleep(STEP);
+            let shared = &self.shared;
+            let enough = shared.queued.load(Ordering::Acquire) >= BATCH;
+            let wanted = shared.awaited.load(Ordering::Acquire) > 0 || shared.ending.load(Ordering::Acquire);
+            if enough || wanted || Instant::now() >= until {
+                return;
+            }
         }
     }
 

@@ -81,6 +81,7 @@ fn what_the_queue_did_not_take_comes_from_the_trail() {
         assert_eq!(mode & 0o027, 0, "{} is not for others: {mode:o}", path.display());
     }
     assert_eq!(place.ids(&reader, &all()), [1, 2, 3]);
+    assert_eq!(reader.shared.awaited.load(Ordering::Acquire), 0, "nobody waits any more");
     let users = Selection { capabilities: vec!["USERS".to_owned()], ..Selection::default() };
     assert_eq!(place.ids(&reader, &FindRecords { wanted: users.clone(), ..all() }), [2, 3]);
     assert_eq!(place.ids(&reader, &FindRecords { wanted: users, newest: true, limit: 1, ..all() }), [3]);

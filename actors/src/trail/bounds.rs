@@ -93,8 +93,7 @@ impl Trail {
     }
 
     fn checkpoint(&self) -> io::Result<()> {
-        let told =
-            |(key, first, told): (&String, u64, u64)| Some(Told { key: key.clone(), first: self.first(first)?, told });
+        let told = |(key, first, told): (String, u64, u64)| Some(Told { key, first: self.first(first)?, told });
         let kinds = self.tally.kinds().filter_map(told).collect();
         Checkpoint { at: self.end.id, kinds }.write(&self.directory)
     }

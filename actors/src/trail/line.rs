@@ -106,15 +106,9 @@ pub enum Anchor {
     },
 }
 
-/// Writes the line of a record without its line feed: what [`Line`] is as JSON, from the record's own text.
-pub(super) fn write(
-    to: &mut Vec<u8>,
-    record: &str,
-    key: Option<&str>,
-    anchor: Option<&Anchor>,
-    previous: &Digest,
-) -> io::Result<()> {
-    to.extend_from_slice(record.strip_suffix('}').unwrap_or(record).as_bytes());
+/// Goes on where a record's own text ends: then it is its line without the line feed, which is what [`Line`] is as JSON.
+pub(super) fn go_on(to: &mut Vec<u8>, key: Option<&str>, anchor: Option<&Anchor>, previous: &Digest) -> io::Result<()> {
+    to.pop_if(|last| *last == b'}');
     to.extend_from_slice(b",\"key\":");
     serde_json::to_writer(&mut *to, &key)?;
     if let Some(anchor) = anchor {
@@ -206,7 +200,8 @@ mod tests {
         let anchors = [None, Some(Anchor::Deleted { up_to: 7, digest: Digest::of(b"x"), files: vec!["f".to_owned()] })];
         for (anchor, key) in anchors.into_iter().zip([Some("1-\"k"), None]) {
             let (mut text, previous) = (Vec::new(), Digest::of(b"before"));
-            write(&mut text, &serde_json::to_string(&record).unwrap(), key, anchor.as_ref(), &previous).unwrap();
+            serde_json::to_writer(&mut text, &record).unwrap();
+            go_on(&mut text, key, anchor.as_ref(), &previous).unwrap();
             let line = Line { record: record.clone(), key: key.map(str::to_owned), anchor, previous: Some(previous) };
             assert_eq!(id(&text), Some(0));
             assert_eq!(String::from_utf8(text).unwrap(), serde_json::to_string(&line).unwrap());

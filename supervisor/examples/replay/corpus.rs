@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -11,6 +13,7 @@ use std::time::{Duration, Instant};
 use bpf::event::Delivery;
 use bpf::replay::{self, Recorded, Sample};
 use nix::sys::stat::{major, minor};
+use nix::time::{ClockId, clock_gettime};
 
 /// How many services act.
 const SERVICES: u32 = 100;
@@ -44,11 +47,38 @@ pub(crate) struct Corpus {
     counts: [u64; 2],
     rate: Option<u32>,
     gate: Receiver<()>,
+    made: Made,
+}
+
+/// Processor time that making the events took, in nanoseconds: the kernel makes the daemon's.
+#[derive(Clone, Default)]
+pub(crate) struct Made(Arc<AtomicU64>);
+
+impl Made {
+    /// Until now.
+    pub(crate) fn spent(&self) -> Duration {
+        Duration::from_nanos(self.0.load(Ordering::Relaxed))
+    }
+
+    fn timed(&self, make: impl FnOnce()) {
+        let now = || clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map(Duration::from).unwrap_or_default();
+        let before = now();
+        make();
+        let nanoseconds = u64::try_from(now().saturating_sub(before).as_nanos()).unwrap_or(0);
+        self.0.fetch_add(nanoseconds, Ordering::Relaxed);
+    }
 }
 
 impl Corpus {
-    /// Events about objects on the file system of `on`; the second number of them comes when `gate` opens.
-    pub(crate) fn new(on: &Path, counts: [u64; 2], rate: Option<u32>, gate: Receiver<()>) -> Result<Corpus, String> {
+    /// Events about objects on the file system of `on`; the second number of them comes when `gate` opens, and the thread that
+    /// replays them ends when it opens once more.
+    pub(crate) fn new(
+        on: &Path,
+        counts: [u64; 2],
+        rate: Option<u32>,
+        gate: Receiver<()>,
+        made: Made,
+    ) -> Result<Corpus, String> {
         let about = on.metadata().map_err(|error| format!("{}: {error}", on.display()))?;
         let device = major(about.dev()) << 20 | minor(about.dev());
         let mut events = Vec::new();
@@ -71,22 +101,27 @@ impl Corpus {
                 }
             }
         }
-        Ok(Corpus { events, counts, rate, gate })
+        Ok(Corpus { events, counts, rate, gate, made })
     }
 
     /// Replays them.
     pub(crate) fn start(self) -> std::io::Result<(JoinHandle<()>, Receiver<Delivery>)> {
         let services: BTreeMap<u32, String> =
             (1..=SERVICES).map(|number| (number, format!("service-{number}"))).collect();
-        let Corpus { mut events, counts: [before, then], rate, gate } = self;
+        let Corpus { events, counts: [before, then], rate, gate, made } = self;
         let (mut number, mut began) = (0_u64, None);
-        replay::start(services, move |most| {
+        replay::start(services, move |most, told| {
             if number == before && began.is_none() {
                 // Whoever opens it may be gone: then there is nothing more to replay.
                 if gate.recv().is_err() {
-                    return Vec::new();
+                    return;
                 }
                 began = Some(Instant::now());
+            }
+            if number == before + then {
+                // What the threads spent is looked up while they are there.
+                let _ = gate.recv();
+                return;
             }
             let last = if began.is_some() { before + then } else { before };
             let due = match (rate, began) {
@@ -96,13 +131,13 @@ impl Corpus {
             let until = last.min(number + due.min(u64::try_from(most).unwrap_or(1)));
             // In an order of its own, so that neighbours are of different services and kinds.
             let length = u64::try_from(events.len()).unwrap_or(1);
-            let mut told = Vec::new();
-            while number < until {
-                let at = usize::try_from(number * 7919 % length).unwrap_or(0);
-                told.extend(events.get_mut(at).map(|event| event.told(number)));
-                number += 1;
-            }
-            told
+            made.timed(|| {
+                for number in number..until {
+                    let at = usize::try_from(number * 7919 % length).unwrap_or(0);
+                    events.iter().skip(at).take(1).for_each(|event| event.tell(number, told));
+                }
+            });
+            number = until;
         })
     }
 }

@@ -26,7 +26,7 @@ use actors::root::{ExitNotice, Root};
 use actors::sinks::{JOURNAL, Settings};
 use actors::store;
 use clap::Parser;
-use corpus::Corpus;
+use corpus::{Corpus, Made};
 use remembering::Remembering;
 use spent::Spent;
 use supervisor::{config, logging};
@@ -79,7 +79,8 @@ async fn measure(asked: Arguments) -> Result<serde_json::Value, String> {
 
     // The first events come at once; the gate opens for the others when all has calmed down.
     let (gate, opened) = std::sync::mpsc::channel();
-    let corpus = Corpus::new(Path::new("/"), [BEFORE, asked.events], asked.rate, opened)?;
+    let made = Made::default();
+    let corpus = Corpus::new(Path::new("/"), [BEFORE, asked.events], asked.rate, opened, made.clone())?;
     let (rings, events) = corpus.start().map_err(|error| error.to_string())?;
     let link = KernelLink::new(Box::new(Remembering::but(|_| false)), events, directory.clone(), notice("kernel link"));
     let arbiter = Arbiter::new();
@@ -88,13 +89,14 @@ async fn measure(asked: Arguments) -> Result<serde_json::Value, String> {
     let sinks: Vec<String> =
         config.audit.sinks.iter().map(|one: &Settings| one.name.clone()).chain([JOURNAL.to_owned()]).collect();
     reached(&trail, &sinks, BEFORE).await?;
-    let before = Spent::now()?;
+    let before = Spent::now(&made)?;
     let started = Instant::now();
     gate.send(()).map_err(|error| error.to_string())?;
     reached(&trail, &sinks, BEFORE + asked.events).await?;
     let took = started.elapsed();
-    let spent = Spent::now()?.since(&before);
+    let spent = Spent::now(&made)?.since(&before);
     let resident = spent::resident()?;
+    gate.send(()).map_err(|error| error.to_string())?;
     if let Some(audit) = directory.audit() {
         audit.send(Sign).await.map_err(|error| error.to_string())??;
     }
@@ -106,6 +108,7 @@ async fn measure(asked: Arguments) -> Result<serde_json::Value, String> {
         "seconds": took.as_secs_f64(),
         "user_us": each(spent.user),
         "system_us": each(spent.system),
+        "made_us": each(spent.made),
         "threads_us": threads,
         "resident_kb": resident,
         "bytes_per_event": { "trail": size(&trail, "audit-")? / (asked.events + BEFORE), "store": size(&trail, "store.")? / (asked.events + BEFORE) },

@@ -6,17 +6,24 @@ use std::time::Duration;
 
 use nix::unistd::{SysconfVar, sysconf};
 
-/// Processor time.
+use crate::corpus::Made;
+
+/// The thread that stands for the kernel's rings: it makes the events, too.
+const RINGS: &str = "rings";
+
+/// Processor time, without what making the events took.
 pub(crate) struct Spent {
     pub(crate) user: Duration,
     pub(crate) system: Duration,
     /// Both together by the threads' names, of those that run still.
     pub(crate) threads: BTreeMap<String, Duration>,
+    /// What making the events took, all of it in user space.
+    pub(crate) made: Duration,
 }
 
 impl Spent {
     /// Since the process began.
-    pub(crate) fn now() -> Result<Spent, String> {
+    pub(crate) fn now(made: &Made) -> Result<Spent, String> {
         let told = |error: &dyn std::fmt::Display| format!("/proc/self/stat: {error}");
         let text = fs::read_to_string("/proc/self/stat").map_err(|error| told(&error))?;
         let second =
@@ -27,7 +34,11 @@ impl Spent {
             let ticks = fields.get(at).and_then(|field| field.parse::<u32>().ok());
             ticks.map(|ticks| Duration::from_secs(1) * ticks / second).ok_or_else(|| told(&"unexpected content"))
         };
-        Ok(Spent { user: time(11)?, system: time(12)?, threads: threads()? })
+        let (made, mut threads) = (made.spent(), threads()?);
+        if let Some(rings) = threads.get_mut(RINGS) {
+            *rings = rings.saturating_sub(made);
+        }
+        Ok(Spent { user: time(11)?.saturating_sub(made), system: time(12)?, threads, made })
     }
 
     /// What was spent after `before`.
@@ -37,7 +48,12 @@ impl Spent {
             let more = time.saturating_sub(earlier(&name));
             (name, more)
         });
-        Spent { user: self.user - before.user, system: self.system - before.system, threads: threads.collect() }
+        Spent {
+            user: self.user.saturating_sub(before.user),
+            system: self.system - before.system,
+            threads: threads.collect(),
+            made: self.made - before.made,
+        }
     }
 }
 
