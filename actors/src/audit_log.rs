@@ -132,11 +132,14 @@ impl AuditLog {
     }
 
     fn append_due(&mut self, key: String, total: u64) {
-        match self.trail.append_due(&key, total) {
+        match self.trail.append_due(&key, total, &|id| self.store.recall(id)) {
             Ok(Some(written)) => self.deliver(vec![written], false),
             Ok(None) => {}
             Err(error) => {
-                tracing::error!("{}: an audit record has to wait: {error}", self.directory.display());
+                // The store is read from the trail, which ends by itself.
+                if error.kind() != std::io::ErrorKind::WouldBlock {
+                    tracing::error!("{}: an audit record has to wait: {error}", self.directory.display());
+                }
                 // The kernel may have counted this kind for the last time.
                 self.owed.insert(key, total);
             }

@@ -16,6 +16,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::messages::FindRecords;
+use crate::record::Record;
+use crate::selection::Selection;
 use crate::written::Written;
 pub use fill::fill;
 use keeper::Keeper;
@@ -133,6 +136,20 @@ impl Store {
             shared.missed.fetch_max(last.record.id, Ordering::AcqRel);
             shared.queued.fetch_sub(written.len(), Ordering::AcqRel);
         }
+    }
+
+    /// The record with this id; `None`: it is not in the store any more. An error of the kind [`io::ErrorKind::WouldBlock`]: the
+    /// store cannot tell yet. Never waits for that.
+    pub fn recall(&self, id: u64) -> io::Result<Option<Record>> {
+        if !self.reader.shared.reaches(id, Duration::ZERO) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let one = FindRecords { wanted: Selection::default(), after: id.saturating_sub(1), limit: 1, newest: false };
+        let (_, mut found) = self.reader.ask_store(&one).map_err(|error| {
+            tracing::error!("{FILE}: record {id} cannot be read: {error}");
+            io::ErrorKind::WouldBlock
+        })?;
+        Ok(found.pop().filter(|record| record.id == id))
     }
 
     /// How many records it has yet to take in.

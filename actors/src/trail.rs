@@ -81,11 +81,20 @@ pub struct Trail {
     _lock: Lock,
 }
 
+/// Finds a record by its id; `None`: it is not kept any more.
+pub type Recall<'a> = &'a dyn Fn(u64) -> io::Result<Option<Record>>;
+
+/// More acts of a kind whose first record is gone.
+fn forgotten(first: u64, count: u64) -> Record {
+    let message = format!("More acts of the kind that record {first} told first, which is not kept any more");
+    Record { count, repeats: Some(first), ..Record::plain(Kind::Flood, message) }
+}
+
 /// Two records of one kind that are less apart are one act; the clock that the kernel's time is compared with may have
 /// been set in between.
 const SAME: Duration = Duration::from_secs(60);
-/// First records that are kept in memory to be repeated; older kinds are told without their details.
-const FIRSTS: usize = 20_000;
+/// First records that are kept in memory to be repeated; older ones are asked for when they are.
+const FIRSTS: usize = 2_000;
 /// Bytes of lines for which there is room at any time.
 const LINES: usize = 64 << 10;
 
@@ -151,12 +160,17 @@ impl Trail {
         first.is_some_and(|first| first.pid == record.pid && clock::apart(&first.time, &record.time) < SAME)
     }
 
-    /// Appends what is new of a kernel's total, if anything is.
-    pub fn append_due(&mut self, key: &str, total: u64) -> io::Result<Option<Written>> {
-        let Some((first, due)) = self.tally.due(key, total) else { return Ok(None) };
-        let Some(first) = self.first(first) else { return Ok(None) };
+    /// Appends what is new of a kernel's total, if anything is. `recall` is asked for a first record that is not in memory;
+    /// one that nobody has any more is counted without its details.
+    pub fn append_due(&mut self, key: &str, total: u64, recall: Recall<'_>) -> io::Result<Option<Written>> {
+        let Some((id, due)) = self.tally.due(key, total) else { return Ok(None) };
+        let first = match self.first(id) {
+            None => recall(id)?,
+            known => known,
+        };
         self.pay()?;
-        let record = Record { id: self.next, ..Record::repeat(&first, due) };
+        let repeat = first.map_or_else(|| forgotten(id, due), |first| Record::repeat(&first, due));
+        let record = Record { id: self.next, ..repeat };
         let mut texts = self.write([(&record, Some(key), None)])?;
         self.tally.repeated(key, due);
         Ok(texts.pop().map(|json| Written::new(record, json)))

@@ -92,9 +92,9 @@ impl Trail {
         old.iter().try_for_each(|segment| fs::remove_file(&segment.path))
     }
 
-    fn checkpoint(&self) -> io::Result<()> {
-        let told = |(key, first, told): (String, u64, u64)| Some(Told { key, first: self.first(first)?, told });
-        let kinds = self.tally.kinds().filter_map(told).collect();
+    pub(super) fn checkpoint(&self) -> io::Result<()> {
+        let told = |(key, id, told): (String, u64, u64)| Told { key, id, first: self.first(id), told };
+        let kinds = self.tally.kinds().map(told).collect();
         Checkpoint { at: self.end.id, kinds }.write(&self.directory)
     }
 }

@@ -13,8 +13,11 @@ use crate::record::Record;
 pub(super) struct Told {
     /// The kernel's key of it.
     pub key: String,
-    /// The record that told it first.
-    pub first: Record,
+    /// The id of the record that told it first; 0 where an earlier version wrote only the record.
+    #[serde(default)]
+    pub id: u64,
+    /// That record, if it is in memory still.
+    pub first: Option<Record>,
     /// How much of the kernel's count has been told.
     pub told: u64,
 }

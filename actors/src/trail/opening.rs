@@ -61,7 +61,10 @@ impl Trail {
     fn restore(&mut self, load: &str) -> u64 {
         let Some(checkpoint) = Checkpoint::read(&self.directory) else { return 0 };
         for kind in checkpoint.kinds.into_iter().filter(|kind| kind.key.starts_with(load)) {
-            self.take_first(kind.key, &kind.first, kind.told);
+            match kind.first {
+                Some(first) => self.take_first(kind.key, &first, kind.told),
+                None => self.tally.first(kind.key, kind.id, kind.told),
+            }
         }
         self.next = checkpoint.at + 1;
         checkpoint.at
