@@ -1,8 +1,7 @@
 //! Detection Findings (class 2004) of the Open Cybersecurity Schema Framework, version 1.3.0, posted as JSON arrays.
 
-use serde_json::{Map, Value, json};
-
-use super::http::{self, Post};
+use super::http::Post;
+use super::output::Output;
 use super::severity::Severity;
 use super::{Failure, Sink, Web};
 use crate::clock;
@@ -10,7 +9,33 @@ use crate::host;
 use crate::record::{Kind, Record};
 use crate::written::Written;
 
-const CLASS: u32 = 2004;
+/// The class, with the names of the activity: the number of the type is 100 times that of the class, and the activity.
+macro_rules! class {
+    ($activity:literal, $name:literal) => {
+        concat!(
+            "{\"category_uid\":2,\"category_name\":\"Findings\",\"class_uid\":2004,\"class_name\":\"Detection Finding\",",
+            "\"type_uid\":20040",
+            $activity,
+            ",\"type_name\":\"Detection Finding: ",
+            $name,
+            "\",\"activity_id\":",
+            $activity,
+            ",\"activity_name\":\"",
+            $name,
+            "\""
+        )
+    };
+}
+const CREATE: &str = class!("1", "Create");
+const UPDATE: &str = class!("2", "Update");
+const DENIED: &str = ",\"action_id\":2,\"action\":\"Denied\",\"disposition_id\":2,\"disposition\":\"Blocked\"";
+const LOGGED: &str = ",\"action_id\":1,\"action\":\"Allowed\",\"disposition_id\":17,\"disposition\":\"Logged\"";
+const METADATA: &str = concat!(
+    ",\"metadata\":{\"version\":\"1.3.0\",\"profiles\":[\"security_control\",\"host\"],",
+    "\"product\":{\"name\":\"Bartizan\",\"vendor_name\":\"Bartizan\",\"version\":\"",
+    env!("CARGO_PKG_VERSION"),
+    "\"}"
+);
 
 /// A receiver of findings.
 pub(super) struct Ocsf(Post);
@@ -24,176 +49,176 @@ impl Ocsf {
 impl Sink for Ocsf {
     fn deliver(&mut self, records: &[&Written]) -> Result<u64, Failure> {
         let host = host::name();
-        let body = |records: &[&Written]| {
-            let mut text = vec![b'['];
-            http::list(&mut text, records, &|one| finding(one, &host))?;
-            text.push(b']');
-            Ok(text)
+        let body = |to: &mut Output, records: &[&Written]| {
+            to.raw("[");
+            records.iter().for_each(|one| finding(to.next(), one, &host));
+            to.raw("]");
         };
         self.0.deliver(records, &body, &|_| Ok(0))
     }
 }
 
 /// A record as a finding. One that counts more acts of a kind updates the finding of the first.
-fn finding(Written { record, ms, .. }: &Written, host: &str) -> Value {
-    let (activity, name) = if record.repeats.is_some() { (2, "Update") } else { (1, "Create") };
+fn finding(to: &mut Output, Written { record, ms, .. }: &Written, host: &str) {
     let (severity, severity_name) = Severity::of(record).ocsf();
-    let time = *ms;
     let denied = record.verdict.as_deref() == Some("deny");
-    let mut finding = json!({
-        "activity_id": activity,
-        "activity_name": name,
-        "category_uid": 2,
-        "category_name": "Findings",
-        "class_uid": CLASS,
-        "class_name": "Detection Finding",
-        "type_uid": CLASS * 100 + activity,
-        "type_name": format!("Detection Finding: {name}"),
-        "time": time,
-        "severity_id": severity,
-        "severity": severity_name,
-        "message": record.message,
-        "count": record.count,
-        "is_alert": denied || record.kind == Kind::Tamper,
-        "metadata": {
-            "version": "1.3.0",
-            "profiles": ["security_control", "host"],
-            "product": {"name": "Bartizan", "vendor_name": "Bartizan", "version": env!("CARGO_PKG_VERSION")},
-            "uid": format!("{host}/{}", record.id),
-            "sequence": record.id,
-        },
-        "finding_info": info(record, host, time),
-        "device": {"hostname": host, "type_id": 0, "os": {"name": "Linux", "type_id": 200}},
-        "unmapped": unmapped(record),
-    });
-    let Some(fields) = finding.as_object_mut() else { return finding };
+    let is_alert = denied || record.kind == Kind::Tamper;
+    to.raw(if record.repeats.is_some() { UPDATE } else { CREATE });
+    to.key("time").number(ms).key("severity_id").number(severity).key("severity").text(severity_name);
+    to.key("message").text(&record.message).key("count").number(record.count);
+    to.key("is_alert").raw(if is_alert { "true" } else { "false" });
+    to.raw(METADATA).key("uid");
+    identifier(to, host, record.id);
+    to.key("sequence").number(record.id).raw("}");
+    info(to, record, host, *ms);
+    to.key("device").raw("{").key("hostname").text(host);
+    to.raw(",\"type_id\":0,\"os\":{\"name\":\"Linux\",\"type_id\":200}}");
     if record.verdict.is_some() {
-        let (action, action_name, disposition, disposition_name) =
-            if denied { (2, "Denied", 2, "Blocked") } else { (1, "Allowed", 17, "Logged") };
-        fields.insert("action_id".to_owned(), json!(action));
-        fields.insert("action".to_owned(), json!(action_name));
-        fields.insert("disposition_id".to_owned(), json!(disposition));
-        fields.insert("disposition".to_owned(), json!(disposition_name));
+        to.raw(if denied { DENIED } else { LOGGED });
     }
     if let Some(service) = &record.service {
-        fields.insert("resources".to_owned(), json!([{"name": service, "type": "systemd service"}]));
+        to.raw(",\"resources\":[{\"type\":\"systemd service\",\"name\":").text(service).raw("}]");
     }
     if let Some(rule) = &record.rule {
-        fields.insert("policy".to_owned(), json!({"name": rule}));
+        to.raw(",\"policy\":{\"name\":").text(rule).raw("}");
     }
-    let evidence = evidence(record);
-    if !evidence.is_empty() {
-        fields.insert("evidences".to_owned(), json!([evidence]));
-    }
-    finding
+    evidence(to, record);
+    unmapped(to, record);
+    to.raw("}");
 }
 
-fn info(record: &Record, host: &str, time: i64) -> Value {
-    let analytic = match &record.rule {
-        Some(rule) => json!({"name": rule, "type_id": 1, "type": "Rule"}),
-        None => json!({"name": "model", "type_id": 2, "type": "Behavioral"}),
+/// A number of a record that no other host has.
+fn identifier(to: &mut Output, host: &str, id: u64) {
+    to.raw("\"").within(host).raw("/").number(id).raw("\"");
+}
+
+fn info(to: &mut Output, record: &Record, host: &str, time: i64) {
+    to.key("finding_info").raw("{").key("uid");
+    identifier(to, host, record.repeats.unwrap_or(record.id));
+    to.key("title").text(&record.message).key("types").raw("[").text(record.kind.name()).raw("]");
+    match &record.rule {
+        Some(rule) => to.raw(",\"analytic\":{\"type_id\":1,\"type\":\"Rule\",\"name\":").text(rule).raw("}"),
+        None => to.raw(",\"analytic\":{\"type_id\":2,\"type\":\"Behavioral\",\"name\":\"model\"}"),
     };
-    let mut info = json!({
-        "uid": format!("{host}/{}", record.repeats.unwrap_or(record.id)),
-        "title": record.message,
-        "types": [record.kind.name()],
-        "analytic": analytic,
-    });
-    if let Some(fields) = info.as_object_mut() {
-        if !record.techniques.is_empty() {
-            fields.insert("attacks".to_owned(), attacks(record));
-        }
-        let name = if record.repeats.is_some() { "last_seen_time" } else { "first_seen_time" };
-        fields.insert(name.to_owned(), json!(time));
-    }
-    info
+    attacks(to, record);
+    to.key(if record.repeats.is_some() { "last_seen_time" } else { "first_seen_time" }).number(time).raw("}");
 }
 
 /// Techniques, each once by its id and once more by the older one.
-fn attacks(record: &Record) -> Value {
-    let attack = |id: &str, version: &str| {
-        let (main, sub) = id.split_once('.').map_or((id, None), |(main, _)| (main, Some(id)));
-        let mut attack = json!({"technique": {"uid": main}, "version": version});
-        if let (Some(fields), Some(sub)) = (attack.as_object_mut(), sub) {
-            fields.insert("sub_technique".to_owned(), json!({"uid": sub}));
+fn attacks(to: &mut Output, record: &Record) {
+    if record.techniques.is_empty() {
+        return;
+    }
+    to.key("attacks").raw("[");
+    for one in &record.techniques {
+        attack(to, &one.id, policy::attack::version());
+        if let Some(older) = &one.older {
+            attack(to, older, "18");
         }
-        attack
-    };
-    let both = record.techniques.iter().flat_map(|one| {
-        let older = one.older.as_deref().map(|id| attack(id, "18"));
-        [attack(&one.id, policy::attack::version())].into_iter().chain(older)
-    });
-    Value::Array(both.collect())
+    }
+    to.raw("]");
 }
 
-/// The parents of the process, each within its child.
-fn parent(record: &Record) -> Option<Value> {
-    record.ancestors.iter().rfold(None, |above: Option<Value>, one| {
-        let mut process = json!({"pid": one.pid, "name": one.comm, "created_time": clock::ms_of_text(&one.start)});
-        if let (Some(fields), Some(above)) = (process.as_object_mut(), above) {
-            fields.insert("parent_process".to_owned(), above);
-        }
-        Some(process)
-    })
+fn attack(to: &mut Output, id: &str, version: &str) {
+    let main = id.split_once('.').map(|(main, _)| main);
+    to.next().raw("{\"technique\":{\"uid\":").text(main.unwrap_or(id)).raw("}");
+    if main.is_some() {
+        to.raw(",\"sub_technique\":{\"uid\":").text(id).raw("}");
+    }
+    to.key("version").text(version).raw("}");
 }
 
 /// A file of OCSF.
-fn file(path: &str) -> Value {
+fn file(to: &mut Output, path: &str) {
     let name = path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(path);
-    json!({"path": path, "name": name, "type_id": 0})
+    to.key("file").raw("{\"type_id\":0,\"path\":").text(path).key("name").text(name).raw("}");
 }
 
-fn evidence(record: &Record) -> Map<String, Value> {
-    let mut evidence = Map::new();
-    let mut process = Map::new();
-    if let Some(pid) = record.pid {
-        process.insert("pid".to_owned(), json!(pid));
+/// What the evidence is about, where there is something.
+fn evidence(to: &mut Output, record: &Record) {
+    let has_process = has_process(record);
+    if !has_process && record.path.is_none() && record.destination.is_none() {
+        return;
     }
-    if let Some(exe) = &record.exe {
-        process.insert("file".to_owned(), file(exe));
-    }
-    if let Some(uid) = record.uid {
-        process.insert("user".to_owned(), json!({"uid": uid.to_string()}));
-    }
-    if let Some(command) = &record.command {
-        process.insert("cmd_line".to_owned(), json!(command));
-    }
-    if let Some(start) = &record.start {
-        process.insert("created_time".to_owned(), json!(clock::ms_of_text(start)));
-    }
-    if let Some(session) = record.session {
-        process.insert("session".to_owned(), json!({"uid": session.to_string()}));
-    }
-    if let Some(parent) = parent(record) {
-        process.insert("parent_process".to_owned(), parent);
-    }
-    if !process.is_empty() {
-        evidence.insert("actor".to_owned(), json!({"process": process}));
+    to.key("evidences").raw("[{");
+    if has_process {
+        process(to, record);
     }
     if let Some(path) = &record.path {
-        evidence.insert("file".to_owned(), file(path));
+        file(to, path);
     }
-    if let Some(to) = &record.destination {
-        evidence.insert("dst_endpoint".to_owned(), json!({"ip": to.address, "port": to.port}));
-        evidence.insert("connection_info".to_owned(), json!({"direction_id": 2, "protocol_name": to.protocol}));
+    if let Some(end) = &record.destination {
+        to.key("dst_endpoint").raw("{").key("ip").text(&end.address).key("port").number(end.port).raw("}");
+        to.key("connection_info").raw("{\"direction_id\":2,\"protocol_name\":").text(&end.protocol).raw("}");
     }
-    evidence
+    to.raw("}]");
 }
 
-fn unmapped(record: &Record) -> Value {
-    json!({
-        "kind": record.kind.name(),
-        "capability": record.capability,
-        "capabilities": record.capabilities,
-        "access": record.access.map(policy::access::Access::name),
-        "repeats": record.repeats,
-        "revision": record.revision,
-        "device": record.device,
-        "inode": record.inode,
-        "login_uid": record.login_uid,
-        "container": record.container,
-        "sequence": record.sequence,
-    })
+fn has_process(record: &Record) -> bool {
+    let Record { pid, exe, uid, command, start, session, ancestors, .. } = record;
+    let texts = [exe, command, start].iter().any(|text| text.is_some());
+    texts || [pid, uid, session].iter().any(|number| number.is_some()) || !ancestors.is_empty()
+}
+
+fn process(to: &mut Output, record: &Record) {
+    to.key("actor").raw("{\"process\":{");
+    if let Some(pid) = record.pid {
+        to.key("pid").number(pid);
+    }
+    if let Some(exe) = &record.exe {
+        file(to, exe);
+    }
+    if let Some(uid) = record.uid {
+        to.key("user").raw("{\"uid\":\"").number(uid).raw("\"}");
+    }
+    to.text_if("cmd_line", record.command.as_deref());
+    if let Some(start) = &record.start {
+        to.key("created_time").number(clock::ms_of_own(start));
+    }
+    if let Some(session) = record.session {
+        to.key("session").raw("{\"uid\":\"").number(session).raw("\"}");
+    }
+    // The parents, each within its child.
+    for one in &record.ancestors {
+        to.key("parent_process").raw("{").key("pid").number(one.pid).key("name").text(&one.comm);
+        to.key("created_time").number(clock::ms_of_own(&one.start));
+    }
+    record.ancestors.iter().for_each(|_| {
+        to.raw("}");
+    });
+    to.raw("}}");
+}
+
+/// What OCSF has no place for; what does not apply is null.
+fn unmapped(to: &mut Output, record: &Record) {
+    let number = |to: &mut Output, key: &str, number: Option<u64>| {
+        to.key(key).number(number);
+    };
+    let text = |to: &mut Output, key: &str, text: Option<&str>| {
+        match text {
+            Some(text) => to.key(key).text(text),
+            None => to.key(key).raw("null"),
+        };
+    };
+    to.key("unmapped").raw("{").key("kind").text(record.kind.name());
+    text(to, "capability", record.capability.as_deref());
+    to.key("capabilities").raw("[");
+    for one in &record.capabilities {
+        to.next().text(one);
+    }
+    to.raw("]");
+    text(to, "access", record.access.map(policy::access::Access::name));
+    number(to, "repeats", record.repeats);
+    number(to, "revision", record.revision);
+    text(to, "device", record.device.as_deref());
+    number(to, "inode", record.inode);
+    number(to, "login_uid", record.login_uid.map(u64::from));
+    text(to, "container", record.container.as_deref());
+    match record.sequence {
+        Some(one) => to.key("sequence").raw("{").key("cpu").number(one.cpu).key("number").number(one.number).raw("}"),
+        None => to.key("sequence").raw("null"),
+    };
+    to.raw("}");
 }
 
 #[cfg(test)]

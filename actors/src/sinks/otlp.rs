@@ -1,12 +1,23 @@
 //! Logs of OpenTelemetry's protocol (OTLP 1.x) over HTTP in JSON.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::http::{self, Post};
+use super::http::Post;
+use super::output::Output;
 use super::severity::Severity;
 use super::{Failure, Sink, Web};
 use crate::host;
+use crate::record::Record;
 use crate::written::Written;
+
+/// Up to the name of the host, and up to the first log.
+const BEFORE: &str = concat!(
+    r#"{"resourceLogs":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"bartizan"}},"#,
+    r#"{"key":"service.version","value":{"stringValue":""#,
+    env!("CARGO_PKG_VERSION"),
+    r#""}},{"key":"host.name","value":{"stringValue":"#
+);
+const BEHIND: &str = r#"}}]},"scopeLogs":[{"scope":{"name":"bartizan.audit"},"logRecords":["#;
 
 /// A receiver of logs.
 pub(super) struct Otlp(Post);
@@ -19,93 +30,103 @@ impl Otlp {
 
 impl Sink for Otlp {
     fn deliver(&mut self, records: &[&Written]) -> Result<u64, Failure> {
+        let host = host::name();
+        let body = |to: &mut Output, records: &[&Written]| {
+            to.raw(BEFORE).text(&host).raw(BEHIND);
+            records.iter().for_each(|one| log(to.next(), one));
+            to.raw("]}]}]}");
+        };
         self.0.deliver(records, &body, &refused)
     }
 }
 
-fn body(records: &[&Written]) -> serde_json::Result<Vec<u8>> {
-    let resource = json!({"attributes": [
-        text("service.name", "bartizan"),
-        text("service.version", env!("CARGO_PKG_VERSION")),
-        text("host.name", &host::name()),
-    ]});
-    let scope = json!({"name": "bartizan.audit"});
-    let before =
-        format!("{{\"resourceLogs\":[{{\"resource\":{resource},\"scopeLogs\":[{{\"scope\":{scope},\"logRecords\":[");
-    let mut body = before.into_bytes();
-    http::list(&mut body, records, &log)?;
-    body.extend_from_slice(b"]}]}]}");
-    Ok(body)
+/// An attribute.
+fn text(to: &mut Output, key: &str, value: &str) {
+    to.next().raw("{\"key\":\"").raw(key).raw("\",\"value\":{\"stringValue\":").text(value).raw("}}");
 }
 
-fn text(key: &str, value: &str) -> Value {
-    json!({"key": key, "value": {"stringValue": value}})
+fn text_if(to: &mut Output, key: &str, value: Option<&str>) {
+    if let Some(value) = value {
+        text(to, key, value);
+    }
 }
 
 /// 64-bit numbers are text in protobuf's JSON.
-fn number(key: &str, value: u64) -> Value {
-    json!({"key": key, "value": {"intValue": value.to_string()}})
+fn number(to: &mut Output, key: &str, value: u64) {
+    to.next().raw("{\"key\":\"").raw(key).raw("\",\"value\":{\"intValue\":\"").number(value).raw("\"}}");
 }
 
-/// Nothing where the list is empty.
-fn list(key: &str, values: impl Iterator<Item = String>) -> Option<Value> {
-    let values: Vec<Value> = values.map(|value| json!({"stringValue": value})).collect();
-    (!values.is_empty()).then(|| json!({"key": key, "value": {"arrayValue": {"values": values}}}))
-}
-
-fn log(Written { record, ms, .. }: &Written) -> Value {
-    let (severity, name) = Severity::of(record).otlp();
-    let time = format!("{ms}000000");
-    let mut attributes = vec![
-        text("bartizan.kind", record.kind.name()),
-        number("bartizan.id", record.id),
-        number("bartizan.count", record.count),
-    ];
-    let texts = [
-        ("bartizan.service", record.service.as_deref()),
-        ("bartizan.capability", record.capability.as_deref()),
-        ("bartizan.access", record.access.map(policy::access::Access::name)),
-        ("bartizan.verdict", record.verdict.as_deref()),
-        ("bartizan.rule", record.rule.as_deref()),
-        ("file.path", record.path.as_deref()),
-        ("process.executable.path", record.exe.as_deref()),
-        ("process.command_line", record.command.as_deref()),
-        ("process.creation.time", record.start.as_deref()),
-        ("container.id", record.container.as_deref()),
-        ("bartizan.device", record.device.as_deref()),
-    ];
-    attributes.extend(texts.into_iter().filter_map(|(key, value)| Some(text(key, value?))));
-    let numbers = [
-        ("bartizan.repeats", record.repeats),
-        ("process.pid", record.pid.map(u64::from)),
-        ("user.id", record.uid.map(u64::from)),
-        ("process.parent_pid", record.ancestors.first().map(|parent| u64::from(parent.pid))),
-        ("bartizan.revision", record.revision),
-        ("bartizan.inode", record.inode),
-        ("bartizan.login_uid", record.login_uid.map(u64::from)),
-        ("bartizan.session", record.session.map(u64::from)),
-        ("bartizan.cpu", record.sequence.map(|one| u64::from(one.cpu))),
-        ("bartizan.sequence", record.sequence.map(|one| one.number)),
-    ];
-    attributes.extend(numbers.into_iter().filter_map(|(key, value)| Some(number(key, value?))));
-    if let Some(to) = &record.destination {
-        attributes.push(text("network.peer.address", &to.address));
-        attributes.push(number("network.peer.port", u64::from(to.port)));
-        attributes.push(text("network.transport", &to.protocol));
+fn number_if(to: &mut Output, key: &str, value: Option<impl Into<u64>>) {
+    if let Some(value) = value {
+        number(to, key, value.into());
     }
-    let techniques = record.techniques.iter().flat_map(|one| [Some(one.id.clone()), one.older.clone()]).flatten();
-    let ancestors = record.ancestors.iter().map(|one| format!("{} {}", one.pid, one.comm));
-    attributes.extend(list("bartizan.capabilities", record.capabilities.iter().cloned()));
-    attributes.extend(list("bartizan.techniques", techniques));
-    attributes.extend(list("bartizan.ancestors", ancestors));
-    json!({
-        "timeUnixNano": time,
-        "observedTimeUnixNano": time,
-        "severityNumber": severity,
-        "severityText": name,
-        "body": {"stringValue": record.message},
-        "attributes": attributes,
-    })
+}
+
+/// Nothing where the list is empty. `each` writes a value within a text.
+fn list<T>(to: &mut Output, key: &str, values: &[T], each: impl Fn(&mut Output, &T)) {
+    if values.is_empty() {
+        return;
+    }
+    to.next().raw("{\"key\":\"").raw(key).raw("\",\"value\":{\"arrayValue\":{\"values\":[");
+    values.iter().for_each(|value| each(to, value));
+    to.raw("]}}}");
+}
+
+fn value(to: &mut Output, value: &str) {
+    to.next().raw("{\"stringValue\":").text(value).raw("}");
+}
+
+fn log(to: &mut Output, Written { record, ms, .. }: &Written) {
+    let (severity, name) = Severity::of(record).otlp();
+    to.raw("{\"timeUnixNano\":\"").number(ms).raw("000000\",\"observedTimeUnixNano\":\"").number(ms);
+    to.raw("000000\",\"severityNumber\":").number(severity).key("severityText").text(name);
+    to.raw(",\"body\":{\"stringValue\":").text(&record.message).raw("},\"attributes\":[");
+    text(to, "bartizan.kind", record.kind.name());
+    number(to, "bartizan.id", record.id);
+    number(to, "bartizan.count", record.count);
+    texts(to, record);
+    numbers(to, record);
+    if let Some(end) = &record.destination {
+        text(to, "network.peer.address", &end.address);
+        number(to, "network.peer.port", end.port.into());
+        text(to, "network.transport", &end.protocol);
+    }
+    list(to, "bartizan.capabilities", &record.capabilities, |to, one| value(to, one));
+    list(to, "bartizan.techniques", &record.techniques, |to, one| {
+        value(to, &one.id);
+        one.older.iter().for_each(|older| value(to, older));
+    });
+    list(to, "bartizan.ancestors", &record.ancestors, |to, one| {
+        to.next().raw("{\"stringValue\":\"").number(one.pid).raw(" ").within(&one.comm).raw("\"}");
+    });
+    to.raw("]}");
+}
+
+fn texts(to: &mut Output, record: &Record) {
+    text_if(to, "bartizan.service", record.service.as_deref());
+    text_if(to, "bartizan.capability", record.capability.as_deref());
+    text_if(to, "bartizan.access", record.access.map(policy::access::Access::name));
+    text_if(to, "bartizan.verdict", record.verdict.as_deref());
+    text_if(to, "bartizan.rule", record.rule.as_deref());
+    text_if(to, "file.path", record.path.as_deref());
+    text_if(to, "process.executable.path", record.exe.as_deref());
+    text_if(to, "process.command_line", record.command.as_deref());
+    text_if(to, "process.creation.time", record.start.as_deref());
+    text_if(to, "container.id", record.container.as_deref());
+    text_if(to, "bartizan.device", record.device.as_deref());
+}
+
+fn numbers(to: &mut Output, record: &Record) {
+    number_if(to, "bartizan.repeats", record.repeats);
+    number_if(to, "process.pid", record.pid);
+    number_if(to, "user.id", record.uid);
+    number_if(to, "process.parent_pid", record.ancestors.first().map(|parent| parent.pid));
+    number_if(to, "bartizan.revision", record.revision);
+    number_if(to, "bartizan.inode", record.inode);
+    number_if(to, "bartizan.login_uid", record.login_uid);
+    number_if(to, "bartizan.session", record.session);
+    number_if(to, "bartizan.cpu", record.sequence.map(|one| one.cpu));
+    number_if(to, "bartizan.sequence", record.sequence.map(|one| one.number));
 }
 
 /// How many records an answer refuses. An empty one refuses none; one that is not OTLP's means that somebody else listens.
@@ -124,50 +145,5 @@ fn refused(answer: &str) -> Result<u64, String> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use crate::record::{Kind, Record, Shown};
-
-    #[test]
-    fn a_record_becomes_a_log() {
-        let record = Record {
-            time: "2026-11-28T12:00:00.500Z".to_owned(),
-            id: 7,
-            pid: Some(3),
-            verdict: Some("deny".to_owned()),
-            capabilities: vec!["SHELL".to_owned()],
-            techniques: vec![Shown { id: "T1685".to_owned(), older: Some("T1562.001".to_owned()) }],
-            ..Record::plain(Kind::Capability, "one".to_owned())
-        };
-        let log = log(&Written::try_from(record).unwrap());
-        assert_eq!(log.get("timeUnixNano").unwrap(), "1795867200500000000");
-        assert_eq!(
-            (log.get("severityNumber").unwrap(), log.get("severityText").unwrap()),
-            (&json!(13), &json!("WARN"))
-        );
-        let attributes = log.get("attributes").unwrap().as_array().unwrap();
-        let both = json!({"values": [{"stringValue": "T1685"}, {"stringValue": "T1562.001"}]});
-        assert!(attributes.contains(&json!({"key": "bartizan.techniques", "value": {"arrayValue": both}})));
-        for wanted in [text("bartizan.kind", "capability"), number("process.pid", 3), text("bartizan.verdict", "deny")]
-        {
-            assert!(attributes.contains(&wanted), "{wanted}");
-        }
-    }
-
-    #[test]
-    fn answers_tell_how_many_were_refused() {
-        for (answer, refuses) in [
-            ("", Some(0)),
-            ("{}", Some(0)),
-            ("{\"partialSuccess\":{}}", Some(0)),
-            ("{\"partialSuccess\":{\"rejectedLogRecords\":\"3\",\"errorMessage\":\"no\"}}", Some(3)),
-            ("{\"partialSuccess\":{\"rejectedLogRecords\":2}}", Some(2)),
-            ("<html>", None),
-            ("[]", None),
-            ("{\"partialSuccess\":{\"rejectedLogRecords\":-1}}", None),
-        ] {
-            assert_eq!(refused(answer).ok(), refuses, "{answer}");
-        }
-    }
-}
+#[path = "otlp/tests.rs"]
+mod tests;
