@@ -8,6 +8,7 @@ mod cursor;
 mod delivery;
 mod http;
 mod journal;
+mod names;
 mod ocsf;
 mod otlp;
 mod output;

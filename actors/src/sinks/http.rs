@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use ureq::unversioned::transport::DefaultConnector;
+
+use super::names::Remembered;
 use super::output::Output;
 use super::{Failure, Web};
 use crate::written::Written;
@@ -48,7 +51,7 @@ impl Post {
             Some(_) => config.https_only(true).tls_config(super::roots::tls(self.web.ca.as_deref())?),
             None => config,
         };
-        Ok(config.build().into())
+        Ok(ureq::Agent::with_parts(config.build(), DefaultConnector::default(), Remembered::default()))
     }
 
     fn token(&self) -> Result<Option<String>, String> {

@@ -130,7 +130,12 @@ fn attack(to: &mut Output, id: &str, version: &str) {
 
 /// A file of OCSF.
 fn file(to: &mut Output, path: &str) {
-    let name = path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(path);
+    let name = path
+        .bytes()
+        .rposition(|byte| byte == b'/')
+        .and_then(|at| path.get(at + 1..))
+        .filter(|name| !name.is_empty())
+        .unwrap_or(path);
     to.key("file").raw("{\"type_id\":0,\"path\":").text(path).key("name").text(name).raw("}");
 }
 
