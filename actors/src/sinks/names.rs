@@ -45,12 +45,10 @@ mod tests {
 
     #[test]
     fn an_answer_counts_for_its_host_and_a_while() {
-        let timeout = || NextTimeout {
-            after: ureq::unversioned::transport::time::Duration::NotHappening,
-            reason: ureq::Timeout::Global,
-        };
         let (names, config) = (Remembered::default(), ureq::Agent::config_builder().build());
-        let found = |uri: &'static str| names.resolve(&Uri::from_static(uri), &config, timeout()).unwrap().to_vec();
+        let found = |uri: &'static str| {
+            names.resolve(&Uri::from_static(uri), &config, NextTimeout::default()).unwrap().to_vec()
+        };
         let (here, there) = ("127.0.0.1:7".parse().unwrap(), "127.0.0.9:7".parse().unwrap());
         assert_eq!(found("http://127.0.0.1:7/"), [here]);
         let plant = |since| {
