@@ -1,4 +1,4 @@
-//! What a sink sends, as it grows. JSON is written without a tree of values: that took ten times as long as all else that
+//! What a sink sends, as it grows. JSON is written without a tree of values: that took several times as long as all else that
 //! is done with a record.
 
 use serde::Serialize;
