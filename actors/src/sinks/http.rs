@@ -93,11 +93,11 @@ impl Post {
     pub(super) fn deliver(
         &mut self,
         records: &[&Written],
-        body: &dyn Fn(&mut Output, &[&Written]),
+        body: &dyn Fn(&mut Output, &[&Written]) -> serde_json::Result<()>,
         refused: &dyn Fn(&str) -> Result<u64, String>,
     ) -> Result<u64, Failure> {
-        body(&mut self.body, records);
-        let answer = self.ask();
+        let written = body(&mut self.body, records).map_err(|error| error.to_string());
+        let answer = written.and_then(|()| self.ask());
         self.body.clear();
         match answer.map_err(Failure::of)? {
             Answer::Taken(said) => refused(&said).map_err(|why| Failure::of(format!("{}: {why}", self.web.url))),

@@ -1,41 +1,23 @@
 //! Detection Findings (class 2004) of the Open Cybersecurity Schema Framework, version 1.3.0, posted as JSON arrays.
+//!
+//! The structures here are the objects of the schema, as far as Bartizan has something to say, with the names of the schema.
+//! They borrow from the record and live while it is written.
+
+mod evidence;
+
+use std::fmt::{self, Display, Formatter};
+
+use policy::access::Access;
+use serde::{Serialize, Serializer};
 
 use super::http::Post;
-use super::output::Output;
+use super::output::{Output, as_text};
 use super::severity::Severity;
 use super::{Failure, Sink, Web};
-use crate::clock;
 use crate::host;
-use crate::record::{Kind, Record};
+use crate::record::{Kind, Numbered, Record, Shown};
 use crate::written::Written;
-
-/// The class, with the names of the activity: the number of the type is 100 times that of the class, and the activity.
-macro_rules! class {
-    ($activity:literal, $name:literal) => {
-        concat!(
-            "{\"category_uid\":2,\"category_name\":\"Findings\",\"class_uid\":2004,\"class_name\":\"Detection Finding\",",
-            "\"type_uid\":20040",
-            $activity,
-            ",\"type_name\":\"Detection Finding: ",
-            $name,
-            "\",\"activity_id\":",
-            $activity,
-            ",\"activity_name\":\"",
-            $name,
-            "\""
-        )
-    };
-}
-const CREATE: &str = class!("1", "Create");
-const UPDATE: &str = class!("2", "Update");
-const DENIED: &str = ",\"action_id\":2,\"action\":\"Denied\",\"disposition_id\":2,\"disposition\":\"Blocked\"";
-const LOGGED: &str = ",\"action_id\":1,\"action\":\"Allowed\",\"disposition_id\":17,\"disposition\":\"Logged\"";
-const METADATA: &str = concat!(
-    ",\"metadata\":{\"version\":\"1.3.0\",\"profiles\":[\"security_control\",\"host\"],",
-    "\"product\":{\"name\":\"Bartizan\",\"vendor_name\":\"Bartizan\",\"version\":\"",
-    env!("CARGO_PKG_VERSION"),
-    "\"}"
-);
+use evidence::Evidence;
 
 /// A receiver of findings.
 pub(super) struct Ocsf(Post);
@@ -49,181 +31,291 @@ impl Ocsf {
 impl Sink for Ocsf {
     fn deliver(&mut self, records: &[&Written]) -> Result<u64, Failure> {
         let host = host::name();
-        let body = |to: &mut Output, records: &[&Written]| {
-            to.raw("[");
-            records.iter().for_each(|one| finding(to.next(), one, &host));
-            to.raw("]");
-        };
+        let body = |to: &mut Output, records: &[&Written]| to.json(&Findings { records, host: &host });
         self.0.deliver(records, &body, &|_| Ok(0))
     }
 }
 
-/// A record as a finding. One that counts more acts of a kind updates the finding of the first.
-fn finding(to: &mut Output, Written { record, ms, .. }: &Written, host: &str) {
-    let (severity, severity_name) = Severity::of(record).ocsf();
-    let denied = record.verdict.as_deref() == Some("deny");
-    let is_alert = denied || record.kind == Kind::Tamper;
-    to.raw(if record.repeats.is_some() { UPDATE } else { CREATE });
-    to.key("time").number(ms).key("severity_id").number(severity).key("severity").text(severity_name);
-    to.key("message").text(&record.message).key("count").number(record.count);
-    to.key("is_alert").raw(if is_alert { "true" } else { "false" });
-    to.raw(METADATA).key("uid");
-    identifier(to, host, record.id);
-    to.key("sequence").number(record.id).raw("}");
-    info(to, record, host, *ms);
-    to.key("device").raw("{").key("hostname").text(host);
-    to.raw(",\"type_id\":0,\"os\":{\"name\":\"Linux\",\"type_id\":200}}");
-    if record.verdict.is_some() {
-        to.raw(if denied { DENIED } else { LOGGED });
+/// A batch, of which each finding is made when it is written.
+struct Findings<'a> {
+    records: &'a [&'a Written],
+    host: &'a str,
+}
+
+impl Serialize for Findings<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(self.records.iter().map(|one| Finding::of(one, self.host)))
     }
-    if let Some(service) = &record.service {
-        to.raw(",\"resources\":[{\"type\":\"systemd service\",\"name\":").text(service).raw("}]");
+}
+
+#[derive(Serialize)]
+struct Finding<'a> {
+    #[serde(flatten)]
+    class: &'static Class,
+    time: i64,
+    severity_id: u8,
+    severity: &'static str,
+    message: &'a str,
+    count: u64,
+    is_alert: bool,
+    metadata: Metadata<'a>,
+    finding_info: FindingInfo<'a>,
+    device: Device<'a>,
+    #[serde(flatten)]
+    control: Option<&'static SecurityControl>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resources: Option<[Resource<'a>; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<Policy<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidences: Option<[Evidence<'a>; 1]>,
+    unmapped: Unmapped<'a>,
+}
+
+impl<'a> Finding<'a> {
+    /// A record as a finding. One that counts more acts of a kind updates the finding of the first.
+    fn of(Written { record, ms, .. }: &'a Written, host: &'a str) -> Finding<'a> {
+        let (severity_id, severity) = Severity::of(record).ocsf();
+        let denied = record.verdict.as_deref() == Some("deny");
+        let evidence = Evidence::of(record);
+        Finding {
+            class: if record.repeats.is_some() { &UPDATE } else { &CREATE },
+            time: *ms,
+            severity_id,
+            severity,
+            message: &record.message,
+            count: record.count,
+            is_alert: denied || record.kind == Kind::Tamper,
+            metadata: Metadata::of(record, host),
+            finding_info: FindingInfo::of(record, host, *ms),
+            device: Device { hostname: host, type_id: 0, os: LINUX },
+            control: record.verdict.as_ref().map(|_| if denied { &DENIED } else { &LOGGED }),
+            resources: record.service.as_deref().map(|name| [Resource { r#type: "systemd service", name }]),
+            policy: record.rule.as_deref().map(|name| Policy { name }),
+            evidences: (evidence != Evidence::default()).then_some([evidence]),
+            unmapped: Unmapped::of(record),
+        }
     }
-    if let Some(rule) = &record.rule {
-        to.raw(",\"policy\":{\"name\":").text(rule).raw("}");
+}
+
+/// The class, and what is done to a finding of it.
+#[derive(Serialize)]
+struct Class {
+    category_uid: u32,
+    category_name: &'static str,
+    class_uid: u32,
+    class_name: &'static str,
+    type_uid: u32,
+    type_name: &'static str,
+    activity_id: u32,
+    activity_name: &'static str,
+}
+
+const CREATE: Class = Class {
+    category_uid: 2,
+    category_name: "Findings",
+    class_uid: 2004,
+    class_name: "Detection Finding",
+    type_uid: 200_401,
+    type_name: "Detection Finding: Create",
+    activity_id: 1,
+    activity_name: "Create",
+};
+const UPDATE: Class = Class {
+    type_uid: 200_402,
+    type_name: "Detection Finding: Update",
+    activity_id: 2,
+    activity_name: "Update",
+    ..CREATE
+};
+
+/// The profile of that name, where something was decided.
+#[derive(Serialize)]
+struct SecurityControl {
+    action_id: u32,
+    action: &'static str,
+    disposition_id: u32,
+    disposition: &'static str,
+}
+
+const DENIED: SecurityControl =
+    SecurityControl { action_id: 2, action: "Denied", disposition_id: 2, disposition: "Blocked" };
+const LOGGED: SecurityControl =
+    SecurityControl { action_id: 1, action: "Allowed", disposition_id: 17, disposition: "Logged" };
+
+#[derive(Serialize)]
+struct Metadata<'a> {
+    version: &'static str,
+    profiles: [&'static str; 2],
+    product: Product,
+    #[serde(serialize_with = "as_text")]
+    uid: Identifier<'a>,
+    sequence: u64,
+}
+
+impl<'a> Metadata<'a> {
+    fn of(record: &Record, host: &'a str) -> Metadata<'a> {
+        let product = Product { name: "Bartizan", vendor_name: "Bartizan", version: env!("CARGO_PKG_VERSION") };
+        let (uid, sequence) = (Identifier { host, id: record.id }, record.id);
+        Metadata { version: "1.3.0", profiles: ["security_control", "host"], product, uid, sequence }
     }
-    evidence(to, record);
-    unmapped(to, record);
-    to.raw("}");
+}
+
+#[derive(Serialize)]
+struct Product {
+    name: &'static str,
+    vendor_name: &'static str,
+    version: &'static str,
 }
 
 /// A number of a record that no other host has.
-fn identifier(to: &mut Output, host: &str, id: u64) {
-    to.raw("\"").within(host).raw("/").number(id).raw("\"");
+struct Identifier<'a> {
+    host: &'a str,
+    id: u64,
 }
 
-fn info(to: &mut Output, record: &Record, host: &str, time: i64) {
-    to.key("finding_info").raw("{").key("uid");
-    identifier(to, host, record.repeats.unwrap_or(record.id));
-    to.key("title").text(&record.message).key("types").raw("[").text(record.kind.name()).raw("]");
-    match &record.rule {
-        Some(rule) => to.raw(",\"analytic\":{\"type_id\":1,\"type\":\"Rule\",\"name\":").text(rule).raw("}"),
-        None => to.raw(",\"analytic\":{\"type_id\":2,\"type\":\"Behavioral\",\"name\":\"model\"}"),
-    };
-    attacks(to, record);
-    to.key(if record.repeats.is_some() { "last_seen_time" } else { "first_seen_time" }).number(time).raw("}");
+impl Display for Identifier<'_> {
+    fn fmt(&self, to: &mut Formatter<'_>) -> fmt::Result {
+        write!(to, "{}/{}", self.host, self.id)
+    }
+}
+
+#[derive(Serialize)]
+struct FindingInfo<'a> {
+    #[serde(serialize_with = "as_text")]
+    uid: Identifier<'a>,
+    title: &'a str,
+    types: [Kind; 1],
+    analytic: Analytic<'a>,
+    #[serde(skip_serializing_if = "Attacks::is_empty")]
+    attacks: Attacks<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_seen_time: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_seen_time: Option<i64>,
+}
+
+impl<'a> FindingInfo<'a> {
+    fn of(record: &'a Record, host: &'a str, time: i64) -> FindingInfo<'a> {
+        let is_first = record.repeats.is_none();
+        FindingInfo {
+            uid: Identifier { host, id: record.repeats.unwrap_or(record.id) },
+            title: &record.message,
+            types: [record.kind],
+            analytic: match &record.rule {
+                Some(name) => Analytic { name, type_id: 1, r#type: "Rule" },
+                None => Analytic { name: "model", type_id: 2, r#type: "Behavioral" },
+            },
+            attacks: Attacks(&record.techniques),
+            first_seen_time: is_first.then_some(time),
+            last_seen_time: (!is_first).then_some(time),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Analytic<'a> {
+    name: &'a str,
+    type_id: u32,
+    r#type: &'static str,
 }
 
 /// Techniques, each once by its id and once more by the older one.
-fn attacks(to: &mut Output, record: &Record) {
-    if record.techniques.is_empty() {
-        return;
+struct Attacks<'a>(&'a [Shown]);
+
+impl Attacks<'_> {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
-    to.key("attacks").raw("[");
-    for one in &record.techniques {
-        attack(to, &one.id, policy::attack::version());
-        if let Some(older) = &one.older {
-            attack(to, older, "18");
-        }
-    }
-    to.raw("]");
 }
 
-fn attack(to: &mut Output, id: &str, version: &str) {
-    let main = id.split_once('.').map(|(main, _)| main);
-    to.next().raw("{\"technique\":{\"uid\":").text(main.unwrap_or(id)).raw("}");
-    if main.is_some() {
-        to.raw(",\"sub_technique\":{\"uid\":").text(id).raw("}");
+impl Serialize for Attacks<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(self.0.iter().flat_map(|one| {
+            let older = one.older.as_deref().map(|id| Attack::of(id, "18"));
+            std::iter::once(Attack::of(&one.id, policy::attack::version())).chain(older)
+        }))
     }
-    to.key("version").text(version).raw("}");
 }
 
-/// A file of OCSF.
-fn file(to: &mut Output, path: &str) {
-    let name = path
-        .bytes()
-        .rposition(|byte| byte == b'/')
-        .and_then(|at| path.get(at + 1..))
-        .filter(|name| !name.is_empty())
-        .unwrap_or(path);
-    to.key("file").raw("{\"type_id\":0,\"path\":").text(path).key("name").text(name).raw("}");
+#[derive(Serialize)]
+struct Attack<'a> {
+    technique: Technique<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub_technique: Option<Technique<'a>>,
+    version: &'static str,
 }
 
-/// What the evidence is about, where there is something.
-fn evidence(to: &mut Output, record: &Record) {
-    let has_process = has_process(record);
-    if !has_process && record.path.is_none() && record.destination.is_none() {
-        return;
+impl<'a> Attack<'a> {
+    fn of(id: &'a str, version: &'static str) -> Attack<'a> {
+        let (main, sub) = id.split_once('.').map_or((id, None), |(main, _)| (main, Some(id)));
+        Attack { technique: Technique { uid: main }, sub_technique: sub.map(|uid| Technique { uid }), version }
     }
-    to.key("evidences").raw("[{");
-    if has_process {
-        process(to, record);
-    }
-    if let Some(path) = &record.path {
-        file(to, path);
-    }
-    if let Some(end) = &record.destination {
-        to.key("dst_endpoint").raw("{").key("ip").text(&end.address).key("port").number(end.port).raw("}");
-        to.key("connection_info").raw("{\"direction_id\":2,\"protocol_name\":").text(&end.protocol).raw("}");
-    }
-    to.raw("}]");
 }
 
-fn has_process(record: &Record) -> bool {
-    let Record { pid, exe, uid, command, start, session, ancestors, .. } = record;
-    let texts = [exe, command, start].iter().any(|text| text.is_some());
-    texts || [pid, uid, session].iter().any(|number| number.is_some()) || !ancestors.is_empty()
+#[derive(Serialize)]
+struct Technique<'a> {
+    uid: &'a str,
 }
 
-fn process(to: &mut Output, record: &Record) {
-    to.key("actor").raw("{\"process\":{");
-    if let Some(pid) = record.pid {
-        to.key("pid").number(pid);
-    }
-    if let Some(exe) = &record.exe {
-        file(to, exe);
-    }
-    if let Some(uid) = record.uid {
-        to.key("user").raw("{\"uid\":\"").number(uid).raw("\"}");
-    }
-    to.text_if("cmd_line", record.command.as_deref());
-    if let Some(start) = &record.start {
-        to.key("created_time").number(clock::ms_of_own(start));
-    }
-    if let Some(session) = record.session {
-        to.key("session").raw("{\"uid\":\"").number(session).raw("\"}");
-    }
-    // The parents, each within its child.
-    for one in &record.ancestors {
-        to.key("parent_process").raw("{").key("pid").number(one.pid).key("name").text(&one.comm);
-        to.key("created_time").number(clock::ms_of_own(&one.start));
-    }
-    record.ancestors.iter().for_each(|_| {
-        to.raw("}");
-    });
-    to.raw("}}");
+#[derive(Serialize)]
+struct Device<'a> {
+    hostname: &'a str,
+    type_id: u32,
+    os: Os,
+}
+
+#[derive(Serialize)]
+struct Os {
+    name: &'static str,
+    type_id: u32,
+}
+
+const LINUX: Os = Os { name: "Linux", type_id: 200 };
+
+#[derive(Serialize)]
+struct Resource<'a> {
+    r#type: &'static str,
+    name: &'a str,
+}
+
+#[derive(Serialize)]
+struct Policy<'a> {
+    name: &'a str,
 }
 
 /// What OCSF has no place for; what does not apply is null.
-fn unmapped(to: &mut Output, record: &Record) {
-    let number = |to: &mut Output, key: &str, number: Option<u64>| {
-        to.key(key).number(number);
-    };
-    let text = |to: &mut Output, key: &str, text: Option<&str>| {
-        match text {
-            Some(text) => to.key(key).text(text),
-            None => to.key(key).raw("null"),
-        };
-    };
-    to.key("unmapped").raw("{").key("kind").text(record.kind.name());
-    text(to, "capability", record.capability.as_deref());
-    to.key("capabilities").raw("[");
-    for one in &record.capabilities {
-        to.next().text(one);
+#[derive(Serialize)]
+struct Unmapped<'a> {
+    kind: Kind,
+    capability: Option<&'a str>,
+    capabilities: &'a [String],
+    access: Option<&'static str>,
+    repeats: Option<u64>,
+    revision: Option<u64>,
+    device: Option<&'a str>,
+    inode: Option<u64>,
+    login_uid: Option<u32>,
+    container: Option<&'a str>,
+    sequence: Option<Numbered>,
+}
+
+impl<'a> Unmapped<'a> {
+    fn of(record: &'a Record) -> Unmapped<'a> {
+        Unmapped {
+            kind: record.kind,
+            capability: record.capability.as_deref(),
+            capabilities: &record.capabilities,
+            access: record.access.map(Access::name),
+            repeats: record.repeats,
+            revision: record.revision,
+            device: record.device.as_deref(),
+            inode: record.inode,
+            login_uid: record.login_uid,
+            container: record.container.as_deref(),
+            sequence: record.sequence,
+        }
     }
-    to.raw("]");
-    text(to, "access", record.access.map(policy::access::Access::name));
-    number(to, "repeats", record.repeats);
-    number(to, "revision", record.revision);
-    text(to, "device", record.device.as_deref());
-    number(to, "inode", record.inode);
-    number(to, "login_uid", record.login_uid.map(u64::from));
-    text(to, "container", record.container.as_deref());
-    match record.sequence {
-        Some(one) => to.key("sequence").raw("{").key("cpu").number(one.cpu).key("number").number(one.number).raw("}"),
-        None => to.key("sequence").raw("null"),
-    };
-    to.raw("}");
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! Syslog has no answer: what a receiver had in its buffers when it went is not delivered again.
 
+use std::fmt::Display;
 use std::io::{ErrorKind, IoSlice, Read as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _, UdpSocket};
 use std::os::fd::AsRawFd as _;
@@ -9,7 +10,6 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, sendmmsg};
-use serde::Serialize;
 
 use super::output::Output;
 use super::severity::Severity;
@@ -84,7 +84,7 @@ fn texts(to: &mut Output, record: &Record) {
 }
 
 /// A parameter, whose name comes with all that stands before its value.
-fn number(to: &mut Output, name: &str, number: Option<impl Serialize>) {
+fn number(to: &mut Output, name: &str, number: Option<impl Display>) {
     if let Some(number) = number {
         to.raw(name).number(number).raw("\"");
     }

@@ -68,8 +68,9 @@ fn told(record: Record) -> Value {
 /// As it is sent, and as a tree.
 fn both(record: Record, host: &str) -> (Value, Value) {
     let (written, mut out) = (Written::try_from(record).unwrap(), Output::default());
-    finding(&mut out, &written, host);
-    (serde_json::from_slice(out.bytes()).unwrap(), tree::finding(&written, host))
+    out.json(&Findings { records: &[&written], host }).unwrap();
+    let [finding] = serde_json::from_slice(out.bytes()).unwrap();
+    (finding, tree::finding(&written, host))
 }
 
 proptest! {

@@ -10,18 +10,42 @@ use super::super::sample;
 use super::*;
 use crate::record::{Kind, Record, Shown};
 
+/// As it is sent, and as a tree.
 fn told(record: Record) -> (Value, Value) {
     let (written, mut out) = (Written::try_from(record).unwrap(), Output::default());
-    log(&mut out, &written);
+    out.json(&LogRecord::of(&written)).unwrap();
     (serde_json::from_slice(out.bytes()).unwrap(), tree::log(&written))
+}
+
+/// The order of attributes says nothing.
+fn ordered(mut log: Value) -> Value {
+    let attributes = log.get_mut("attributes").and_then(Value::as_array_mut).unwrap();
+    attributes.sort_by_key(|one| one.get("key").unwrap().to_string());
+    log
 }
 
 proptest! {
     #[test]
     fn a_log_is_the_one_of_the_tree(record in sample::record()) {
         let (log, tree) = told(record);
-        prop_assert_eq!(log, tree);
+        prop_assert_eq!(ordered(log), ordered(tree));
     }
+}
+
+#[test]
+fn logs_come_with_their_resource_and_scope() {
+    let written = Written::try_from(Record::plain(Kind::Loss, "one".to_owned())).unwrap();
+    let mut out = Output::default();
+    out.json(&LogsData::of(&[&written, &written], "here")).unwrap();
+    let (log, version) = (ordered(tree::log(&written)), env!("CARGO_PKG_VERSION"));
+    let attributes = [("service.name", "bartizan"), ("service.version", version), ("host.name", "here")];
+    let resource = json!({"attributes": attributes.map(|(key, value)| text(key, value))});
+    let scoped = json!([{"scope": {"name": "bartizan.audit"}, "logRecords": [log, log]}]);
+    let mut sent: Value = serde_json::from_slice(out.bytes()).unwrap();
+    for log in sent.pointer_mut("/resourceLogs/0/scopeLogs/0/logRecords").and_then(Value::as_array_mut).unwrap() {
+        *log = ordered(log.take());
+    }
+    assert_eq!(sent, json!({"resourceLogs": [{"resource": resource, "scopeLogs": scoped}]}));
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn list(key: &str, values: impl Iterator<Item = String>) -> Option<Value> {
 
 pub(super) fn log(Written { record, ms, .. }: &Written) -> Value {
     let (severity, name) = Severity::of(record).otlp();
-    let time = format!("{ms}000000");
+    let time = (i128::from(*ms) * 1_000_000).to_string();
     let mut attributes = vec![
         text("bartizan.kind", record.kind.name()),
         number("bartizan.id", record.id),
