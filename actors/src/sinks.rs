@@ -8,9 +8,13 @@ mod cursor;
 mod delivery;
 mod http;
 mod journal;
+mod names;
 mod ocsf;
 mod otlp;
+mod output;
 mod roots;
+#[cfg(test)]
+mod sample;
 mod severity;
 mod syslog;
 
@@ -31,6 +35,8 @@ pub use journal::write as write_to_journal;
 const QUEUE: usize = 4096;
 /// How long the end of the daemon waits for all sinks together.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// Bytes of the stack of a sink's thread. TLS, which checks certificates there, takes most of it.
+const STACK: usize = 512 << 10;
 /// The name of the sink that is always there.
 pub const JOURNAL: &str = "journal";
 
@@ -199,7 +205,7 @@ fn start(name: &str, sink: Box<dyn Sink>, backlog: u64, trail: &Path, last: u64,
     let (newest, missed) = (AtomicU64::new(last), AtomicU64::new(last));
     let reach = Arc::new(Reach { newest, missed, ..Reach::default() });
     let delivery = Delivery::new(name, sink, backlog, trail, reach.clone(), tell);
-    let thread = std::thread::Builder::new().name(format!("sink-{name}"));
+    let thread = std::thread::Builder::new().name(format!("sink-{name}")).stack_size(STACK);
     thread.spawn(move || {
         delivery.run(&items);
         drop(end);

@@ -82,18 +82,7 @@ impl Tally {
 
 /// The key of a kind of acts that the kernel numbered in a load.
 pub fn act_key(load: u64, number: u64) -> String {
-    let mut key = String::with_capacity(33);
-    push_hex(load, &mut key);
-    key.push('-');
-    push_hex(number, &mut key);
-    key
-}
-
-/// As `{:x}` does, of which there is one for each event.
-fn push_hex(number: u64, to: &mut String) {
-    let digits = (67 - number.leading_zeros()) / 4;
-    let digit = |at: u32| char::from_digit((number >> (4 * at)) as u32 & 15, 16).unwrap_or('0');
-    to.extend((0..digits.max(1)).rev().map(digit));
+    format!("{load:x}-{number:x}")
 }
 
 /// The load and the number of a key that [`act_key`] made; nothing of any other.

@@ -125,7 +125,9 @@ impl Delivery {
 
     /// What is in the queue behind the first, up to a batch.
     fn gather(&self, first: Item, items: &Receiver<Item>) -> Vec<Item> {
-        if first.records.len() < BATCH {
+        // A flood fills the queue while the last batch is on its way; waiting as well would let the queue run over, and
+        // what it does not hold is read from the trail, which costs several times as much.
+        if self.reach.queued.load(Ordering::Acquire) < BATCH {
             std::thread::sleep(GATHER);
         }
         let mut count = first.records.len();

@@ -1,35 +1,27 @@
 //! Posting batches over HTTP, and what an answer means.
 
-use std::cell::RefCell;
 use std::time::Duration;
 
-use serde_json::Value;
+use ureq::unversioned::transport::DefaultConnector;
 
+use super::names::Remembered;
+use super::output::Output;
 use super::{Failure, Web};
 use crate::written::Written;
 
 /// How long a receiver may take for a batch.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Bytes that are sent and read at once: answers are short, and longer pieces of a batch are not sent any faster.
+const BUFFER: usize = 32 << 10;
 /// Bytes of an answer that are read.
 const ANSWER_MAX: u64 = 64 << 10;
-
-/// Writes each record as `made` makes it, with commas between. One at a time: a batch as a tree takes ten times the memory
-/// of its text.
-pub(super) fn list(to: &mut Vec<u8>, records: &[&Written], made: &dyn Fn(&Written) -> Value) -> serde_json::Result<()> {
-    for (at, record) in records.iter().enumerate() {
-        if at > 0 {
-            to.push(b',');
-        }
-        serde_json::to_writer(&mut *to, &made(record))?;
-    }
-    Ok(())
-}
 
 /// A receiver of JSON.
 pub(super) struct Post {
     web: Web,
     /// Made when it is needed, and anew after a failure.
-    agent: RefCell<Option<ureq::Agent>>,
+    agent: Option<ureq::Agent>,
+    body: Output,
 }
 
 /// What a receiver said.
@@ -42,7 +34,7 @@ enum Answer {
 
 impl Post {
     pub(super) fn new(web: &Web) -> Post {
-        Post { web: web.clone(), agent: RefCell::new(None) }
+        Post { web: web.clone(), agent: None, body: Output::default() }
     }
 
     fn agent(&self) -> Result<ureq::Agent, String> {
@@ -52,12 +44,14 @@ impl Post {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .proxy(None)
+            .input_buffer_size(BUFFER)
+            .output_buffer_size(BUFFER)
             .user_agent(concat!("bartizan/", env!("CARGO_PKG_VERSION")));
         let config = match self.web.url.strip_prefix("https://") {
             Some(_) => config.https_only(true).tls_config(super::roots::tls(self.web.ca.as_deref())?),
             None => config,
         };
-        Ok(config.build().into())
+        Ok(ureq::Agent::with_parts(config.build(), DefaultConnector::default(), Remembered::default()))
     }
 
     fn token(&self) -> Result<Option<String>, String> {
@@ -69,11 +63,11 @@ impl Post {
         self.web.token.as_ref().map(read).transpose()
     }
 
-    fn ask(&self, body: &[u8]) -> Result<Answer, String> {
-        let known = self.agent.take();
-        let agent = known.map_or_else(|| self.agent(), Ok)?;
-        let answer = self.ask_with(&agent, body)?;
-        self.agent.replace(Some(agent));
+    /// Posts the body that was written.
+    fn ask(&mut self) -> Result<Answer, String> {
+        let agent = self.agent.take().map_or_else(|| self.agent(), Ok)?;
+        let answer = self.ask_with(&agent, self.body.bytes())?;
+        self.agent = Some(agent);
         Ok(answer)
     }
 
@@ -94,16 +88,18 @@ impl Post {
         }
     }
 
-    /// Posts records as `body` makes them; `refused` reads from an answer how many were refused. Of a batch that is
+    /// Posts records as `body` writes them; `refused` reads from an answer how many were refused. Of a batch that is
     /// refused the halves are tried, down to the record that is at fault: it is refused for good.
     pub(super) fn deliver(
-        &self,
+        &mut self,
         records: &[&Written],
-        body: &dyn Fn(&[&Written]) -> serde_json::Result<Vec<u8>>,
+        body: &dyn Fn(&mut Output, &[&Written]) -> serde_json::Result<()>,
         refused: &dyn Fn(&str) -> Result<u64, String>,
     ) -> Result<u64, Failure> {
-        let text = body(records).map_err(Failure::of)?;
-        match self.ask(&text).map_err(Failure::of)? {
+        let written = body(&mut self.body, records).map_err(|error| error.to_string());
+        let answer = written.and_then(|()| self.ask());
+        self.body.clear();
+        match answer.map_err(Failure::of)? {
             Answer::Taken(said) => refused(&said).map_err(|why| Failure::of(format!("{}: {why}", self.web.url))),
             Answer::Refused(why) if records.len() <= 1 => {
                 let id = records.first().map_or(0, |one| one.record.id);

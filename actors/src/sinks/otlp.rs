@@ -1,11 +1,20 @@
 //! Logs of OpenTelemetry's protocol (OTLP 1.x) over HTTP in JSON.
+//!
+//! The structures here are the messages of the protocol, as far as Bartizan has something to say, with the names of the
+//! protocol. They borrow from the record and live while it is written.
 
-use serde_json::{Value, json};
+use std::fmt::{self, Display, Formatter};
 
-use super::http::{self, Post};
+use policy::access::Access;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use super::http::Post;
+use super::output::{Output, as_text};
 use super::severity::Severity;
 use super::{Failure, Sink, Web};
 use crate::host;
+use crate::record::{Ancestor, Record, Shown};
 use crate::written::Written;
 
 /// A receiver of logs.
@@ -19,52 +28,181 @@ impl Otlp {
 
 impl Sink for Otlp {
     fn deliver(&mut self, records: &[&Written]) -> Result<u64, Failure> {
+        let host = host::name();
+        let body = |to: &mut Output, records: &[&Written]| to.json(&LogsData::of(records, &host));
         self.0.deliver(records, &body, &refused)
     }
 }
 
-fn body(records: &[&Written]) -> serde_json::Result<Vec<u8>> {
-    let resource = json!({"attributes": [
-        text("service.name", "bartizan"),
-        text("service.version", env!("CARGO_PKG_VERSION")),
-        text("host.name", &host::name()),
-    ]});
-    let scope = json!({"name": "bartizan.audit"});
-    let before =
-        format!("{{\"resourceLogs\":[{{\"resource\":{resource},\"scopeLogs\":[{{\"scope\":{scope},\"logRecords\":[");
-    let mut body = before.into_bytes();
-    http::list(&mut body, records, &log)?;
-    body.extend_from_slice(b"]}]}]}");
-    Ok(body)
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LogsData<'a> {
+    resource_logs: [ResourceLogs<'a>; 1],
 }
 
-fn text(key: &str, value: &str) -> Value {
-    json!({"key": key, "value": {"stringValue": value}})
+impl<'a> LogsData<'a> {
+    fn of(records: &'a [&'a Written], host: &'a str) -> LogsData<'a> {
+        let attributes = [
+            KeyValue::text("service.name", "bartizan"),
+            KeyValue::text("service.version", env!("CARGO_PKG_VERSION")),
+            KeyValue::text("host.name", host),
+        ];
+        let scope_logs = [ScopeLogs { scope: Scope { name: "bartizan.audit" }, log_records: LogRecords(records) }];
+        LogsData { resource_logs: [ResourceLogs { resource: Resource { attributes }, scope_logs }] }
+    }
 }
 
-/// 64-bit numbers are text in protobuf's JSON.
-fn number(key: &str, value: u64) -> Value {
-    json!({"key": key, "value": {"intValue": value.to_string()}})
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ResourceLogs<'a> {
+    resource: Resource<'a>,
+    scope_logs: [ScopeLogs<'a>; 1],
 }
 
-/// Nothing where the list is empty.
-fn list(key: &str, values: impl Iterator<Item = String>) -> Option<Value> {
-    let values: Vec<Value> = values.map(|value| json!({"stringValue": value})).collect();
-    (!values.is_empty()).then(|| json!({"key": key, "value": {"arrayValue": {"values": values}}}))
+#[derive(Serialize)]
+struct Resource<'a> {
+    attributes: [KeyValue<'a>; 3],
 }
 
-fn log(Written { record, ms, .. }: &Written) -> Value {
-    let (severity, name) = Severity::of(record).otlp();
-    let time = format!("{ms}000000");
-    let mut attributes = vec![
-        text("bartizan.kind", record.kind.name()),
-        number("bartizan.id", record.id),
-        number("bartizan.count", record.count),
-    ];
-    let texts = [
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ScopeLogs<'a> {
+    scope: Scope,
+    log_records: LogRecords<'a>,
+}
+
+#[derive(Serialize)]
+struct Scope {
+    name: &'static str,
+}
+
+/// A batch, of which each log is made when it is written.
+struct LogRecords<'a>(&'a [&'a Written]);
+
+impl Serialize for LogRecords<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(self.0.iter().map(|one| LogRecord::of(one)))
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LogRecord<'a> {
+    #[serde(serialize_with = "as_text")]
+    time_unix_nano: i128,
+    #[serde(serialize_with = "as_text")]
+    observed_time_unix_nano: i128,
+    severity_number: u8,
+    severity_text: &'static str,
+    body: AnyValue<'a>,
+    attributes: Attributes<'a>,
+}
+
+impl<'a> LogRecord<'a> {
+    fn of(Written { record, ms, .. }: &'a Written) -> LogRecord<'a> {
+        let (severity_number, severity_text) = Severity::of(record).otlp();
+        // In nanoseconds, a time far off does not fit into 64 bits.
+        let time = i128::from(*ms) * 1_000_000;
+        LogRecord {
+            time_unix_nano: time,
+            observed_time_unix_nano: time,
+            severity_number,
+            severity_text,
+            body: AnyValue::StringValue(&record.message),
+            attributes: Attributes(record),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct KeyValue<'a> {
+    key: &'static str,
+    value: AnyValue<'a>,
+}
+
+impl<'a> KeyValue<'a> {
+    fn text(key: &'static str, value: &'a str) -> KeyValue<'a> {
+        KeyValue { key, value: AnyValue::StringValue(value) }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+enum AnyValue<'a> {
+    StringValue(&'a str),
+    /// 64-bit numbers are text in protobuf's JSON.
+    IntValue(#[serde(serialize_with = "as_text")] u64),
+    ArrayValue(ArrayValue<'a>),
+    /// Text that is made while it is written.
+    #[serde(rename = "stringValue")]
+    Parent(#[serde(serialize_with = "as_text")] Parent<'a>),
+}
+
+#[derive(Serialize)]
+struct ArrayValue<'a> {
+    values: Values<'a>,
+}
+
+/// Lists of a record, whose values are made when they are written.
+enum Values<'a> {
+    Capabilities(&'a [String]),
+    Techniques(&'a [Shown]),
+    Ancestors(&'a [Ancestor]),
+}
+
+impl Values<'_> {
+    fn is_empty(&self) -> bool {
+        match self {
+            Values::Capabilities(all) => all.is_empty(),
+            Values::Techniques(all) => all.is_empty(),
+            Values::Ancestors(all) => all.is_empty(),
+        }
+    }
+}
+
+impl Serialize for Values<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Values::Capabilities(all) => to.collect_seq(all.iter().map(|name| AnyValue::StringValue(name))),
+            Values::Techniques(all) => {
+                let ids = all.iter().flat_map(|one| std::iter::once(&one.id).chain(&one.older));
+                to.collect_seq(ids.map(|id| AnyValue::StringValue(id)))
+            }
+            Values::Ancestors(all) => to.collect_seq(all.iter().map(|one| AnyValue::Parent(Parent(one)))),
+        }
+    }
+}
+
+/// A parent of the process: `PID NAME`.
+struct Parent<'a>(&'a Ancestor);
+
+impl Display for Parent<'_> {
+    fn fmt(&self, to: &mut Formatter<'_>) -> fmt::Result {
+        write!(to, "{} {}", self.0.pid, self.0.comm)
+    }
+}
+
+/// What a record says beside its message; what does not apply is left out.
+struct Attributes<'a>(&'a Record);
+
+impl Serialize for Attributes<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let texts = texts(self.0).into_iter().filter_map(|(key, value)| Some((key, AnyValue::StringValue(value?))));
+        let numbers = numbers(self.0).into_iter().filter_map(|(key, value)| Some((key, AnyValue::IntValue(value?))));
+        let lists = lists(self.0).into_iter().filter(|(_, values)| !values.is_empty());
+        let lists = lists.map(|(key, values)| (key, AnyValue::ArrayValue(ArrayValue { values })));
+        to.collect_seq(texts.chain(numbers).chain(lists).map(|(key, value)| KeyValue { key, value }))
+    }
+}
+
+/// What is text, by the names of OpenTelemetry's conventions where there is one.
+fn texts(record: &Record) -> [(&'static str, Option<&str>); 14] {
+    let to = record.destination.as_ref();
+    [
+        ("bartizan.kind", Some(record.kind.name())),
         ("bartizan.service", record.service.as_deref()),
         ("bartizan.capability", record.capability.as_deref()),
-        ("bartizan.access", record.access.map(policy::access::Access::name)),
+        ("bartizan.access", record.access.map(Access::name)),
         ("bartizan.verdict", record.verdict.as_deref()),
         ("bartizan.rule", record.rule.as_deref()),
         ("file.path", record.path.as_deref()),
@@ -73,39 +211,35 @@ fn log(Written { record, ms, .. }: &Written) -> Value {
         ("process.creation.time", record.start.as_deref()),
         ("container.id", record.container.as_deref()),
         ("bartizan.device", record.device.as_deref()),
-    ];
-    attributes.extend(texts.into_iter().filter_map(|(key, value)| Some(text(key, value?))));
-    let numbers = [
+        ("network.peer.address", to.map(|to| to.address.as_str())),
+        ("network.transport", to.map(|to| to.protocol.as_str())),
+    ]
+}
+
+fn numbers(record: &Record) -> [(&'static str, Option<u64>); 13] {
+    [
+        ("bartizan.id", Some(record.id)),
+        ("bartizan.count", Some(record.count)),
         ("bartizan.repeats", record.repeats),
         ("process.pid", record.pid.map(u64::from)),
         ("user.id", record.uid.map(u64::from)),
-        ("process.parent_pid", record.ancestors.first().map(|parent| u64::from(parent.pid))),
+        ("process.parent_pid", record.ancestors.first().map(|parent| parent.pid.into())),
         ("bartizan.revision", record.revision),
         ("bartizan.inode", record.inode),
         ("bartizan.login_uid", record.login_uid.map(u64::from)),
         ("bartizan.session", record.session.map(u64::from)),
-        ("bartizan.cpu", record.sequence.map(|one| u64::from(one.cpu))),
+        ("bartizan.cpu", record.sequence.map(|one| one.cpu.into())),
         ("bartizan.sequence", record.sequence.map(|one| one.number)),
-    ];
-    attributes.extend(numbers.into_iter().filter_map(|(key, value)| Some(number(key, value?))));
-    if let Some(to) = &record.destination {
-        attributes.push(text("network.peer.address", &to.address));
-        attributes.push(number("network.peer.port", u64::from(to.port)));
-        attributes.push(text("network.transport", &to.protocol));
-    }
-    let techniques = record.techniques.iter().flat_map(|one| [Some(one.id.clone()), one.older.clone()]).flatten();
-    let ancestors = record.ancestors.iter().map(|one| format!("{} {}", one.pid, one.comm));
-    attributes.extend(list("bartizan.capabilities", record.capabilities.iter().cloned()));
-    attributes.extend(list("bartizan.techniques", techniques));
-    attributes.extend(list("bartizan.ancestors", ancestors));
-    json!({
-        "timeUnixNano": time,
-        "observedTimeUnixNano": time,
-        "severityNumber": severity,
-        "severityText": name,
-        "body": {"stringValue": record.message},
-        "attributes": attributes,
-    })
+        ("network.peer.port", record.destination.as_ref().map(|to| to.port.into())),
+    ]
+}
+
+fn lists(record: &Record) -> [(&'static str, Values<'_>); 3] {
+    [
+        ("bartizan.capabilities", Values::Capabilities(&record.capabilities)),
+        ("bartizan.techniques", Values::Techniques(&record.techniques)),
+        ("bartizan.ancestors", Values::Ancestors(&record.ancestors)),
+    ]
 }
 
 /// How many records an answer refuses. An empty one refuses none; one that is not OTLP's means that somebody else listens.
@@ -124,50 +258,5 @@ fn refused(answer: &str) -> Result<u64, String> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use crate::record::{Kind, Record, Shown};
-
-    #[test]
-    fn a_record_becomes_a_log() {
-        let record = Record {
-            time: "2026-11-28T12:00:00.500Z".to_owned(),
-            id: 7,
-            pid: Some(3),
-            verdict: Some("deny".to_owned()),
-            capabilities: vec!["SHELL".to_owned()],
-            techniques: vec![Shown { id: "T1685".to_owned(), older: Some("T1562.001".to_owned()) }],
-            ..Record::plain(Kind::Capability, "one".to_owned())
-        };
-        let log = log(&Written::try_from(record).unwrap());
-        assert_eq!(log.get("timeUnixNano").unwrap(), "1795867200500000000");
-        assert_eq!(
-            (log.get("severityNumber").unwrap(), log.get("severityText").unwrap()),
-            (&json!(13), &json!("WARN"))
-        );
-        let attributes = log.get("attributes").unwrap().as_array().unwrap();
-        let both = json!({"values": [{"stringValue": "T1685"}, {"stringValue": "T1562.001"}]});
-        assert!(attributes.contains(&json!({"key": "bartizan.techniques", "value": {"arrayValue": both}})));
-        for wanted in [text("bartizan.kind", "capability"), number("process.pid", 3), text("bartizan.verdict", "deny")]
-        {
-            assert!(attributes.contains(&wanted), "{wanted}");
-        }
-    }
-
-    #[test]
-    fn answers_tell_how_many_were_refused() {
-        for (answer, refuses) in [
-            ("", Some(0)),
-            ("{}", Some(0)),
-            ("{\"partialSuccess\":{}}", Some(0)),
-            ("{\"partialSuccess\":{\"rejectedLogRecords\":\"3\",\"errorMessage\":\"no\"}}", Some(3)),
-            ("{\"partialSuccess\":{\"rejectedLogRecords\":2}}", Some(2)),
-            ("<html>", None),
-            ("[]", None),
-            ("{\"partialSuccess\":{\"rejectedLogRecords\":-1}}", None),
-        ] {
-            assert_eq!(refused(answer).ok(), refuses, "{answer}");
-        }
-    }
-}
+#[path = "otlp/tests.rs"]
+mod tests;

@@ -2,12 +2,16 @@
 //!
 //! Syslog has no answer: what a receiver had in its buffers when it went is not delivered again.
 
-use std::borrow::Cow;
-use std::fmt::Write as _;
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::fmt::Display;
+use std::io::{ErrorKind, IoSlice, Read as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _, UdpSocket};
+use std::os::fd::AsRawFd as _;
 use std::time::Duration;
 
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, sendmmsg};
+
+use super::output::Output;
 use super::severity::Severity;
 use super::{Failure, Sink};
 use crate::host;
@@ -21,82 +25,94 @@ const STRUCTURE: &str = "bartizan@32473";
 /// How long a receiver may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A record as a message.
-fn message(record: &Record, host: &str) -> String {
-    let priority = FACILITY * 8 + Severity::of(record).syslog();
-    let (time, process, kind) = (&record.time, std::process::id(), record.kind.name());
-    let structure = structure(record);
+/// A record as a message, from this process of the host.
+fn message(to: &mut Output, record: &Record, host: &str, process: u32) {
+    to.raw("<").number(FACILITY * 8 + Severity::of(record).syslog()).raw(">1 ").raw(&record.time).raw(" ").raw(host);
+    to.raw(" bartizan ").number(process).raw(" ").raw(record.kind.name()).raw(" [").raw(STRUCTURE);
+    numbers(to, record);
+    texts(to, record);
+    if let Some((first, rest)) = record.ancestors.split_first() {
+        to.raw(" ancestors=\"").number(first.pid).raw(":");
+        quoted(to, &first.comm);
+        for one in rest {
+            to.raw(" ").number(one.pid).raw(":");
+            quoted(to, &one.comm);
+        }
+        to.raw("\"");
+    }
+    if let Some((first, rest)) = record.techniques.split_first() {
+        to.raw(" techniques=\"");
+        quoted(to, &first.id);
+        rest.iter().for_each(|one| quoted(to.raw(" "), &one.id));
+        to.raw("\"");
+    }
+    if let Some(end) = &record.destination {
+        text(to, " address=\"", Some(&end.address));
+        number(to, " port=\"", Some(end.port));
+        text(to, " protocol=\"", Some(&end.protocol));
+    }
     // Without the mark, text beyond ASCII has no known encoding.
-    let mark = if record.message.is_ascii() { "" } else { "\u{feff}" };
-    format!("<{priority}>1 {time} {host} bartizan {process} {kind} {structure} {mark}{}", record.message)
+    to.raw(if record.message.is_ascii() { "] " } else { "] \u{feff}" }).raw(&record.message);
 }
 
-fn structure(record: &Record) -> String {
-    let numbers = [
-        ("id", Some(record.id)),
-        ("count", Some(record.count)),
-        ("repeats", record.repeats),
-        ("pid", record.pid.map(u64::from)),
-        ("uid", record.uid.map(u64::from)),
-        ("login_uid", record.login_uid.map(u64::from)),
-        ("session", record.session.map(u64::from)),
-        ("revision", record.revision),
-        ("inode", record.inode),
-        ("cpu", record.sequence.map(|one| u64::from(one.cpu))),
-        ("sequence", record.sequence.map(|one| one.number)),
-    ];
-    let techniques: Vec<&str> = record.techniques.iter().map(|one| one.id.as_str()).collect();
-    let techniques = techniques.join(" ");
-    let ancestors: Vec<String> = record.ancestors.iter().map(|one| format!("{}:{}", one.pid, one.comm)).collect();
-    let ancestors = ancestors.join(" ");
-    let texts = [
-        ("service", record.service.as_deref()),
-        ("capability", record.capability.as_deref()),
-        ("access", record.access.map(policy::access::Access::name)),
-        ("verdict", record.verdict.as_deref()),
-        ("path", record.path.as_deref()),
-        ("exe", record.exe.as_deref()),
-        ("rule", record.rule.as_deref()),
-        ("start", record.start.as_deref()),
-        ("command", record.command.as_deref()),
-        ("container", record.container.as_deref()),
-        ("device", record.device.as_deref()),
-        ("ancestors", Some(ancestors.as_str()).filter(|text| !text.is_empty())),
-        ("techniques", Some(techniques.as_str()).filter(|text| !text.is_empty())),
-    ];
-    // Writing to a text cannot fail.
-    let mut told = format!("[{STRUCTURE}");
-    for (name, number) in numbers {
-        if let Some(number) = number {
-            let _ = write!(told, " {name}=\"{number}\"");
-        }
+fn numbers(to: &mut Output, record: &Record) {
+    number(to, " id=\"", Some(record.id));
+    number(to, " count=\"", Some(record.count));
+    number(to, " repeats=\"", record.repeats);
+    number(to, " pid=\"", record.pid);
+    number(to, " uid=\"", record.uid);
+    number(to, " login_uid=\"", record.login_uid);
+    number(to, " session=\"", record.session);
+    number(to, " revision=\"", record.revision);
+    number(to, " inode=\"", record.inode);
+    number(to, " cpu=\"", record.sequence.map(|one| one.cpu));
+    number(to, " sequence=\"", record.sequence.map(|one| one.number));
+}
+
+fn texts(to: &mut Output, record: &Record) {
+    text(to, " service=\"", record.service.as_deref());
+    text(to, " capability=\"", record.capability.as_deref());
+    text(to, " access=\"", record.access.map(policy::access::Access::name));
+    text(to, " verdict=\"", record.verdict.as_deref());
+    text(to, " path=\"", record.path.as_deref());
+    text(to, " exe=\"", record.exe.as_deref());
+    text(to, " rule=\"", record.rule.as_deref());
+    text(to, " start=\"", record.start.as_deref());
+    text(to, " command=\"", record.command.as_deref());
+    text(to, " container=\"", record.container.as_deref());
+    text(to, " device=\"", record.device.as_deref());
+}
+
+/// A parameter, whose name comes with all that stands before its value.
+fn number(to: &mut Output, name: &str, number: Option<impl Display>) {
+    if let Some(number) = number {
+        to.raw(name).number(number).raw("\"");
     }
-    for (name, text) in texts {
-        if let Some(text) = text {
-            let _ = write!(told, " {name}=\"{}\"", quoted(text));
-        }
+}
+
+fn text(to: &mut Output, name: &str, text: Option<&str>) {
+    if let Some(text) = text {
+        quoted(to.raw(name), text);
+        to.raw("\"");
     }
-    if let Some(to) = &record.destination {
-        let (address, port, protocol) = (quoted(&to.address), to.port, quoted(&to.protocol));
-        let _ = write!(told, " address=\"{address}\" port=\"{port}\" protocol=\"{protocol}\"");
-    }
-    told.push(']');
-    told
 }
 
 /// RFC 5424, 6.3.3.
-fn quoted(text: &str) -> Cow<'_, str> {
-    if !text.bytes().any(|byte| matches!(byte, b'"' | b'\\' | b']')) {
-        return text.into();
+fn quoted(to: &mut Output, text: &str) {
+    let special = |byte: u8| matches!(byte, b'"' | b'\\' | b']');
+    if !text.bytes().fold(false, |any, byte| any | special(byte)) {
+        to.raw(text);
+        return;
     }
-    let mut safe = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if matches!(letter, '"' | '\\' | ']') {
-            safe.push('\\');
-        }
-        safe.push(letter);
+    for piece in text.split_inclusive(['"', '\\', ']']) {
+        match piece.char_indices().next_back() {
+            Some((at, '"' | '\\' | ']')) => {
+                let (plain, special) = piece.split_at(at);
+                to.raw(plain).raw("\\").raw(special)
+            }
+            _ => to.raw(piece),
+        };
     }
-    safe.into()
 }
 
 /// The name of this host as the header may hold it.
@@ -109,47 +125,62 @@ fn host() -> String {
 pub(super) struct Udp {
     to: String,
     socket: Option<UdpSocket>,
+    messages: Output,
 }
 
 impl Udp {
     pub(super) fn new(to: &str) -> Udp {
-        Udp { to: to.to_owned(), socket: None }
+        Udp { to: to.to_owned(), socket: None, messages: Output::default() }
     }
 
-    fn socket(&mut self) -> Result<&UdpSocket, String> {
-        if self.socket.is_none() {
-            let told = |error: std::io::Error| format!("{}: {error}", self.to);
-            let to = self.to.to_socket_addrs().map_err(told)?.next();
-            let to = to.ok_or_else(|| format!("{}: the name has no address", self.to))?;
-            let from = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-            let socket = UdpSocket::bind(from).map_err(told)?;
-            socket.connect(to).map_err(told)?;
-            self.socket = Some(socket);
+    fn socket(&self) -> Result<UdpSocket, String> {
+        let told = |error: std::io::Error| format!("{}: {error}", self.to);
+        let to = self.to.to_socket_addrs().map_err(told)?.next();
+        let to = to.ok_or_else(|| format!("{}: the name has no address", self.to))?;
+        let from = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+        let socket = UdpSocket::bind(from).map_err(told)?;
+        socket.connect(to).map_err(told)?;
+        Ok(socket)
+    }
+
+    /// Sends messages, which end at these places: how many of them no datagram holds.
+    fn send(&self, socket: &UdpSocket, ends: &[usize]) -> Result<u64, Failure> {
+        let begins = std::iter::once(0).chain(ends.iter().copied());
+        let pieces = begins.zip(ends).map(|(begin, end)| self.messages.bytes().get(begin..*end).unwrap_or_default());
+        let pieces: Vec<[IoSlice<'_>; 1]> = pieces.map(|bytes| [IoSlice::new(bytes)]).collect();
+        let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(pieces.len(), None);
+        // The socket knows where they go.
+        let nowhere = vec![None; pieces.len()];
+        let (mut taken, mut refused) = (0, 0);
+        while let Some(rest) = pieces.get(taken..).filter(|rest| !rest.is_empty()) {
+            match sendmmsg(socket.as_raw_fd(), &mut headers, rest, &nowhere, [], MsgFlags::empty()) {
+                Ok(sent) => taken += sent.count(),
+                Err(Errno::EINTR) => {}
+                Err(Errno::EMSGSIZE) => {
+                    taken += 1;
+                    refused += 1;
+                }
+                Err(error) => return Err(Failure { taken, why: format!("{}: {}", self.to, error.desc()) }),
+            }
         }
-        self.socket.as_ref().ok_or_else(|| "there is no socket".to_owned())
+        Ok(refused)
     }
 }
 
 impl Sink for Udp {
     fn deliver(&mut self, records: &[&Written]) -> Result<u64, Failure> {
-        let host = host();
-        let mut refused = 0;
-        for (taken, Written { record, .. }) in records.iter().copied().enumerate() {
-            let sent = match self.socket() {
-                Ok(socket) => socket.send(message(record, &host).as_bytes()),
-                Err(why) => return Err(Failure { taken, why }),
-            };
-            match sent {
-                Ok(_) => {}
-                // No datagram is as long.
-                Err(error) if error.raw_os_error() == Some(nix::errno::Errno::EMSGSIZE as i32) => refused += 1,
-                Err(error) => {
-                    self.socket = None;
-                    return Err(Failure { taken, why: format!("{}: {error}", self.to) });
-                }
-            }
+        let socket = self.socket.take().map_or_else(|| self.socket(), Ok).map_err(Failure::of)?;
+        let (host, process) = (host(), std::process::id());
+        let mut ends = Vec::with_capacity(records.len());
+        for one in records {
+            message(&mut self.messages, &one.record, &host, process);
+            ends.push(self.messages.bytes().len());
         }
-        Ok(refused)
+        let sent = self.send(&socket, &ends);
+        self.messages.clear();
+        // After a failure the name is asked for again.
+        self.socket = sent.is_ok().then_some(socket);
+        sent
     }
 }
 
@@ -157,11 +188,13 @@ impl Sink for Udp {
 pub(super) struct Tcp {
     to: String,
     stream: Option<TcpStream>,
+    message: Output,
+    frames: Output,
 }
 
 impl Tcp {
     pub(super) fn new(to: &str) -> Tcp {
-        Tcp { to: to.to_owned(), stream: None }
+        Tcp { to: to.to_owned(), stream: None, message: Output::default(), frames: Output::default() }
     }
 
     fn stream(&mut self) -> std::io::Result<&mut TcpStream> {
@@ -187,6 +220,27 @@ impl Tcp {
         }
         self.stream.as_mut().ok_or_else(|| ErrorKind::NotConnected.into())
     }
+
+    /// Sends frames, which end at these places.
+    fn send(&mut self, frames: &[u8], ends: &[usize]) -> Result<(), Failure> {
+        let mut written = 0;
+        while let Some(rest) = frames.get(written..).filter(|rest| !rest.is_empty()) {
+            let error = match self.stream().and_then(|stream| stream.write(rest)) {
+                Ok(0) => ErrorKind::WriteZero.into(),
+                Ok(more) => {
+                    written += more;
+                    continue;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => error,
+            };
+            // A frame that was written in part ends with its connection.
+            self.stream = None;
+            let taken = ends.iter().filter(|end| **end <= written).count();
+            return Err(Failure { taken, why: format!("{}: {error}", self.to) });
+        }
+        Ok(())
+    }
 }
 
 /// Whether the other side has closed. What it says, if anything, is not for us.
@@ -207,56 +261,23 @@ fn has_ended(stream: &mut TcpStream) -> bool {
 
 impl Sink for Tcp {
     fn deliver(&mut self, records: &[&Written]) -> Result<u64, Failure> {
-        let host = host();
-        let (mut frames, mut ends) = (Vec::new(), Vec::new());
-        for record in records {
-            let text = message(record, &host);
-            frames.extend_from_slice(format!("{} {text}", text.len()).as_bytes());
-            ends.push(frames.len());
+        let (host, process) = (host(), std::process::id());
+        let mut ends = Vec::with_capacity(records.len());
+        for one in records {
+            self.message.clear();
+            message(&mut self.message, &one.record, &host, process);
+            let message = self.message.bytes();
+            self.frames.number(message.len()).raw(" ").all(message);
+            ends.push(self.frames.bytes().len());
         }
-        let mut written = 0;
-        while let Some(rest) = frames.get(written..).filter(|rest| !rest.is_empty()) {
-            let error = match self.stream().and_then(|stream| stream.write(rest)) {
-                Ok(0) => ErrorKind::WriteZero.into(),
-                Ok(more) => {
-                    written += more;
-                    continue;
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => error,
-            };
-            // A frame that was written in part ends with its connection.
-            self.stream = None;
-            let taken = ends.iter().filter(|end| **end <= written).count();
-            return Err(Failure { taken, why: format!("{}: {error}", self.to) });
-        }
-        Ok(0)
+        let frames = std::mem::take(&mut self.frames);
+        let sent = self.send(frames.bytes(), &ends);
+        self.frames = frames;
+        self.frames.clear();
+        sent.map(|()| 0)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::record::Kind;
-
-    #[test]
-    fn a_record_becomes_a_message() {
-        let record = Record {
-            time: "2026-11-28T12:00:00.500Z".to_owned(),
-            id: 7,
-            service: Some("web".to_owned()),
-            path: Some("/a \"b]\\c".to_owned()),
-            verdict: Some("deny".to_owned()),
-            command: Some("web \"x\"".to_owned()),
-            ..Record::plain(Kind::Capability, "Service web did it".to_owned())
-        };
-        let process = std::process::id();
-        let wanted = format!(
-            "<108>1 2026-11-28T12:00:00.500Z here bartizan {process} capability [bartizan@32473 id=\"7\" count=\"1\" \
-             service=\"web\" verdict=\"deny\" path=\"/a \\\"b\\]\\\\c\" command=\"web \\\"x\\\"\"] Service web did it"
-        );
-        assert_eq!(message(&record, "here"), wanted);
-        let beyond = Record { message: "é".to_owned(), ..record };
-        assert!(message(&beyond, "here").ends_with("] \u{feff}é"));
-    }
-}
+#[path = "syslog/tests.rs"]
+mod tests;

@@ -1,7 +1,12 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use policy::access::Access;
+mod tree;
 
+use policy::access::Access;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::super::sample;
 use super::*;
 use crate::record::{Ancestor, Destination, Shown};
 
@@ -57,7 +62,23 @@ fn denial() -> Record {
 }
 
 fn told(record: Record) -> Value {
-    finding(&Written::try_from(record).unwrap(), "here")
+    both(record, "here").0
+}
+
+/// As it is sent, and as a tree.
+fn both(record: Record, host: &str) -> (Value, Value) {
+    let (written, mut out) = (Written::try_from(record).unwrap(), Output::default());
+    out.json(&Findings { records: &[&written], host }).unwrap();
+    let [finding] = serde_json::from_slice(out.bytes()).unwrap();
+    (finding, tree::finding(&written, host))
+}
+
+proptest! {
+    #[test]
+    fn a_finding_is_the_one_of_the_tree(record in sample::record(), host in sample::text()) {
+        let (finding, tree) = both(record, &host);
+        prop_assert_eq!(finding, tree);
+    }
 }
 
 /// What the class demands of every finding.
@@ -128,7 +149,7 @@ fn techniques_and_parents_have_their_places() {
         command: Some("web --serve".to_owned()),
         ..denial()
     };
-    let found = finding(&Written::try_from(record).unwrap(), "here");
+    let found = told(record);
     is_of_the_class(&found);
     let wanted = json!([
         {"technique": {"uid": "T1685"}, "sub_technique": {"uid": "T1685.006"}, "version": "19"},
