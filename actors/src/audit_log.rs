@@ -3,6 +3,7 @@
 mod finding;
 mod keeping;
 mod losing;
+mod unwritten;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use policy::capability::{Bits, name_of};
 use policy::decide::Verdict;
 
 use self::losing::Losing;
+use self::unwritten::Unwritten;
 use crate::clock;
 use crate::directory::Directory;
 use crate::messages::{Counts, Put, Refused, Rules, Tell, Violations};
@@ -63,6 +65,8 @@ pub struct AuditLog {
     /// What the API refused since the start, by key.
     refused: BTreeMap<String, u64>,
     started: i64,
+    /// Records of the daemon's own that the trail could not take yet, in their order.
+    unwritten: Unwritten,
     /// Acts that the journal has and the trail could not take yet.
     told: Vec<(Option<u32>, String)>,
     _notice: ExitNotice,
@@ -106,6 +110,7 @@ impl AuditLog {
             owed: BTreeMap::new(),
             refused: BTreeMap::new(),
             started: clock::now_ms(),
+            unwritten: Unwritten::default(),
             told: Vec::new(),
             _notice: notice,
         })
@@ -124,11 +129,10 @@ impl AuditLog {
         self.sinks.put(&written, told);
     }
 
+    /// Appends a record now or, on a full disk, as soon as there is room.
     fn append(&mut self, record: Record, key: Option<String>, already: u64) {
-        match self.trail.append(record, key, already) {
-            Ok(written) => self.deliver(vec![written], false),
-            Err(error) => tracing::error!("{}: an audit record was lost: {error}", self.directory.display()),
-        }
+        self.unwritten.push(New { record, key, already });
+        self.write_own();
     }
 
     fn append_due(&mut self, key: String, total: u64) {
@@ -220,6 +224,7 @@ impl Handler<Counts> for AuditLog {
 
     fn handle(&mut self, counts: Counts, _: &mut Context<AuditLog>) {
         self.load = counts.load;
+        self.write_own();
         for (key, total) in std::mem::take(&mut self.owed) {
             self.append_due(key, total);
         }

@@ -34,6 +34,12 @@ USER_SPACE = [
     ("the slowest question from memory", lambda found: max(one["warm_ms"] for one in found["store"]["questions"]), 100, "ms"),
 ]
 
+# While nothing happens, with 100 services and all sinks.
+STANDING_STILL = [
+    ("memory in use", lambda idle: idle["resident_kb"]["VmRSS"] / 1024, 40, "MiB"),
+    ("processor time, of one that does 10⁹ instructions a second", lambda idle: share(idle), 1, "‰"),
+]
+
 # Only for these need two baselines agree: what is not budgeted may vary more, which the table shows.
 OPERATIONS = {operation for _, operation, _ in BUDGETS}
 
@@ -57,6 +63,16 @@ def judged(kernel, found, rows):
 def of_user_space(found):
     """For each budget what it is about, the value, the most, and the unit."""
     return [(what, value(found), most, unit) for what, value, most, unit in USER_SPACE]
+
+
+def of_standing_still(idle):
+    """The same for the daemon at rest."""
+    return [(what, value(idle), most, unit) for what, value, most, unit in STANDING_STILL]
+
+
+def share(idle):
+    """Per mille of a processor that does one instruction in a nanosecond, which any does."""
+    return 1000 * sum(one["instructions"] for one in idle["threads"].values()) / (idle["seconds"] * 1e9)
 
 
 def in_baselines(found, configuration, operation):

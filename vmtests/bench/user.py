@@ -108,8 +108,8 @@ def text(found):
         yield f"{row['question']:42} {row['cold_ms']:8.1f} from the disk, {row['warm_ms']:8.1f} from memory"
 
 
-def judged(found):
-    for what, value, most, unit in budgets.of_user_space(found):
+def judged(found, which):
+    for what, value, most, unit in which(found):
         yield value <= most, f"{'within' if value <= most else 'over'} budget: {what}: {value:,.1f} of {most:,} {unit}"
 
 
@@ -118,7 +118,7 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--release", action="store_true", help="measures the release build; otherwise the one that the tests use")
     parser.add_argument("--soak", action="store_true", help="a store of 10 million records, not one")
-    parser.add_argument("--guest", action="store_true", help="also what a flood costs a whole guest, against auditd and laurel")
+    parser.add_argument("--guest", action="store_true", help="also what a flood costs a whole guest, against auditd and laurel, and the daemon while nothing happens")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="writes what was measured there, too")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -126,12 +126,17 @@ def main():
         build(asked.release)
         status = subprocess.run(apart([one for one in sys.argv[1:] if one != "--guest"])).returncode
         if asked.guest:
-            print("\n".join(flood.text(flood.run())))
+            print("\n".join(flood.text(flood.run("flood_inside.py"))))
+            idle = flood.run("idle_inside.py")
+            print("\n".join(flood.idle_text(idle)), "\n")
+            for kept, sentence in judged(idle, budgets.of_standing_still):
+                print(sentence)
+                status = status or int(not kept)
         return status
     name = "release build" if asked.release else "build of the tests (Cargo.toml, profile.dev)"
     found = {"on": on_what(name), **measure(build(asked.release), 10_000_000 if asked.soak else 1_000_000)}
     print("\n".join(text(found)), "\n")
-    verdicts = list(judged(found))
+    verdicts = list(judged(found, budgets.of_user_space))
     print("\n".join(sentence for _, sentence in verdicts))
     if asked.json:
         asked.json.write_text(json.dumps(found, indent=1) + "\n")

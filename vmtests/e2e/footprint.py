@@ -18,8 +18,9 @@ import receivers  # noqa: E402
 SERVICES = 100
 MOST_KB = 40 << 10
 SECONDS = 60
-# Per mille of a processor. An emulated one takes some twenty times as long for the same.
-MOST_IDLE, EMULATION = 1, 20
+# An emulated processor's time contains what the host gave to others, so that `scripts/bench user --guest` judges it, in instructions; how
+# often threads have a turn depends on that little.
+MOST_TURNS = 20
 
 
 def daemon():
@@ -83,7 +84,8 @@ def a_hundred_services_and_all_sinks_take_little():
         print(f"{SERVICES} services, all sinks: {kb:,} kB resident, idle {share:.2f} ‰ of a processor under emulation ({os.uname().release})\n"
               + table(threads), end="", flush=True)
         promise(kb <= MOST_KB, f"at most {MOST_KB:,} kB are resident: {kb:,}")
-        promise(share <= MOST_IDLE * EMULATION, f"idle takes at most {MOST_IDLE} ‰ of a processor, {EMULATION} times that emulated: {share:.2f}")
+        turns = sum(turns for _, turns in threads.values()) / seconds
+        promise(turns <= MOST_TURNS, f"at rest threads have at most {MOST_TURNS} turns a second: {turns:.1f}")
     finally:
         for name in names:
             run("systemctl", "stop", f"{name}.service")

@@ -43,7 +43,7 @@ impl Handler<ShowQueues> for AuditLog {
     type Result = MessageResult<ShowQueues>;
 
     fn handle(&mut self, _: ShowQueues, _: &mut Context<AuditLog>) -> Self::Result {
-        let unwritten = self.owed.len() + self.trail.owed() + self.told.len();
+        let unwritten = self.owed.len() + self.trail.owed() + self.told.len() + self.unwritten.len();
         MessageResult(Queues {
             newest: self.trail.last(),
             unwritten: u64::try_from(unwritten).unwrap_or(u64::MAX),
@@ -58,6 +58,7 @@ impl Handler<Sign> for AuditLog {
 
     /// What comes after this is in the trail, and delivered after the next start.
     fn handle(&mut self, _: Sign, _: &mut Context<AuditLog>) -> Self::Result {
+        self.write_own();
         let signed = self.sign();
         self.sinks.finish();
         signed

@@ -42,6 +42,18 @@ fn read(directory: &Path, after: u64, service: Option<&str>, limit: usize) -> io
 
 const SMALL: Bounds = Bounds { segment: 3_000, total: 1 << 30, keep: Duration::from_secs(86_400 * 365) };
 
+impl Trail {
+    /// From now on the disk is full.
+    pub(crate) fn fill(&mut self) {
+        self.writing = Some(Writing::full(&self.directory));
+    }
+
+    /// There is room again.
+    pub(crate) fn relieve(&mut self) {
+        self.writing = None;
+    }
+}
+
 /// Nobody has a record that is not in memory.
 fn gone(_: u64) -> std::io::Result<Option<Record>> {
     Ok(None)
