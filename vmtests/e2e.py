@@ -26,10 +26,10 @@ MODULES = [
 # What hardly depends on the kernel and takes long runs on one of them, unless the long form is asked for: modules, or single
 # tests. The names of the kernels are those of kernels.toml.
 SHARES = {
-    "6.1": ["losing", "revisions", "boot", "slices", "graduation", "maturity", "anomalous", "a lost link is told and mended by a restart", "off from a session lasts until on"],
+    "6.1": ["losing", "floods", "revisions", "boot", "slices", "graduation", "maturity", "anomalous", "a lost link is told and mended by a restart", "off from a session lasts until on"],
     "6.12": ["simulated", "start_grants", "crashes", "policy_files", "findings", "own_words", "callers", "proofs", "swaps", "selftest notices a hook that does not refuse",
-             "killed again and again", "disabled and back"],
-    "latest": ["explained", "shape", "surfaces", "operators", "installation", "models", "exported", "chained", "sinks", "faults", "held", "a tampered map is told", "off works without the daemon"],
+             "killed again and again", "disabled and back", "policies take turns a thousand times"],
+    "latest": ["explained", "shape", "surfaces", "operators", "installation", "models", "exported", "chained", "sinks", "faults", "held", "a tampered map is told", "killed under load", "off works without the daemon"],
 }
 
 
