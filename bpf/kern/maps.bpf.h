@@ -200,6 +200,14 @@ struct {
 	__type(value, __u64);
 } floods SEC(".maps");
 
+/* Raised behind every repeat and every flood: user space walks their tables when it has changed. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} recounted SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, BZ_SERVICES);
