@@ -7,7 +7,7 @@
  * One page of state. User space never writes `epoch` itself: the programs in call.bpf.h do, atomically, since
  * hooks raise it too.
  */
-struct bz_control control;
+struct bz_control control __attribute__((aligned(64)));
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -199,14 +199,6 @@ struct {
 	__type(key, struct bz_flood_key);
 	__type(value, __u64);
 } floods SEC(".maps");
-
-/* Raised behind every repeat and every flood: user space walks their tables when it has changed. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u64);
-} recounted SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -86,13 +86,8 @@ static __always_inline __u16 rule_of(struct act *act)
 /* One more of what is told as a count. */
 static __always_inline void add_one(__u64 *count)
 {
-	__u32 zero = 0;
-	__u64 *any;
-
 	__sync_fetch_and_add(count, 1);
-	any = bpf_map_lookup_elem(&recounted, &zero);
-	if (any)
-		__sync_fetch_and_add(any, 1);
+	__sync_fetch_and_add(&control.recounted, 1);
 }
 
 static __always_inline void flood(struct act *act)

@@ -110,7 +110,7 @@ impl<T: Clone> Walked<T> {
         walk: impl FnOnce() -> Result<Vec<T>, KernelError>,
     ) -> Result<Vec<T>, KernelError> {
         // Asked before: what is counted meanwhile makes another walk. Programs of an earlier build do not tell.
-        let now: Option<u64> = tables.lookup("recounted", &0u32.to_ne_bytes()).unwrap_or_default();
+        let now = tables.control().ok().map(|control| control.recounted);
         let same = self.at.is_some_and(|(then, at)| now == Some(then) && at.elapsed() < ANYWAY);
         if !same {
             self.at = None;
