@@ -7,7 +7,7 @@
  * One page of state. User space never writes `epoch` itself: the programs in call.bpf.h do, atomically, since
  * hooks raise it too.
  */
-struct bz_control control;
+struct bz_control control __attribute__((aligned(64)));
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

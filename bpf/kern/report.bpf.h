@@ -83,6 +83,13 @@ static __always_inline __u16 rule_of(struct act *act)
 	return rule ? *rule : 0;
 }
 
+/* One more of what is told as a count. */
+static __always_inline void add_one(__u64 *count)
+{
+	__sync_fetch_and_add(count, 1);
+	__sync_fetch_and_add(&control.recounted, 1);
+}
+
 static __always_inline void flood(struct act *act)
 {
 	struct bz_flood_key key = {.service = act->service, .access = act->access, .verdict = act->verdict};
@@ -99,7 +106,7 @@ static __always_inline void flood(struct act *act)
 		count = bpf_map_lookup_elem(&floods, &key);
 	}
 	if (count)
-		__sync_fetch_and_add(count, 1);
+		add_one(count);
 	else
 		lose(BZ_LOST_FLOOD);
 }
@@ -198,7 +205,7 @@ __noinline int tell(struct act *act)
 		if (known->state != BZ_SEEN_UNTOLD ||
 		    __sync_val_compare_and_swap(&known->state, BZ_SEEN_UNTOLD, BZ_SEEN_TOLD) !=
 			BZ_SEEN_UNTOLD) {
-			__sync_fetch_and_add(&known->count, 1);
+			add_one(&known->count);
 			return 0;
 		}
 		known = 0;

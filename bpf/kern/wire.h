@@ -294,6 +294,9 @@ struct bz_control {
 	__u64 salt;	     /* keys the tag of cached labels; random per load */
 	__u64 changes;	     /* of labels of tasks: any makes what the CPUs found last stale */
 	__u64 start_time;    /* how long a unit starts, ns */
+	__u64 apart[2];	     /* what every hook reads and what a flood writes are not in one cache line */
+	__u64 recounted; /* raised behind every repeat and every flood: their tables are walked when it has
+			    changed */
 };
 
 /*

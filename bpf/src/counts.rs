@@ -85,6 +85,42 @@ const HOOKS: [&str; 46] = [
 /// Kinds of acts by the kernel's key.
 type Kinds = Vec<(u64, types::bz_seen)>;
 
+/// So often a table is walked although the kernel says that nothing was counted: kinds that were quiet for long are taken out.
+const ANYWAY: Duration = Duration::from_secs(60);
+
+/// What a table held when it was walked last. Walking a hash table takes as long when it is empty, and mostly nothing has changed.
+#[derive(Debug)]
+pub(crate) struct Walked<T> {
+    held: Vec<T>,
+    /// What the kernel's count of all counts was before, and when that was.
+    at: Option<(u64, Instant)>,
+}
+
+impl<T> Default for Walked<T> {
+    fn default() -> Walked<T> {
+        Walked { held: Vec::new(), at: None }
+    }
+}
+
+impl<T: Clone> Walked<T> {
+    /// What the table holds, for which `walk` is asked when it may be something else.
+    pub(crate) fn read(
+        &mut self,
+        tables: &Tables,
+        walk: impl FnOnce() -> Result<Vec<T>, KernelError>,
+    ) -> Result<Vec<T>, KernelError> {
+        // Asked before: what is counted meanwhile makes another walk. Programs of an earlier build do not tell.
+        let now = tables.control().ok().map(|control| control.recounted);
+        let same = self.at.is_some_and(|(then, at)| now == Some(then) && at.elapsed() < ANYWAY);
+        if !same {
+            self.at = None;
+            self.held = walk()?;
+            self.at = now.map(|now| (now, Instant::now()));
+        }
+        Ok(self.held.clone())
+    }
+}
+
 /// How often each kind of act had been repeated, and since when it has been that often.
 #[derive(Debug, Default)]
 pub(crate) struct Repeated(HashMap<u64, (u64, Instant)>);

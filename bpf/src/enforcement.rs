@@ -9,7 +9,7 @@ use policy::access::Access;
 use policy::compiled::{Compiled, Service};
 
 use crate::calls::Calls;
-use crate::counts::{self, Repeated};
+use crate::counts::{self, Repeated, Walked};
 use crate::entries::Entries;
 use crate::event::{Delivery, Flood, Repeat};
 use crate::gaps::{Gaps, missing};
@@ -59,6 +59,8 @@ pub struct Enforcement {
     stream: Option<Stream>,
     gaps: Gaps,
     repeated: Repeated,
+    repeats: Walked<Repeat>,
+    floods: Walked<Flood>,
     /// How long a unit starts.
     start_time: Duration,
 }
@@ -96,6 +98,8 @@ pub fn open(start_time: Duration) -> Result<Opened, KernelError> {
         stream: None,
         gaps: Gaps::default(),
         repeated: Repeated::default(),
+        repeats: Walked::default(),
+        floods: Walked::default(),
         start_time,
     };
     Ok(Opened { kernel, adopted })
@@ -305,11 +309,11 @@ impl Kernel for Enforcement {
     }
 
     fn repeats(&mut self) -> Result<Vec<Repeat>, KernelError> {
-        self.repeated.read(&self.tables, &self.calls)
+        self.repeats.read(&self.tables, || self.repeated.read(&self.tables, &self.calls))
     }
 
     fn floods(&mut self) -> Result<Vec<Flood>, KernelError> {
-        counts::floods(&self.tables)
+        self.floods.read(&self.tables, || counts::floods(&self.tables))
     }
 
     fn loss(&mut self) -> Result<BTreeMap<String, u64>, KernelError> {

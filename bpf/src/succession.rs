@@ -13,10 +13,12 @@ use crate::kernel::KernelError;
 use crate::pins::Set;
 use crate::skeleton::bartizan::types;
 use crate::tables::pin_name;
-use crate::wire::{bytes, value};
+use crate::wire::{bytes, grown, value};
 
 /// The page of state.
 pub(crate) const CONTROL: &str = "bss";
+/// Bytes of it in builds before there was `recounted`.
+const CONTROL_1: usize = std::mem::offset_of!(types::bz_control, apart);
 /// Who tasks are. Numbers of services mean the same in all of these, so all are kept or nothing is.
 const WHO: [&str; 5] = ["subjects", "subjects_by_pid", "services", "cgroups", "carried"];
 /// What a set found last belongs to the number of changes that it counted itself.
@@ -49,13 +51,11 @@ fn inherit(object: &OpenObject, older: &Set) -> (BTreeMap<String, MapHandle>, Op
         let Ok(old) = MapHandle::from_pinned_path(older.maps().join(&name)) else { continue };
         // What a ring holds is not to be lost, and it need not be as large as a fresh one would be.
         let roomy = old.max_entries() == map.max_entries() || old.map_type() == MapType::RingBuf;
-        let fits = old.map_type() == map.map_type()
-            && old.key_size() == map.key_size()
-            && old.value_size() == map.value_size()
-            && roomy;
+        let alike = old.map_type() == map.map_type() && old.key_size() == map.key_size();
+        let fits = alike && old.value_size() == map.value_size() && roomy;
         if name == CONTROL {
             let page = old.lookup(&0u32.to_ne_bytes(), MapFlags::ANY).ok().flatten();
-            control = page.filter(|_| fits).and_then(|page| value::<types::bz_control>(&page));
+            control = page.filter(|_| alike).and_then(|page| grown::<types::bz_control>(&page, CONTROL_1));
         } else if fits && name != OWN && !revision.maps.contains_key(name.as_str()) {
             kept.insert(name, old);
         }
