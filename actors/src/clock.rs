@@ -1,7 +1,6 @@
 //! Time as models and records keep it.
 
-use std::sync::LazyLock;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 use policy::maturity::Moment;
@@ -16,15 +15,6 @@ pub fn now_ms() -> i64 {
 /// Now, as a moment of this boot, which setting the time of day leaves alone.
 pub fn moment() -> Moment {
     Moment { boot: deadline::boot(), at: deadline::since_boot() }
-}
-
-/// What is left until a time of this length ends, where all of that length end together: a hundred who look at the clock every
-/// few seconds wake the daemon once, and not each by itself.
-pub(crate) fn until_turn(length: Duration) -> Duration {
-    static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
-    let length = length.max(Duration::from_millis(1)).as_millis();
-    let left = length - BEGIN.elapsed().as_millis() % length;
-    Duration::from_millis(u64::try_from(left).unwrap_or(u64::MAX))
 }
 
 /// RFC 3339 in UTC with milliseconds, e.g. `2026-11-25T18:22:02.120Z`.

@@ -103,7 +103,6 @@ impl Learner {
         if !self.pauses() {
             self.graduate(context);
         }
-        context.run_later(clock::until_turn(TICK), Learner::tick);
     }
 
     /// Whether a state was refused so recently that it is not asked for again.
@@ -117,7 +116,7 @@ impl Actor for Learner {
 
     fn started(&mut self, context: &mut Context<Learner>) {
         context.set_mailbox_capacity(1024);
-        context.run_later(clock::until_turn(TICK), Learner::tick);
+        context.run_interval(TICK, Learner::tick);
         self.save_or_tell();
         // The policy keeper has the archived ones that fit.
         if self.model.state != State::Archived {
