@@ -109,7 +109,8 @@ impl<T: Clone> Walked<T> {
         tables: &Tables,
         walk: impl FnOnce() -> Result<Vec<T>, KernelError>,
     ) -> Result<Vec<T>, KernelError> {
-        // Asked before: what is counted meanwhile makes another walk. Programs of an earlier build do not tell.
+        // Asked before: what is counted meanwhile makes another walk. Programs of an earlier build do not tell; while another set
+        // of programs follows, what it counts in the same tables is seen by the walk that comes anyway.
         let now = tables.control().ok().map(|control| control.recounted);
         let same = self.at.is_some_and(|(then, at)| now == Some(then) && at.elapsed() < ANYWAY);
         if !same {

@@ -3,16 +3,14 @@
 the files, with auditd that gives its events to laurel, and with Bartizan that refuses them. One JSON object with what the whole
 guest spent, and with what was recorded and lost."""
 
-import json
 import os
 import pathlib
 import re
 import signal
-import sys
 import time
 
 from bartizan import GOVERNED, LEARNING, Bartizan, hooks, loss, refusals
-from place import REFUSED, Place, Wrong, output, say, wait_for
+from place import REFUSED, Place, Wrong, answer, output, say, wait_for
 
 # Fewer than Bartizan records one by one of a service in a minute.
 FILES = 3_800
@@ -120,8 +118,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        print(json.dumps(main()))
-    except Wrong as wrong:
-        say(wrong)
-        sys.exit(1)
+    answer(main)

@@ -2,16 +2,14 @@
 """The guest's part of scripts/bench user --guest: what the daemon takes while nothing happens, with 100 services, half of them active, and
 all kinds of sinks. One JSON object: instructions and turns by thread, and what is resident."""
 
-import json
 import os
 import pathlib
 import re
-import sys
 import time
 
 import receivers
 from bartizan import Bartizan
-from place import Place, Wrong, output, say, wait_for
+from place import Place, answer, output, say, wait_for
 
 SERVICES = 100
 CONFIGURATION = pathlib.Path("/etc/bartizan/bartizan.toml")
@@ -62,8 +60,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        print(json.dumps(main()))
-    except Wrong as wrong:
-        say(wrong)
-        sys.exit(1)
+    answer(main)

@@ -4,7 +4,6 @@
 Prints one JSON object with what was measured; what it is doing goes to stderr. Ends with 1 when anything shows that the
 numbers would not mean what they say. Arguments: [--peers] INODES."""
 
-import json
 import os
 import pathlib
 import sys
@@ -13,7 +12,7 @@ import bartizan
 import memory
 import peers
 from bartizan import FORBIDDEN, GOVERNED, LEARNING, hooks
-from place import BENCH, REFUSED, Place, Wrong, output, say, wait_for
+from place import BENCH, REFUSED, Place, Wrong, answer, output, say, wait_for
 
 EMPTY = pathlib.Path("/sys/fs/bpf/empty")
 # Enough for the sets that a first refusal may take.
@@ -68,8 +67,4 @@ def main(with_peers, inodes):
 
 
 if __name__ == "__main__":
-    try:
-        print(json.dumps(main("--peers" in sys.argv, int(sys.argv[-1]))))
-    except Wrong as wrong:
-        say(wrong)
-        sys.exit(1)
+    answer(lambda: main("--peers" in sys.argv, int(sys.argv[-1])))

@@ -43,6 +43,15 @@ def wait_for(what, question, seconds=60):
         time.sleep(0.1)
 
 
+def answer(main):
+    """Ends a guest's program: prints what it measured as one JSON object, or says why the run cannot be trusted and fails."""
+    try:
+        print(json.dumps(main()))
+    except Wrong as wrong:
+        say(wrong)
+        sys.exit(1)
+
+
 class Place:
     """A shell in a cgroup. What it starts is born there, as a unit's processes are, and has the shell's label."""
 
