@@ -8,6 +8,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import tempfile
 import tomllib
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -82,17 +83,19 @@ def image(release, note):
 
 
 def forget_old(release, target):
-    others = [path for path in CACHE.glob(f"{release}-*") if path.is_dir() and path != target]
+    others = [path for path in CACHE.glob(f"{release}-*") if (path / "complete").exists() and path != target]
     for path in sorted(others, key=lambda path: path.stat().st_mtime)[:-KEEP_OLD or None]:
         shutil.rmtree(path, ignore_errors=True)
 
 
 def build(release, data, key, target):
     base = mirror()
-    work = target.with_name(target.name + ".building")
-    shutil.rmtree(work, ignore_errors=True)
-    shutil.rmtree(target, ignore_errors=True)
-    work.mkdir(parents=True)
+    # What builds that were killed have left goes as far as it can be removed. A program of theirs may still write there, or
+    # a mount of theirs be in the way: each build has a directory of its own, so neither can hold up this one.
+    for left in [target, *CACHE.glob(f"{release}-*.building*")]:
+        shutil.rmtree(left, ignore_errors=True)
+    work = pathlib.Path(tempfile.mkdtemp(prefix=f"{target.name}.building.", dir=CACHE))
+    work.chmod(0o755)
     root = work / "root"
     suites = list(data["release"][release]["suites"])
     with open(CACHE / f"{release}.build.log", "w") as log:
