@@ -91,7 +91,7 @@ pub(crate) fn event(bytes: &[u8]) {
                 continue;
             }
         };
-        let record = Record::of_act(&act, None, names_of(act.capabilities, &Bits::new()));
+        let record = Record::of_act(&act, None, names_of(act.capabilities, &Bits::new()).map(Into::into).collect());
         let printed = [Some(&record.message), record.path.as_ref(), record.exe.as_ref()];
         for text in printed.into_iter().flatten() {
             assert!(!text.chars().any(char::is_control) && text.len() < 16 * RECORD, "{text:?}");

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 use bpf::event::{Act, Flood, Why};
+use compact_str::CompactString;
 use policy::access::Access;
 use policy::capability::{Bits, name_of};
 use policy::decide::Verdict;
@@ -27,7 +28,7 @@ use crate::root::ExitNotice;
 use crate::rule_names::RuleNames;
 use crate::sinks::{self, Sinks, write_to_journal};
 use crate::store::{self, Store};
-use crate::tally::act_key;
+use crate::tally::Key;
 use crate::trail::heads::Heads;
 use crate::trail::{Bounds, New, Trail};
 use crate::written::Written;
@@ -61,14 +62,14 @@ pub struct AuditLog {
     load: u64,
     losing: Losing,
     /// Counts that could not be written.
-    owed: BTreeMap<String, u64>,
+    owed: BTreeMap<Key, u64>,
     /// What the API refused since the start, by key.
-    refused: BTreeMap<String, u64>,
+    refused: BTreeMap<Key, u64>,
     started: i64,
     /// Records of the daemon's own that the trail could not take yet, in their order.
     unwritten: Unwritten,
     /// Acts that the journal has and the trail could not take yet.
-    told: Vec<(Option<u32>, String)>,
+    told: Vec<(Option<u32>, CompactString)>,
     _notice: ExitNotice,
 }
 
@@ -130,12 +131,12 @@ impl AuditLog {
     }
 
     /// Appends a record now or, on a full disk, as soon as there is room.
-    fn append(&mut self, record: Record, key: Option<String>, already: u64) {
+    fn append(&mut self, record: Record, key: Option<Key>, already: u64) {
         self.unwritten.push(New { record, key, already });
         self.write_own();
     }
 
-    fn append_due(&mut self, key: String, total: u64) {
+    fn append_due(&mut self, key: Key, total: u64) {
         match self.trail.append_due(&key, total, &|id| self.store.recall(id)) {
             Ok(Some(written)) => self.deliver(vec![written], false),
             Ok(None) => {}
@@ -179,14 +180,14 @@ impl AuditLog {
         record.command = self.redaction.command(&act.acting.command);
         // A program is told once, however often it is run: under a key of its own no repeats are added to it.
         let key = (act.key != 0).then(|| match act.why {
-            Why::Program => format!("{:x}-program-{:x}", self.load, act.key),
-            _ => act_key(self.load, act.key),
+            Why::Program => Key::from(format!("{:x}-program-{:x}", self.load, act.key)),
+            _ => Key::Act { load: self.load, number: act.key },
         });
-        let known = key.as_deref().is_some_and(|key| self.trail.holds(&record, key));
+        let known = key.as_ref().is_some_and(|key| self.trail.holds(&record, key));
         (!known).then_some(New { record, key, already: 0 })
     }
 
-    fn total(&mut self, key: String, total: u64, record: impl FnOnce() -> Record) {
+    fn total(&mut self, key: Key, total: u64, record: impl FnOnce() -> Record) {
         if total == 0 {
             return;
         }
@@ -232,11 +233,11 @@ impl Handler<Counts> for AuditLog {
             self.append_due(key, total);
         }
         for repeat in counts.repeats {
-            self.append_due(act_key(self.load, repeat.key), repeat.count);
+            self.append_due(Key::Act { load: self.load, number: repeat.key }, repeat.count);
         }
         let bits = self.addresses.bits();
         for flood in counts.floods {
-            let key = format!(
+            let key = Key::from(format!(
                 "{:x}-flood-{}-{}-{:?}-{}",
                 self.load,
                 flood.service,
@@ -244,7 +245,7 @@ impl Handler<Counts> for AuditLog {
                 flood.capability,
                 // What a service did while it learned is counted apart.
                 if flood.verdict == Verdict::Allow { "allow" } else { verdict(flood.verdict) }
-            );
+            ));
             self.take_flood(&flood, &key);
             self.total(key, flood.count, || flood_record(&flood, &bits));
         }
@@ -253,7 +254,7 @@ impl Handler<Counts> for AuditLog {
 }
 
 fn flood_record(flood: &Flood, bits: &Bits) -> Record {
-    let capability = flood.capability.map(|bit| name_of(bit, bits));
+    let capability = flood.capability.map(|bit| CompactString::from(name_of(bit, bits)));
     let what = match &capability {
         Some(name) => format!("obtain capability {name} by {}", verb(flood.access)),
         None if flood.access == Access::Execute => "run".to_owned(),
@@ -261,11 +262,11 @@ fn flood_record(flood: &Flood, bits: &Bits) -> Record {
     };
     let message = format!("Service {} attempted to {what} more distinct objects than are recorded", flood.service);
     Record {
-        service: Some(flood.service.clone()),
+        service: Some(flood.service.as_str().into()),
         capabilities: capability.iter().cloned().collect(),
         capability,
         access: Some(flood.access),
-        verdict: Some(verdict(flood.verdict).to_owned()),
+        verdict: Some(verdict(flood.verdict).into()),
         ..Record::plain(Kind::Flood, message)
     }
 }
@@ -275,7 +276,7 @@ impl Handler<Refused> for AuditLog {
 
     /// The first of a kind in full; how many there were is told with the kernel's counts.
     fn handle(&mut self, asked: Refused, _: &mut Context<AuditLog>) {
-        let key = format!("{:x}-api-{:x}-{}-{}", self.load, self.started, asked.service, asked.what);
+        let key = Key::from(format!("{:x}-api-{:x}-{}-{}", self.load, self.started, asked.service, asked.what));
         let total = self.refused.entry(key.clone()).or_default();
         *total += 1;
         if *total == 1 {
@@ -287,9 +288,9 @@ impl Handler<Refused> for AuditLog {
 fn refusal(asked: Refused) -> Record {
     let message = format!("Service {} attempted to tamper with Bartizan by asking for `{}`", asked.service, asked.what);
     Record {
-        service: Some(asked.service),
+        service: Some(asked.service.into()),
         access: Some(Access::Write),
-        verdict: Some(verdict(Verdict::Deny).to_owned()),
+        verdict: Some(verdict(Verdict::Deny).into()),
         exe: asked.exe.as_deref().map(escape),
         pid: Some(asked.pid),
         uid: Some(asked.uid),
@@ -311,12 +312,12 @@ impl Handler<Tell> for AuditLog {
     type Result = ();
 
     fn handle(&mut self, tell: Tell, _: &mut Context<AuditLog>) {
-        let record = Record { service: tell.service, ..Record::plain(tell.kind, tell.message) };
+        let record = Record { service: tell.service.map(Into::into), ..Record::plain(tell.kind, tell.message) };
         if self.only_logs(&record) {
             return;
         }
         if record.kind == Kind::Loss && record.service.is_some() {
-            self.hold(record.service.clone());
+            self.hold(record.service.as_deref().map(str::to_owned));
         }
         self.append(record, None, 0);
     }

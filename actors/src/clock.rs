@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use compact_str::{CompactString, format_compact};
 use jiff::Timestamp;
 use policy::maturity::Moment;
 
@@ -18,12 +19,12 @@ pub fn moment() -> Moment {
 }
 
 /// RFC 3339 in UTC with milliseconds, e.g. `2026-11-25T18:22:02.120Z`.
-pub fn rfc3339(ms: i64) -> String {
+pub fn rfc3339(ms: i64) -> CompactString {
     // Each record has one, so it is written by hand: the general way takes as long as all else that is done with a record.
     let (day, within) = (ms.div_euclid(DAY), ms.rem_euclid(DAY));
     let (year, month, day) = date_of(day);
     if !(0..=9999).contains(&year) {
-        return Timestamp::from_millisecond(ms).map(|time| format!("{time:.3}")).unwrap_or_default();
+        return Timestamp::from_millisecond(ms).map(|time| format_compact!("{time:.3}")).unwrap_or_default();
     }
     let mut text = *b"0000-00-00T00:00:00.000Z";
     let (seconds, ms) = (within / 1000, within % 1000);
@@ -42,7 +43,7 @@ pub fn rfc3339(ms: i64) -> String {
             number /= 10;
         }
     }
-    String::from_utf8(text.to_vec()).unwrap_or_default()
+    CompactString::from_utf8(text).unwrap_or_default()
 }
 
 const DAY: i64 = 24 * 3600 * 1000;

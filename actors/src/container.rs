@@ -1,13 +1,15 @@
 //! Which container a process is in, by what the engines call its cgroup. A service that makes cgroups of its own may call
 //! them so, too: the name says where a process is, and nothing is decided by it.
 
+use compact_str::CompactString;
+
 /// What engines put before the id in the name of a scope: Docker, Podman, CRI-O, and containerd for Kubernetes.
 const SCOPES: [&str; 5] = ["docker-", "libpod-", "crio-", "cri-containerd-", "nerdctl-"];
 /// Digits of an id, hexadecimal.
 const ID: usize = 64;
 
 /// The container of these cgroups, nearest first: the engine's id of it, or the name of a machine.
-pub fn of(cgroup: &[String]) -> Option<String> {
+pub fn of(cgroup: &[CompactString]) -> Option<String> {
     cgroup.iter().find_map(|name| id(name).or_else(|| machine(name)))
 }
 

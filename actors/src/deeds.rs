@@ -29,7 +29,7 @@ pub fn of_model<'a>(model: &'a Model, since: i64) -> Vec<Deed> {
             aim: if access == Access::Operate { Aim::Operation } else { Aim::Path(object.into()) },
             object: object.to_owned(),
             exe: evidence.exe.clone(),
-            time: clock::rfc3339(earliest(evidence, since)),
+            time: clock::rfc3339(earliest(evidence, since)).into(),
             count: evidence.count,
             at_start: evidence.starts > 0,
         })
@@ -47,7 +47,7 @@ pub fn of_record(record: &Record) -> Option<Deed> {
         Kind::Capability => {
             let access = record.access?;
             let path = record.path.as_ref().filter(|_| access != Access::Operate);
-            (access, path.map_or(Aim::Operation, |path| Aim::Path(path.into())))
+            (access, path.map_or(Aim::Operation, |path| Aim::Path(path.as_str().into())))
         }
         Kind::Outbound => {
             let to = record.destination.as_ref()?;
@@ -57,13 +57,13 @@ pub fn of_record(record: &Record) -> Option<Deed> {
     };
     let (_, object) = record.message.rsplit_once(" by ").unwrap_or(("", record.message.as_str()));
     Some(Deed {
-        service: record.service.clone()?,
+        service: record.service.as_deref()?.to_owned(),
         access,
-        capabilities: record.capabilities.clone(),
+        capabilities: record.capabilities.iter().map(ToString::to_string).collect(),
         aim,
         object: object.to_owned(),
-        exe: record.exe.clone().unwrap_or_default(),
-        time: record.time.clone(),
+        exe: record.exe.as_deref().unwrap_or_default().to_owned(),
+        time: record.time.to_string(),
         count: record.count,
         at_start: false,
     })

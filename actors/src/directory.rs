@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use actix::prelude::*;
+use compact_str::CompactString;
 use policy::capability::{Bits, names_of};
 
 use crate::audit_log::AuditLog;
@@ -67,8 +68,8 @@ impl Directory {
     }
 
     /// The names in a mask that the kernel told.
-    pub fn capabilities(&self, mask: u64) -> Vec<String> {
-        names_of(mask, &self.0.read().unwrap_or_else(PoisonError::into_inner).bits)
+    pub fn capabilities(&self, mask: u64) -> Vec<CompactString> {
+        names_of(mask, &self.0.read().unwrap_or_else(PoisonError::into_inner).bits).map(CompactString::from).collect()
     }
 
     /// What the kernel decided since the start, for whoever counts it.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use compact_str::CompactString;
 use policy::distribution::Release;
 use policy::host::{HostFacts, Layer, Mount, parse_layers, parse_mountinfo};
 
@@ -21,13 +22,13 @@ pub fn name() -> String {
 }
 
 /// The same for a record; nothing when it cannot be told. Asked for once in a while: the kernel would be asked for each record.
-pub(crate) fn current() -> Option<String> {
-    static LAST: Mutex<Option<(Instant, Option<String>)>> = Mutex::new(None);
+pub(crate) fn current() -> Option<CompactString> {
+    static LAST: Mutex<Option<(Instant, Option<CompactString>)>> = Mutex::new(None);
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
     match &*last {
         Some((asked, name)) if asked.elapsed() < FRESH => name.clone(),
         _ => {
-            let name = Some(name()).filter(|name| !name.is_empty());
+            let name = Some(CompactString::from(name())).filter(|name| !name.is_empty());
             *last = Some((Instant::now(), name.clone()));
             name
         }

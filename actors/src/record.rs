@@ -3,7 +3,10 @@
 
 mod parts;
 
+use std::fmt::{self, Write as _};
+
 use bpf::event::{Act, Object, Why};
+use compact_str::{CompactString, ToCompactString as _};
 use policy::access::Access;
 use policy::decide::Verdict;
 use serde::{Deserialize, Serialize};
@@ -57,46 +60,46 @@ impl Kind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Destination {
     /// IPv4-mapped addresses are given as IPv4.
-    pub address: String,
+    pub address: CompactString,
     /// Port.
     pub port: u16,
     /// `tcp`, `udp`, …
-    pub protocol: String,
+    pub protocol: CompactString,
 }
 
 /// One audit record. See docs/audit-records.md for the meaning of each field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// RFC 3339, UTC.
-    pub time: String,
+    pub time: CompactString,
     /// Rises by one with every record.
     pub id: u64,
     /// What it is about.
     pub kind: Kind,
     /// Service, without `.service`.
-    pub service: Option<String>,
+    pub service: Option<CompactString>,
     /// The first missing capability, in catalogue order.
-    pub capability: Option<String>,
+    pub capability: Option<CompactString>,
     /// How the object was touched.
     pub access: Option<Access>,
     /// `deny` or `audit`.
-    pub verdict: Option<String>,
+    pub verdict: Option<CompactString>,
     /// What was touched.
-    pub path: Option<String>,
+    pub path: Option<CompactString>,
     /// The program that acted.
-    pub exe: Option<String>,
+    pub exe: Option<CompactString>,
     /// Its process.
     pub pid: Option<u32>,
     /// Its effective user.
     pub uid: Option<u32>,
     /// The rule that decided; null where the model did.
-    pub rule: Option<String>,
+    pub rule: Option<CompactString>,
     /// One sentence for people.
-    pub message: String,
+    pub message: CompactString,
     /// For connections.
     pub destination: Option<Destination>,
     /// Every missing capability.
-    pub capabilities: Vec<String>,
+    pub capabilities: Vec<CompactString>,
     /// How many acts this record stands for.
     pub count: u64,
     /// The record whose act was repeated.
@@ -106,13 +109,13 @@ pub struct Record {
     pub revision: Option<u64>,
     /// Device of the file that was touched, as `MAJOR:MINOR`.
     #[serde(default)]
-    pub device: Option<String>,
+    pub device: Option<CompactString>,
     /// Its inode number there.
     #[serde(default)]
     pub inode: Option<u64>,
     /// When the process was started.
     #[serde(default)]
-    pub start: Option<String>,
+    pub start: Option<CompactString>,
     /// Who logged in, whatever the process has become since; null for services.
     #[serde(default)]
     pub login_uid: Option<u32>,
@@ -121,16 +124,16 @@ pub struct Record {
     pub session: Option<u32>,
     /// The arguments with which the process was started, secrets left out.
     #[serde(default)]
-    pub command: Option<String>,
+    pub command: Option<CompactString>,
     /// Its parents, nearest first, up to the unit's main process.
     #[serde(default)]
     pub ancestors: Vec<Ancestor>,
     /// The container that it is in, as its cgroup is called.
     #[serde(default)]
-    pub container: Option<String>,
+    pub container: Option<CompactString>,
     /// The host.
     #[serde(default)]
-    pub host: Option<String>,
+    pub host: Option<CompactString>,
     /// Where the event stands among those of its CPU.
     #[serde(default)]
     pub sequence: Option<Numbered>,
@@ -141,12 +144,12 @@ pub struct Record {
 
 impl Record {
     /// A record that says only this; `id` is given when it is written.
-    pub fn plain(kind: Kind, message: String) -> Record {
-        Record::at(clock::now_ms(), kind, message)
+    pub fn plain(kind: Kind, message: impl Into<CompactString>) -> Record {
+        Record::at(clock::now_ms(), kind, message.into())
     }
 
     /// The same for a time in milliseconds since 1970, UTC.
-    fn at(ms: i64, kind: Kind, message: String) -> Record {
+    fn at(ms: i64, kind: Kind, message: CompactString) -> Record {
         Record {
             time: clock::rfc3339(ms),
             id: 0,
@@ -182,18 +185,18 @@ impl Record {
 
     /// The record of an act that the kernel told, with the name of the rule and those of the missing capabilities. Without the
     /// command, which may hold secrets.
-    pub fn of_act(act: &Act, rule: Option<&str>, capabilities: Vec<String>) -> Record {
-        let message = message(act, capabilities.first().map(String::as_str));
+    pub fn of_act(act: &Act, rule: Option<&str>, capabilities: Vec<CompactString>) -> Record {
+        let message = message(act, capabilities.first().map(CompactString::as_str));
         let mut record = Record::at(clock::ms_of(act.time), kind(act.why), message);
         record.service = Some(act.service.clone());
         record.capability = capabilities.first().cloned();
         record.capabilities = capabilities;
         record.access = Some(act.access);
-        record.verdict = Some(verdict(act.verdict).to_owned());
+        record.verdict = Some(CompactString::const_new(verdict(act.verdict)));
         record.exe = Some(escape(&act.exe));
         record.pid = Some(act.pid);
         record.uid = Some(act.uid);
-        record.rule = rule.map(str::to_owned);
+        record.rule = rule.map(CompactString::from);
         record.techniques.extend(parts::of_act(act, &record.capabilities));
         parts::tell(&mut record, act);
         match &act.object {
@@ -202,7 +205,7 @@ impl Record {
             }
             Object::Destination { address, port, protocol } => {
                 record.destination =
-                    Some(Destination { address: address.to_string(), port: *port, protocol: protocol.clone() });
+                    Some(Destination { address: address.to_compact_string(), port: *port, protocol: protocol.clone() });
             }
         }
         record
@@ -239,11 +242,11 @@ fn kind(why: Why) -> Kind {
 }
 
 /// Names come from whoever made the file: nothing in them may act on a terminal or break a line.
-pub fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> CompactString {
     if is_plain(text) {
-        return text.to_owned();
+        return text.into();
     }
-    let mut safe = String::with_capacity(text.len());
+    let mut safe = CompactString::with_capacity(text.len());
     for letter in text.chars() {
         if letter.is_control() { safe.extend(letter.escape_default()) } else { safe.push(letter) }
     }
@@ -251,7 +254,7 @@ pub fn escape(text: &str) -> String {
 }
 
 /// The same of a text that is not needed any more.
-pub fn escaped(text: String) -> String {
+pub fn escaped(text: CompactString) -> CompactString {
     if is_plain(&text) { text } else { escape(&text) }
 }
 
@@ -261,17 +264,22 @@ fn is_plain(text: &str) -> bool {
 }
 
 /// `writing /etc/passwd`.
-fn act_in_words(act: &Act) -> String {
-    match &act.object {
-        Object::Path(path) if path.is_empty() => format!("{} a nameless object", verb(act.access)),
-        Object::Path(path) => format!("{} {path}", verb(act.access)),
-        Object::Operation { name, path } if path.is_empty() => format!("performing {name}"),
-        Object::Operation { name, path } => format!("performing {name} on {path}"),
-        Object::Cgroup(name) => format!("moving to the cgroup {name}"),
-        Object::Destination { address, port, protocol } if address.is_ipv6() => {
-            format!("[{address}]:{port}/{protocol}")
+struct InWords<'a>(&'a Act);
+
+impl fmt::Display for InWords<'_> {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let InWords(act) = self;
+        match &act.object {
+            Object::Path(path) if path.is_empty() => write!(to, "{} a nameless object", verb(act.access)),
+            Object::Path(path) => write!(to, "{} {path}", verb(act.access)),
+            Object::Operation { name, path } if path.is_empty() => write!(to, "performing {name}"),
+            Object::Operation { name, path } => write!(to, "performing {name} on {path}"),
+            Object::Cgroup(name) => write!(to, "moving to the cgroup {name}"),
+            Object::Destination { address, port, protocol } if address.is_ipv6() => {
+                write!(to, "[{address}]:{port}/{protocol}")
+            }
+            Object::Destination { address, port, protocol } => write!(to, "{address}:{port}/{protocol}"),
         }
-        Object::Destination { address, port, protocol } => format!("{address}:{port}/{protocol}"),
     }
 }
 
@@ -286,20 +294,29 @@ pub fn verb(access: Access) -> &'static str {
     }
 }
 
-fn message(act: &Act, capability: Option<&str>) -> String {
-    let (service, words) = (&act.service, act_in_words(act));
-    match (act.why, capability) {
-        (Why::Capability, Some(name)) => format!("Service {service} attempted to obtain capability {name} by {words}"),
+/// Nearly all messages are shorter, in bytes.
+const MESSAGE: usize = 192;
+
+fn message(act: &Act, capability: Option<&str>) -> CompactString {
+    let (service, words) = (&act.service, InWords(act));
+    let mut said = CompactString::with_capacity(MESSAGE);
+    let written = match (act.why, capability) {
+        (Why::Capability, Some(name)) => {
+            write!(said, "Service {service} attempted to obtain capability {name} by {words}")
+        }
         (Why::Capability, None) => {
-            format!("Service {service} touched an object whose path cannot be told, by {words}")
+            write!(said, "Service {service} touched an object whose path cannot be told, by {words}")
         }
         (Why::Outbound | Why::Destination, _) => {
-            format!("Service {service} attempted an outbound connection to {words}")
+            write!(said, "Service {service} attempted an outbound connection to {words}")
         }
-        (Why::Escape, _) => format!("Service {service} attempted to leave its unit by {words}"),
-        (Why::Tamper, _) => format!("Service {service} attempted to tamper with Bartizan by {words}"),
-        (Why::Program, _) => format!("Service {service} ran a program it never ran before by {words}"),
-    }
+        (Why::Escape, _) => write!(said, "Service {service} attempted to leave its unit by {words}"),
+        (Why::Tamper, _) => write!(said, "Service {service} attempted to tamper with Bartizan by {words}"),
+        (Why::Program, _) => write!(said, "Service {service} ran a program it never ran before by {words}"),
+    };
+    // Writing to memory does not fail.
+    debug_assert!(written.is_ok());
+    said
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 use bpf::event::Command;
+use compact_str::CompactString;
 use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
 use crate::record::escape;
@@ -91,7 +92,7 @@ impl Redaction {
 
     /// A command line as a record has it: the arguments with blanks between them, without secrets. `None`: the kernel could not
     /// read it.
-    pub fn command(&self, command: &Command) -> Option<String> {
+    pub fn command(&self, command: &Command) -> Option<CompactString> {
         let bytes = command.bytes.strip_suffix(b"\0").unwrap_or(&command.bytes);
         if bytes.is_empty() {
             return None;

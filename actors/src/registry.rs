@@ -170,7 +170,7 @@ impl Handler<Told> for Registry {
             Event::Observation(act) => {
                 let known = self.directory.learner(&act.service).is_some() || !has_model(&act.service);
                 // One that was gone before anybody looked.
-                let looked = if known { Box::pin(fut::ready(())) } else { self.look(Some(act.service.clone())) };
+                let looked = if known { Box::pin(fut::ready(())) } else { self.look(Some(act.service.to_string())) };
                 Box::pin(looked.then(|(), registry, _| registry.observed(act).into_actor(registry)))
             }
             // Violations go to the audit log directly.

@@ -57,7 +57,7 @@ impl Revision {
         Revision {
             number,
             digest,
-            time: clock::rfc3339(clock::now_ms()),
+            time: clock::rfc3339(clock::now_ms()).into(),
             by: by.to_owned(),
             files,
             bits,

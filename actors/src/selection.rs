@@ -40,10 +40,11 @@ impl Selection {
     pub fn has(&self, record: &Record) -> bool {
         // Both are written by the same clock, in UTC and with three digits of a second: the order of the texts is that of time.
         let text = |time: Timestamp| clock::rfc3339(time.as_millisecond());
-        self.service.as_ref().is_none_or(|service| record.service.as_ref() == Some(service))
-            && self.verdict.as_ref().is_none_or(|verdict| record.verdict.as_ref() == Some(verdict))
+        (self.service.is_none() || self.service.as_deref() == record.service.as_deref())
+            && (self.verdict.is_none() || self.verdict.as_deref() == record.verdict.as_deref())
             && (self.kinds.is_empty() || self.kinds.contains(&record.kind))
-            && (self.capabilities.is_empty() || record.capabilities.iter().any(|name| self.capabilities.contains(name)))
+            && (self.capabilities.is_empty()
+                || record.capabilities.iter().any(|name| self.capabilities.iter().any(|wanted| wanted == name)))
             && self.since.is_none_or(|since| record.time >= text(since))
             && self.until.is_none_or(|until| record.time < text(until))
     }

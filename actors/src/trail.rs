@@ -26,8 +26,8 @@ use std::time::Duration;
 
 use crate::clock;
 use crate::record::{Kind, Record};
-use crate::tally::Tally;
-use crate::written::Written;
+use crate::tally::{Key, Tally};
+use crate::written::{Text, Written};
 pub use bounds::Bounds;
 use line::{Anchor, Digest};
 use lock::Lock;
@@ -49,7 +49,7 @@ pub struct New {
     /// What it says; its id is given when it is written.
     pub record: Record,
     /// The kind of act of which it is the first.
-    pub key: Option<String>,
+    pub key: Option<Key>,
     /// What of the kernel's count it stands for: nothing for an act, everything for a flood.
     pub already: u64,
 }
@@ -67,15 +67,15 @@ pub struct Trail {
     next: u64,
     end: End,
     /// First records by their ids, in the order of these, as text: few are ever repeated.
-    firsts: VecDeque<(u64, Arc<str>)>,
+    firsts: VecDeque<(u64, Box<str>)>,
     packer: Packer,
     /// What the trail has to say about itself and could not write yet.
     owed: VecDeque<Own>,
     news: Vec<Written>,
     /// The day that it is, in milliseconds since 1970 and as text.
     day: (i64, String),
-    /// Lines that are being written, for their room.
-    lines: Vec<u8>,
+    /// Bytes of the longest line so far, as lines of a batch get their memory at once.
+    line: usize,
     /// What has been told of each kind of act.
     pub tally: Tally,
     _lock: Lock,
@@ -95,8 +95,11 @@ fn forgotten(first: u64, count: u64) -> Record {
 const SAME: Duration = Duration::from_secs(60);
 /// First records that are kept in memory to be repeated; older ones are asked for when they are.
 const FIRSTS: usize = 2_000;
-/// Bytes of lines for which there is room at any time.
-const LINES: usize = 64 << 10;
+/// Of acts that come by more than so many at once none is kept: they are a flood, whose kinds are seldom repeated, and the store has
+/// them soon.
+const FEW: usize = 64;
+/// Bytes of a line for which there is memory from the start, at most.
+const LINE: usize = 2 << 10;
 
 impl Trail {
     /// The same trail within these bounds.
@@ -104,12 +107,11 @@ impl Trail {
         Trail { bounds, ..self }
     }
 
-    fn remember(&mut self, key: String, id: u64, json: Arc<str>, already: u64) {
-        self.tally.first(key, id, already);
+    fn remember(&mut self, id: u64, json: Box<str>) {
         // Only those of a checkpoint are in another order.
         match self.firsts.back() {
             Some((last, _)) if *last >= id => match self.firsts.binary_search_by_key(&id, |(id, _)| *id) {
-                Ok(at) => self.firsts.range_mut(at..=at).for_each(|known| known.1 = json.clone()),
+                Ok(_) => {}
                 Err(at) => self.firsts.insert(at, (id, json)),
             },
             _ => self.firsts.push_back((id, json)),
@@ -120,7 +122,7 @@ impl Trail {
     }
 
     /// Appends a record, giving it its id. With a key it is the first of its kind, see [`New`].
-    pub fn append(&mut self, record: Record, key: Option<String>, already: u64) -> io::Result<Written> {
+    pub fn append(&mut self, record: Record, key: Option<Key>, already: u64) -> io::Result<Written> {
         let mut written = self.append_all(&mut vec![New { record, key, already }])?;
         written.pop().ok_or_else(|| io::ErrorKind::WriteZero.into())
     }
@@ -135,11 +137,15 @@ impl Trail {
         for (one, id) in new.iter_mut().zip(first..) {
             one.record.id = id;
         }
-        let texts = self.write(new.iter().map(|one| (&one.record, one.key.as_deref(), None)))?;
+        let texts = self.write(new.iter().map(|one| (&one.record, one.key.as_ref(), None)))?;
+        let few = new.len() <= FEW;
         let mut written = Vec::with_capacity(texts.len());
         for (one, json) in new.drain(..).zip(texts) {
             if let Some(key) = one.key {
-                self.remember(key, one.record.id, json.clone(), one.already);
+                if few {
+                    self.remember(one.record.id, json.to_string().into());
+                }
+                self.tally.first(key, one.record.id, one.already);
             }
             written.push(Written::new(one.record, json));
         }
@@ -155,14 +161,14 @@ impl Trail {
 
     /// Whether this very act is in the trail: after a crash the kernel's ring may hold what was written just before. The
     /// kernel tells a kind of act anew only when it was quiet for minutes.
-    pub fn holds(&self, record: &Record, key: &str) -> bool {
+    pub fn holds(&self, record: &Record, key: &Key) -> bool {
         let first = self.tally.first_of(key).and_then(|id| self.first(id));
         first.is_some_and(|first| first.pid == record.pid && clock::apart(&first.time, &record.time) < SAME)
     }
 
     /// Appends what is new of a kernel's total, if anything is. `recall` is asked for a first record that is not in memory;
     /// one that nobody has any more is counted without its details.
-    pub fn append_due(&mut self, key: &str, total: u64, recall: Recall<'_>) -> io::Result<Option<Written>> {
+    pub fn append_due(&mut self, key: &Key, total: u64, recall: Recall<'_>) -> io::Result<Option<Written>> {
         let Some((id, due)) = self.tally.due(key, total) else { return Ok(None) };
         let first = match self.first(id) {
             None => recall(id)?,
@@ -234,21 +240,23 @@ impl Trail {
     /// records as JSON.
     fn write<'a>(
         &mut self,
-        records: impl IntoIterator<Item = (&'a Record, Option<&'a str>, Option<&'a Anchor>)>,
-    ) -> io::Result<Vec<Arc<str>>> {
-        let (mut texts, mut end, first) = (Vec::new(), self.end, self.next);
-        self.lines.clear();
+        records: impl IntoIterator<Item = (&'a Record, Option<&'a Key>, Option<&'a Anchor>)>,
+    ) -> io::Result<Vec<Text>> {
+        let records = records.into_iter();
+        let many = records.size_hint().0;
+        let (mut lines, mut places) = (Vec::with_capacity(many * self.line), Vec::with_capacity(many));
+        let (mut end, first) = (self.end, self.next);
         for (record, key, anchor) in records {
-            let from = self.lines.len();
-            serde_json::to_writer(&mut self.lines, record)?;
-            let json = std::str::from_utf8(self.lines.get(from..).unwrap_or_default());
-            let json: Arc<str> = json.map_err(io::Error::other)?.into();
-            line::go_on(&mut self.lines, key, anchor, &end.digest)?;
-            end = End { id: record.id, digest: Digest::of(self.lines.get(from..).unwrap_or_default()) };
-            self.lines.push(b'\n');
-            texts.push(json);
+            let from = lines.len();
+            serde_json::to_writer(&mut lines, record)?;
+            places.push((from, lines.len().saturating_sub(1)));
+            line::go_on(&mut lines, key, anchor, &end.digest)?;
+            end = End { id: record.id, digest: Digest::of(lines.get(from..).unwrap_or_default()) };
+            lines.push(b'\n');
+            self.line = self.line.max(lines.len() - from).min(LINE);
         }
-        let size = u64::try_from(self.lines.len()).unwrap_or(u64::MAX);
+        let lines = Arc::new(String::from_utf8(lines).map_err(io::Error::other)?);
+        let size = u64::try_from(lines.len()).unwrap_or(u64::MAX);
         let day = clock::day_of(&mut self.day, clock::now_ms());
         if let Some(full) = self.writing.take_if(|writing| writing.is_over(size, self.bounds.segment, day)) {
             // At worst a power cut takes the end of the newest segment.
@@ -259,11 +267,9 @@ impl Trail {
             Some(writing) => writing,
             none => none.insert(Writing::begin(&self.directory, first, day)?),
         };
-        writing.append(&self.lines)?;
-        // What was long once need not stay so.
-        self.lines.shrink_to(LINES);
+        writing.append(lines.as_bytes())?;
         (self.end, self.next) = (end, end.id + 1);
-        Ok(texts)
+        Ok(places.into_iter().map(|(from, to)| Text::new(lines.clone(), from, to)).collect())
     }
 }
 

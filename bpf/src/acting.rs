@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use compact_str::CompactString;
 use nix::time::{ClockId, clock_gettime};
 
 use crate::event::{Acting, Ancestor, Command, Inode};
@@ -72,9 +73,9 @@ fn first(bytes: &[u8], len: u16) -> &[u8] {
     bytes.get(..usize::from(len)).unwrap_or(bytes)
 }
 
-fn text(bytes: &[u8]) -> String {
+fn text(bytes: &[u8]) -> CompactString {
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
-    String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).into_owned()
+    CompactString::from_utf8_lossy(bytes.get(..end).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -101,7 +102,7 @@ mod tests {
         let found = acting(&event, &clock);
         assert_eq!((found.login_uid, found.session, found.start), (None, Some(7), Some(clock.at(5))));
         assert_eq!(found.command, Command { bytes: b"sh\0-c\0true\0".to_vec(), cut: true });
-        assert_eq!(found.ancestors, [Ancestor { pid: 9, comm: "web".to_owned(), start: clock.at(3) }]);
+        assert_eq!(found.ancestors, [Ancestor { pid: 9, comm: "web".into(), start: clock.at(3) }]);
         assert_eq!(found.cgroup, ["web.service", "system.slice"]);
         assert!(!format!("{found:?}").contains("true"), "arguments are shown to nobody by accident");
     }

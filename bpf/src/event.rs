@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::mpsc::SyncSender;
 use std::time::SystemTime;
 
+use compact_str::CompactString;
 use policy::access::Access;
 use policy::decide::Verdict;
 
@@ -12,7 +13,7 @@ use policy::decide::Verdict;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Object {
     /// A file, directory, program or unix socket, as a path in the host's mount namespace.
-    Path(String),
+    Path(CompactString),
     /// An address on the network.
     Destination {
         /// IPv4-mapped addresses are given as IPv4.
@@ -20,17 +21,17 @@ pub enum Object {
         /// Port; 0 where the protocol has none.
         port: u16,
         /// `tcp`, `udp`, `sctp`, … or the protocol's number.
-        protocol: String,
+        protocol: CompactString,
     },
     /// A kernel operation.
     Operation {
         /// `mount`, `umount`, …
         name: &'static str,
         /// What it was aimed at.
-        path: String,
+        path: CompactString,
     },
     /// A cgroup: the one in which a task was found against its label.
-    Cgroup(String),
+    Cgroup(CompactString),
 }
 
 /// Why the kernel recorded an act.
@@ -71,7 +72,7 @@ pub struct Ancestor {
     /// Process id in the initial pid namespace.
     pub pid: u32,
     /// The name of its main thread, of 15 bytes at most.
-    pub comm: String,
+    pub comm: CompactString,
     /// When it was started.
     pub start: SystemTime,
 }
@@ -91,7 +92,7 @@ pub struct Acting {
     /// Its parents, nearest first, up to the unit's main process, at most 8.
     pub ancestors: Vec<Ancestor>,
     /// Names of its cgroup and of those above it, as far as the kernel tells them.
-    pub cgroup: Vec<String>,
+    pub cgroup: Vec<CompactString>,
 }
 
 /// Where an event stands among those that one CPU told in the same ring: each has the next number, and so has one that was
@@ -123,7 +124,7 @@ pub struct Act {
     /// Why it is told.
     pub why: Why,
     /// Service of the task, without `.service`.
-    pub service: String,
+    pub service: CompactString,
     /// How the object was touched.
     pub access: Access,
     /// What the kernel did.
@@ -139,7 +140,7 @@ pub struct Act {
     /// Which file that is, if it is one.
     pub inode: Option<Inode>,
     /// Path of the program that the task was running.
-    pub exe: String,
+    pub exe: CompactString,
     /// Process id in the initial pid namespace.
     pub pid: u32,
     /// Effective user id in the initial user namespace.

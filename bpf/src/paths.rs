@@ -5,6 +5,7 @@ use std::fs::File;
 use std::os::fd::AsFd as _;
 use std::path::Path;
 
+use compact_str::{CompactString, format_compact};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use policy::host::Mount;
 
@@ -64,7 +65,7 @@ impl Places {
 
     /// The path in the host's namespace of `inside`, a path from the root of its file system. A file system that is
     /// mounted nowhere gives the path as if it were `/`.
-    pub fn host_path(&mut self, dev: u64, magic: u64, inside: String) -> String {
+    pub fn host_path(&mut self, dev: u64, magic: u64, inside: CompactString) -> CompactString {
         if !self.candidates.contains_key(&(dev, magic)) {
             let known = std::iter::once(&self.mounts).chain(&self.former).map(|mounts| candidates(mounts, dev, magic));
             self.candidates.insert((dev, magic), known.collect());
@@ -88,11 +89,16 @@ struct Candidate {
 /// Where a path is seen.
 enum Place {
     Same,
-    Other(String),
+    Other(CompactString),
 }
 
 impl Candidate {
     fn place(&self, inside: &str) -> Option<Place> {
+        // The file system that is mounted as `/`, which most are of. glibc 2.36 compares nothing with nothing in hundreds of cycles
+        // where the processor has AVX-512, as a masked load at an address that is none has to be looked into.
+        if self.root.is_empty() && self.point.is_empty() {
+            return Some(Place::Same);
+        }
         let rest = inside.strip_prefix(self.root.as_str())?;
         if !rest.is_empty() && !rest.starts_with('/') {
             return None;
@@ -101,8 +107,8 @@ impl Candidate {
             return Some(Place::Same);
         }
         let rest = if rest == "/" { "" } else { rest };
-        let path = format!("{}{rest}", self.point);
-        Some(Place::Other(if path.is_empty() { "/".to_owned() } else { path }))
+        let path = format_compact!("{}{rest}", self.point);
+        Some(Place::Other(if path.is_empty() { "/".into() } else { path }))
     }
 }
 
@@ -125,19 +131,19 @@ fn fits(mount: &Mount, dev: u64, magic: u64) -> bool {
 }
 
 /// The path from the root of a file system of an event's names: leaf first, each with its NUL.
-pub fn inside(names: &[u8], truncated: bool) -> String {
-    let mut bytes = Vec::with_capacity(names.len() + 4);
+pub fn inside(names: &[u8], truncated: bool) -> CompactString {
+    let mut path = CompactString::with_capacity(names.len() + if truncated { "/…".len() } else { 0 });
     if truncated {
-        bytes.extend_from_slice("/…".as_bytes());
+        path.push_str("/…");
     }
     for name in names.rsplit(|byte| *byte == 0).filter(|name| !name.is_empty()) {
-        bytes.push(b'/');
-        bytes.extend_from_slice(name);
+        path.push('/');
+        path.push_str(&String::from_utf8_lossy(name));
     }
-    if bytes.is_empty() {
-        bytes.push(b'/');
+    if path.is_empty() {
+        path.push('/');
     }
-    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    path
 }
 
 #[cfg(test)]

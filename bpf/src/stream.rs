@@ -7,6 +7,7 @@ use std::os::fd::AsFd as _;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
+use compact_str::{CompactString, format_compact};
 use libbpf_rs::MapCore as _;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
@@ -274,8 +275,8 @@ impl<N: Fn() -> Option<Names>> Decoder<N> {
             },
             3 => Object::Cgroup(match String::from_utf8_lossy(path).trim_end_matches('\0') {
                 // The root of the hierarchy has no name.
-                "" => "/".to_owned(),
-                name => name.to_owned(),
+                "" => "/".into(),
+                name => name.into(),
             }),
             other => {
                 tracing::error!("a record names an object of the unknown kind {other}");
@@ -285,12 +286,12 @@ impl<N: Fn() -> Option<Names>> Decoder<N> {
     }
 
     /// `marks` as in `bz_event.marks`: the path's own bits, or the program's moved to their place.
-    fn path(&mut self, dev: u64, magic: u64, names: &[u8], marks: u8) -> String {
+    fn path(&mut self, dev: u64, magic: u64, names: &[u8], marks: u8) -> CompactString {
         if dev == 0 && magic == 0 {
-            return String::new();
+            return CompactString::default();
         }
         if marks & LOOSE != 0 {
-            return String::from_utf8_lossy(names).trim_end_matches('\0').to_owned();
+            return String::from_utf8_lossy(names).trim_end_matches('\0').into();
         }
         if !std::mem::replace(&mut self.looked, true) {
             self.places.look();
@@ -298,13 +299,14 @@ impl<N: Fn() -> Option<Names>> Decoder<N> {
         self.places.host_path(dev, magic, inside(names, marks & CUT != 0))
     }
 
-    fn service(&mut self, number: u32) -> String {
+    fn service(&mut self, number: u32) -> CompactString {
         if !self.names.contains_key(&number)
             && let Some(names) = (self.numbers)()
         {
             self.names = names;
         }
-        self.names.get(&number).cloned().unwrap_or_else(|| format!("service number {number}"))
+        let known = self.names.get(&number);
+        known.map_or_else(|| format_compact!("service number {number}"), CompactString::from)
     }
 }
 
@@ -327,18 +329,18 @@ fn why(number: u8) -> Option<Why> {
     })
 }
 
-fn protocol(number: u16) -> String {
-    match number {
+fn protocol(number: u16) -> CompactString {
+    CompactString::const_new(match number {
         // Multipath TCP has a number of its own above the range of IP: to a person it is TCP.
-        6 | 262 => "tcp".to_owned(),
-        17 => "udp".to_owned(),
-        1 => "icmp".to_owned(),
-        58 => "icmpv6".to_owned(),
-        33 => "dccp".to_owned(),
-        132 => "sctp".to_owned(),
-        136 => "udplite".to_owned(),
-        other => format!("protocol-{other}"),
-    }
+        6 | 262 => "tcp",
+        17 => "udp",
+        1 => "icmp",
+        58 => "icmpv6",
+        33 => "dccp",
+        132 => "sctp",
+        136 => "udplite",
+        other => return format_compact!("protocol-{other}"),
+    })
 }
 
 #[cfg(test)]

@@ -31,8 +31,9 @@ struct File {
     technique: Vec<Technique>,
 }
 
-/// What shows a technique, without the name; and the name, where only that shows it.
-type Shown = HashMap<&'static str, Vec<(Option<&'static str>, &'static Technique)>>;
+/// What shows a technique: by the capability or the kind of a record the access, the name where only that shows it, and the
+/// technique.
+type Shown = HashMap<&'static str, Vec<(Option<&'static str>, Option<&'static str>, &'static Technique)>>;
 
 static FILE: LazyLock<File> = LazyLock::new(|| {
     #[allow(clippy::expect_used)]
@@ -44,8 +45,11 @@ static SHOWN: LazyLock<Shown> = LazyLock::new(|| {
     let mut shown = Shown::new();
     for technique in &FILE.technique {
         for word in &technique.told_by {
-            let (key, name) = word.split_once(':').map_or((word.as_str(), None), |(key, name)| (key, Some(name)));
-            shown.entry(key).or_default().push((name, technique));
+            let split =
+                |text: &'static str, at| text.split_once(at).map_or((text, None), |(one, other)| (one, Some(other)));
+            let (act, name) = split(word, ':');
+            let (key, access) = split(act, '.');
+            shown.entry(key).or_default().push((access, name, technique));
         }
     }
     shown
@@ -67,17 +71,22 @@ pub fn of_act<'a>(
     access: Access,
     name: &'a str,
 ) -> impl Iterator<Item = &'static Technique> + use<'a> {
-    of_word(&format!("{capability}.{}", access.name()), name)
+    of_word(capability, Some(access.name()), name)
 }
 
 /// What a record of this kind shows, whatever the capability.
 pub fn of_kind(kind: &str) -> impl Iterator<Item = &'static Technique> + use<> {
-    of_word(kind, "")
+    of_word(kind, None, "")
 }
 
-fn of_word<'a>(word: &str, name: &'a str) -> impl Iterator<Item = &'static Technique> + use<'a> {
+fn of_word<'a>(
+    word: &str,
+    access: Option<&'static str>,
+    name: &'a str,
+) -> impl Iterator<Item = &'static Technique> + use<'a> {
     let found = SHOWN.get(word).map(Vec::as_slice).unwrap_or_default();
-    found.iter().filter(move |(only, _)| only.is_none_or(|only| only == name)).map(|(_, technique)| *technique)
+    let shows = move |by: &Option<&str>, only: &Option<&str>| *by == access && only.is_none_or(|only| only == name);
+    found.iter().filter(move |(by, only, _)| shows(by, only)).map(|(_, _, technique)| *technique)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 pub mod known;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
@@ -226,15 +227,15 @@ impl Catalogue {
 pub type Bits = BTreeMap<String, u8>;
 
 /// The name of a bit, whether its capability is in force or was once.
-pub fn name_of(bit: u8, bits: &Bits) -> String {
-    let own = || bits.iter().find(|(_, known)| **known == bit).map(|(name, _)| name.clone());
-    let built_in = Catalogue::builtin().name(bit).map(str::to_owned);
-    built_in.or_else(own).unwrap_or_else(|| format!("CAPABILITY_{bit}"))
+pub fn name_of(bit: u8, bits: &Bits) -> Cow<'_, str> {
+    let own = || bits.iter().find(|(_, known)| **known == bit).map(|(name, _)| name.as_str());
+    let known = Catalogue::builtin().name(bit).or_else(own);
+    known.map_or_else(|| format!("CAPABILITY_{bit}").into(), Cow::from)
 }
 
 /// The names in a mask, in the order of the bits.
-pub fn names_of(mask: u64, bits: &Bits) -> Vec<String> {
-    (0..64).filter(|bit| mask >> bit & 1 == 1).map(|bit| name_of(bit, bits)).collect()
+pub fn names_of(mask: u64, bits: &Bits) -> impl Iterator<Item = Cow<'_, str>> {
+    (0..64).filter(move |bit| mask >> bit & 1 == 1).map(|bit| name_of(bit, bits))
 }
 
 /// What is remembered of the bits when these are in force: names that are gone keep theirs until another needs it.
@@ -320,7 +321,7 @@ mod tests {
         let second = with(&["C", "A"], &first);
         assert_eq!(second, Bits::from([("C".to_owned(), 17), ("A".to_owned(), 16)]));
         let kept = remembered(&first, &second);
-        assert_eq!(names_of(1 << 15 | 1 << 17 | 1 << 6, &kept), ["USERS_ADMIN", "B", "C"]);
+        assert_eq!(names_of(1 << 15 | 1 << 17 | 1 << 6, &kept).collect::<Vec<_>>(), ["USERS_ADMIN", "B", "C"]);
         let many: Vec<String> = (0..49).map(|number| format!("M{number}")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         let third = with(&many, &kept);

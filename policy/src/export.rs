@@ -7,9 +7,11 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 
 use crate::knowledge::{Knowledge, gains};
-use crate::model::{FORMAT, Model};
+use crate::model::Model;
 
-/// The first format of model files that was exported.
+/// Version of the format that this build writes.
+pub const FORMAT: u32 = 3;
+/// The first format of exports.
 const FIRST: u32 = 2;
 /// Longest name of a service, in bytes (systemd.unit(5)).
 const SERVICE_MAX: usize = 255;
@@ -18,7 +20,7 @@ const SERVICE_MAX: usize = 255;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Export {
-    /// Version of the format: that of model files.
+    /// Version of the format.
     bartizan_models: u32,
     /// What is known, by service.
     pub models: BTreeMap<String, Knowledge>,

@@ -15,8 +15,8 @@ pub use crate::evidence::{Evidence, Seen, Sighting};
 mod format_one;
 
 /// Version of the file format that this build writes; it reads all formats before it. Format 2 did not tell what only a
-/// start needs: all of it is granted for good.
-pub const FORMAT: u32 = 3;
+/// start needs: all of it is granted for good. Before format 4 the sum left out the number of the format.
+pub const FORMAT: u32 = 4;
 const MAGIC: &[u8; 4] = b"BZMD";
 
 /// Where a service stands, see design section 9.
@@ -180,12 +180,12 @@ impl Model {
         (self.granted, self.programs) = (known.granted, known.programs);
     }
 
-    /// The file: `BZMD`, the format (little endian), the SHA-256 of the rest, and the model as MessagePack.
+    /// The file: `BZMD`, the format (little endian), the SHA-256 of the format and the rest, and the model as MessagePack.
     pub fn encode(&self) -> Result<Vec<u8>, ModelError> {
         let content = rmp_serde::to_vec_named(self)?;
         let mut file = MAGIC.to_vec();
         file.extend(FORMAT.to_le_bytes());
-        file.extend(Sha256::digest(&content));
+        file.extend(sum_of(FORMAT, &content));
         file.extend(content);
         Ok(file)
     }
@@ -205,7 +205,7 @@ impl Model {
         if format == 0 {
             return Err(ModelError::NoModel);
         }
-        if Sha256::digest(content).as_slice() != sum {
+        if sum_of(format, content) != *sum {
             return Err(ModelError::Checksum);
         }
         if format == 1 {
@@ -213,6 +213,16 @@ impl Model {
         }
         Ok(rmp_serde::from_slice(content)?)
     }
+}
+
+/// What stands between the format and the content.
+fn sum_of(format: u32, content: &[u8]) -> [u8; 32] {
+    let mut sum = Sha256::new();
+    if format > 3 {
+        sum.update(format.to_le_bytes());
+    }
+    sum.update(content);
+    sum.finalize().into()
 }
 
 #[cfg(test)]

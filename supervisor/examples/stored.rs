@@ -79,16 +79,16 @@ fn record(id: u64, names: &[String]) -> Result<Written, String> {
     let record = Record {
         id,
         time: clock::rfc3339(FIRST + APART * i64::try_from(id).unwrap_or(0)),
-        service: Some(format!("service-{service}")),
-        capability: Some(name.clone()),
-        capabilities: vec![name],
+        service: Some(format!("service-{service}").into()),
+        capability: Some(name.as_str().into()),
+        capabilities: vec![name.into()],
         access: Some(Access::Write),
-        verdict: Some(if denied { "deny" } else { "audit" }.to_owned()),
-        path: Some(path),
-        exe: Some("/usr/lib/postgresql/15/bin/postgres".to_owned()),
+        verdict: Some(if denied { "deny" } else { "audit" }.into()),
+        path: Some(path.into()),
+        exe: Some("/usr/lib/postgresql/15/bin/postgres".into()),
         pid: Some(1_000 + (id % 30_000) as u32),
         uid: Some(33),
-        rule: Some("databases must not change what is not theirs".to_owned()),
+        rule: Some("databases must not change what is not theirs".into()),
         ..Record::plain(Kind::Capability, message)
     };
     Written::try_from(record).map_err(|error| error.to_string())

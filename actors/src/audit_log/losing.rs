@@ -12,6 +12,7 @@ use super::AuditLog;
 use crate::messages::Heard;
 use crate::on_loss::{Holds, OnLoss};
 use crate::record::{Kind, Record};
+use crate::tally::Key;
 
 /// Losses of the kernel that mean that something was not told; the others are counts for `status` only.
 const LOSSES: [&str; 7] = ["violations", "observations", "floods", "services", "cgroups", "links", GAPS];
@@ -61,7 +62,7 @@ impl AuditLog {
         for (kind, count) in losses.into_iter().filter(|(kind, _)| LOSSES.contains(&kind.as_str())) {
             // The daemon counts gaps, and begins anew with each start.
             let since = if kind == GAPS { format!("{:x}-", self.started) } else { String::new() };
-            let key = format!("{:x}-loss-{since}{kind}", self.load);
+            let key = Key::from(format!("{:x}-loss-{since}{kind}", self.load));
             let message = message(&kind);
             if !self.trail.tally.is_new(&key, count) {
                 continue;
@@ -81,7 +82,7 @@ impl AuditLog {
     }
 
     /// Of a service that learns a flood counts what nobody looked at.
-    pub(super) fn take_flood(&mut self, flood: &Flood, key: &str) {
+    pub(super) fn take_flood(&mut self, flood: &Flood, key: &Key) {
         if flood.verdict == Verdict::Allow && self.trail.tally.is_new(key, flood.count) {
             self.hold(Some(flood.service.clone()));
         }
@@ -128,6 +129,7 @@ impl AuditLog {
     }
 
     fn append_plain(&mut self, service: Option<String>, message: String) {
+        let service = service.map(Into::into);
         self.append(Record { service, ..Record::plain(Kind::Lifecycle, message) }, None, 0);
     }
 }

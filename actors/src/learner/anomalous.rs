@@ -69,7 +69,7 @@ impl Learner {
         let service = self.model.service.clone();
         let message =
             format!("Service {service} ran more programs that it never ran before than are recorded one by one");
-        let record = Record { service: Some(service), count: due, ..Record::plain(Kind::Flood, message) };
+        let record = Record { service: Some(service.into()), count: due, ..Record::plain(Kind::Flood, message) };
         context.wait(audit.send(Put(Box::new(record))).into_actor(self).map(move |answer, learner, _| {
             let told = answer.map_err(|error| error.to_string()).and_then(|result| result);
             if let Err(error) = told.and_then(|()| learner.anomalies.told_beyond(due)) {

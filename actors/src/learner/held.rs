@@ -86,7 +86,7 @@ impl Learner {
         let Some(audit) = self.directory.audit().filter(|_| beyond > 0) else { return };
         let service = self.model.service.clone();
         let message = format!("Service {service} did more while it was held than was kept for it");
-        let record = Record { service: Some(service), count: beyond, ..Record::plain(Kind::Loss, message) };
+        let record = Record { service: Some(service.into()), count: beyond, ..Record::plain(Kind::Loss, message) };
         context.wait(audit.send(Put(Box::new(record))).into_actor(self).map(move |answer, learner, _| {
             if !matches!(answer, Ok(Ok(()))) {
                 learner.waiting.beyond += beyond;

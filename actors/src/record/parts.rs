@@ -1,6 +1,7 @@
 //! What a record tells of the file, the process and the technique, beside who did what.
 
 use bpf::event::{Act, Object};
+use compact_str::{CompactString, format_compact};
 use policy::attack::{self, Technique};
 use serde::{Deserialize, Serialize};
 
@@ -13,9 +14,9 @@ pub struct Ancestor {
     /// Process id in the initial pid namespace.
     pub pid: u32,
     /// The name of its main thread, of 15 bytes at most.
-    pub comm: String,
+    pub comm: CompactString,
     /// When it was started, RFC 3339, UTC.
-    pub start: String,
+    pub start: CompactString,
 }
 
 /// The place of an event among those that one CPU told: each has the next number.
@@ -31,14 +32,14 @@ pub struct Numbered {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shown {
     /// Its id in version 19 of ATT&CK.
-    pub id: String,
+    pub id: CompactString,
     /// The id that it had before, where that is another.
-    pub older: Option<String>,
+    pub older: Option<CompactString>,
 }
 
 impl From<&Technique> for Shown {
     fn from(technique: &Technique) -> Shown {
-        Shown { id: technique.id.clone(), older: technique.older.clone() }
+        Shown { id: technique.id.as_str().into(), older: technique.older.as_deref().map(CompactString::from) }
     }
 }
 
@@ -47,7 +48,7 @@ pub(super) fn of_kind(kind: Kind) -> Vec<Shown> {
 }
 
 /// What an act shows that needed these capabilities.
-pub(super) fn of_act(act: &Act, capabilities: &[String]) -> Vec<Shown> {
+pub(super) fn of_act(act: &Act, capabilities: &[CompactString]) -> Vec<Shown> {
     let name = match &act.object {
         Object::Path(path) => path.rsplit('/').next().unwrap_or(path),
         Object::Operation { name, .. } => name,
@@ -64,7 +65,7 @@ pub(super) fn of_act(act: &Act, capabilities: &[String]) -> Vec<Shown> {
 
 /// Tells what the kernel told of the file and the process.
 pub(super) fn tell(record: &mut Record, act: &Act) {
-    record.device = act.inode.map(|inode| format!("{}:{}", inode.major, inode.minor));
+    record.device = act.inode.map(|inode| format_compact!("{}:{}", inode.major, inode.minor));
     record.inode = act.inode.and_then(|inode| inode.number);
     record.start = act.acting.start.map(|time| clock::rfc3339(clock::ms_of(time)));
     record.login_uid = act.acting.login_uid;

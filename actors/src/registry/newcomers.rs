@@ -124,9 +124,9 @@ impl Registry {
 async fn tell(directory: &crate::directory::Directory, service: &str, rule: Option<String>) -> Result<(), String> {
     let message = format!("Service {service} was never seen on this host, whose services are all active");
     let record = Record {
-        service: Some(service.to_owned()),
-        verdict: Some("audit".to_owned()),
-        rule,
+        service: Some(service.into()),
+        verdict: Some("audit".into()),
+        rule: rule.map(Into::into),
         ..Record::plain(Kind::Service, message)
     };
     let audit = directory.audit().ok_or("the audit log has not started")?;

@@ -7,6 +7,7 @@ mod evidence;
 
 use std::fmt::{self, Display, Formatter};
 
+use compact_str::CompactString;
 use policy::access::Access;
 use serde::{Serialize, Serializer};
 
@@ -289,7 +290,7 @@ struct Policy<'a> {
 struct Unmapped<'a> {
     kind: Kind,
     capability: Option<&'a str>,
-    capabilities: &'a [String],
+    capabilities: &'a [CompactString],
     access: Option<&'static str>,
     repeats: Option<u64>,
     revision: Option<u64>,

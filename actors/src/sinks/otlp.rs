@@ -5,6 +5,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use compact_str::CompactString;
 use policy::access::Access;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -145,7 +146,7 @@ struct ArrayValue<'a> {
 
 /// Lists of a record, whose values are made when they are written.
 enum Values<'a> {
-    Capabilities(&'a [String]),
+    Capabilities(&'a [CompactString]),
     Techniques(&'a [Shown]),
     Ancestors(&'a [Ancestor]),
 }

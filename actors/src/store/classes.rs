@@ -44,9 +44,10 @@ impl Classes {
             "INSERT INTO classes (kind, verdict, service, capabilities) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT DO UPDATE SET kind = excluded.kind RETURNING class",
         )?;
-        let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        let row =
-            params![record.kind.name(), text(&record.verdict), text(&record.service), record.capabilities.join("\n")];
+        let (verdict, service) =
+            (record.verdict.as_deref().unwrap_or_default(), record.service.as_deref().unwrap_or_default());
+        let capabilities: Vec<&str> = record.capabilities.iter().map(|name| name.as_str()).collect();
+        let row = params![record.kind.name(), verdict, service, capabilities.join("\n")];
         let number = make.query_row(row, |row| row.get(0))?;
         if self.known.len() >= MOST {
             self.known.clear();

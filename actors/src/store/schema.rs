@@ -89,7 +89,7 @@ pub(super) fn insert(to: &Transaction<'_>, classes: &mut Classes, records: &[&Wr
     let mut blocks = BTreeMap::new();
     for Written { record, json, ms } in records {
         let id = to_sql(record.id);
-        row.execute(params![id, ms, classes.number(record, to)?, json])?;
+        row.execute(params![id, ms, classes.number(record, to)?, json.to_string()])?;
         let (oldest, newest) = blocks.entry(id >> BLOCK).or_insert((*ms, *ms));
         (*oldest, *newest) = ((*oldest).min(*ms), (*newest).max(*ms));
     }

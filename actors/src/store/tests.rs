@@ -100,7 +100,7 @@ fn a_trail_and_a_store_of_an_earlier_version_are_read() {
     fs::write(directory.path().join("audit-1-20261127.jsonl"), line).unwrap();
     let trail = Trail::open(directory.path().to_owned(), "1-").unwrap();
     let mut place = Place { directory, trail };
-    assert!(place.trail.take_news().is_empty() && place.trail.tally.knows("1-k"), "it is part of the chain");
+    assert!(place.trail.take_news().is_empty() && place.trail.tally.knows(&"1-k".into()), "it is part of the chain");
     assert_eq!(place.append(act("web", &["USERS"]))[0].id, 2);
     let report = crate::trail::verify::verify(place.directory.path(), None).unwrap();
     assert!(report.findings.is_empty(), "{report:?}");

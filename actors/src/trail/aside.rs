@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::Trail;
 use crate::atomic;
 use crate::record::{Kind, Record};
+use crate::tally::Key;
 
 fn place(trail: &Path) -> PathBuf {
     trail.join("aside")
@@ -48,7 +49,7 @@ impl Trail {
                 self.pay()?;
                 continue;
             };
-            let key = format!("aside-{name}");
+            let key = Key::from(format!("aside-{name}"));
             if !self.tally.knows(&key) {
                 let taken = self.append(record, Some(key), 0)?;
                 self.news.push(taken);

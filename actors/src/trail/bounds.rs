@@ -11,6 +11,7 @@ use super::line::{Anchor, Digest, Line};
 use super::segment::{Name, Segment, list};
 use crate::clock;
 use crate::record::Kind;
+use crate::tally::Key;
 
 /// How large and how old a trail may grow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +94,7 @@ impl Trail {
     }
 
     pub(super) fn checkpoint(&self) -> io::Result<()> {
-        let told = |(key, id, told): (String, u64, u64)| Told { key, id, first: self.first(id), told };
+        let told = |(key, id, told): (Key, u64, u64)| Told { key: key.to_string(), id, first: self.first(id), told };
         let kinds = self.tally.kinds().map(told).collect();
         Checkpoint { at: self.end.id, kinds }.write(&self.directory)
     }

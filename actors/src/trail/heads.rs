@@ -106,7 +106,7 @@ impl Heads {
         if id == 0 || self.newest.as_ref().is_some_and(|head| (head.id, head.digest) == (id, digest)) {
             return Ok(());
         }
-        let time = clock::rfc3339(clock::now_ms());
+        let time = clock::rfc3339(clock::now_ms()).into();
         let key = hex(self.key.verifying_key().as_bytes());
         let mut head = Head { id, digest, time, key, signature: String::new() };
         head.signature = hex(&self.key.sign(&head.signed()).to_bytes());

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::record::Record;
+use crate::tally::Key;
 
 /// SHA-256 of a line without its line feed, or of a file. In text: 64 hexadecimal digits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,7 +108,7 @@ pub enum Anchor {
 }
 
 /// Goes on where a record's own text ends: then it is its line without the line feed, which is what [`Line`] is as JSON.
-pub(super) fn go_on(to: &mut Vec<u8>, key: Option<&str>, anchor: Option<&Anchor>, previous: &Digest) -> io::Result<()> {
+pub(super) fn go_on(to: &mut Vec<u8>, key: Option<&Key>, anchor: Option<&Anchor>, previous: &Digest) -> io::Result<()> {
     to.pop_if(|last| *last == b'}');
     to.extend_from_slice(b",\"key\":");
     serde_json::to_writer(&mut *to, &key)?;
@@ -201,7 +202,7 @@ mod tests {
         for (anchor, key) in anchors.into_iter().zip([Some("1-\"k"), None]) {
             let (mut text, previous) = (Vec::new(), Digest::of(b"before"));
             serde_json::to_writer(&mut text, &record).unwrap();
-            go_on(&mut text, key, anchor.as_ref(), &previous).unwrap();
+            go_on(&mut text, key.map(Key::from).as_ref(), anchor.as_ref(), &previous).unwrap();
             let line = Line { record: record.clone(), key: key.map(str::to_owned), anchor, previous: Some(previous) };
             assert_eq!(id(&text), Some(0));
             assert_eq!(String::from_utf8(text).unwrap(), serde_json::to_string(&line).unwrap());

@@ -15,7 +15,7 @@ use super::writing::Writing;
 use super::{End, Trail, heads};
 use crate::atomic;
 use crate::record::{Kind, Record, escape};
-use crate::tally::Tally;
+use crate::tally::{Key, Tally};
 
 /// How much of a line that was cut off is told, in characters.
 const TOLD: usize = 300;
@@ -40,7 +40,7 @@ impl Trail {
             owed: VecDeque::new(),
             news: Vec::new(),
             day: Default::default(),
-            lines: Vec::new(),
+            line: 0,
             tally: Tally::default(),
             directory,
             _lock: lock,
@@ -62,8 +62,8 @@ impl Trail {
         let Some(checkpoint) = Checkpoint::read(&self.directory) else { return 0 };
         for kind in checkpoint.kinds.into_iter().filter(|kind| kind.key.starts_with(load)) {
             match kind.first {
-                Some(first) => self.take_first(kind.key, &first, kind.told),
-                None => self.tally.first(kind.key, kind.id, kind.told),
+                Some(first) => self.take_first(kind.key.into(), &first, kind.told),
+                None => self.tally.first(kind.key.into(), kind.id, kind.told),
             }
         }
         self.next = checkpoint.at + 1;
@@ -72,18 +72,19 @@ impl Trail {
 
     fn take_in(&mut self, line: &Line, at: u64) {
         self.next = self.next.max(line.record.id + 1);
-        let Some(key) = line.key.as_ref().filter(|_| line.record.id > at) else { return };
+        let Some(key) = line.key.as_deref().filter(|_| line.record.id > at).map(Key::from) else { return };
         // The first record of a flood or a loss stands for all that was counted until then.
         let already = if matches!(line.record.kind, Kind::Flood | Kind::Loss) { line.record.count } else { 0 };
         match line.record.repeats {
-            None => self.take_first(key.clone(), &line.record, already),
-            Some(_) => self.tally.repeated(key, line.record.count),
+            None => self.take_first(key, &line.record, already),
+            Some(_) => self.tally.repeated(&key, line.record.count),
         }
     }
 
-    fn take_first(&mut self, key: String, record: &Record, already: u64) {
+    fn take_first(&mut self, key: Key, record: &Record, already: u64) {
+        self.tally.first(key, record.id, already);
         match serde_json::to_string(record) {
-            Ok(json) => self.remember(key, record.id, json.into(), already),
+            Ok(json) => self.remember(record.id, json.into()),
             Err(error) => tracing::error!("record {} cannot be kept in memory: {error}", record.id),
         }
     }

@@ -154,7 +154,7 @@ fn an_import_is_in_the_kernel_on_disk_and_on_record() {
         let web = host.shown("web").await;
         assert_eq!((web.state, web.since, web.granted.len()), (State::Active, 7, 2), "where it stands is not imported");
         let granted = host.kernel.holds("web").unwrap().subject.granted.get(Access::Execute);
-        assert_eq!(policy::capability::names_of(granted, &Default::default()).len(), 2, "SHELL and NET");
+        assert_eq!(policy::capability::names_of(granted, &Default::default()).count(), 2, "SHELL and NET");
         let stranger = host.shown("stranger").await;
         assert_eq!((stranger.state, stranger.returns_to), (State::Archived, Some(State::Learning)));
         assert!(host.kernel.holds("stranger").is_none(), "it has no place in the kernel");

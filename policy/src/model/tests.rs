@@ -21,6 +21,14 @@ const FORMAT_TWO: &str = "425a4d44020000003c0b8830c9a87ce3f97e8be9ef752955ba6f45
     62696e2f64617368a870726f677265737388a5756e74696cc0a76c6561726e656400a5717569657400a4676f6e6500a670686173657390\
     a4756e6974c0a5756e69747380a66265666f7265c2";
 
+/// What Bartizan before format 4 wrote: the same, without the program.
+const FORMAT_THREE: &str = "425a4d4403000000c90fd1d7112a9b74666a5c1392510f453da0bcff546c9b52794f71ba57d7989787a773657276696365a37765\
+    62a57374617465a6616374697665a573696e6365cd0fa0aa72657475726e735f746fc0a76772616e74656481a55348454c4c81a7\
+    6578656375746581a57765622d3185a56669727374cd07d0a46c617374cd07d0a5636f756e7401a3657865b02f7573722f62696e\
+    2f707974686f6e33a66f626a656374ad2f7573722f62696e2f64617368a870726f6772616d7380a870726f677265737389a5756e\
+    74696cc0a76c6561726e656400a5717569657400a4676f6e6500a670686173657390a4756e6974c0a5756e69747380a66265666f\
+    7265c2a86f75746c69766564c2";
+
 fn bytes(hex: &str) -> Vec<u8> {
     (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
 }
@@ -166,4 +174,23 @@ fn learning_goes_on_or_counts_anew() {
         assert_eq!(learned(from, to), (0, None), "{from:?} to {to:?} begins anew");
     }
     assert_eq!(learned(State::Active, State::Archived).1, Some(State::Active));
+}
+
+#[test]
+fn format_3_is_read() {
+    let model = Model::decode(&bytes(FORMAT_THREE), "other").unwrap();
+    let mut expected = Model::new("web", 4_000);
+    expected.state = State::Active;
+    expected.observe("web-1", ("SHELL", Access::Execute), ("/usr/bin/python3", "/usr/bin/dash"), 2_000, Seen::Later);
+    assert_eq!(model, expected);
+}
+
+#[test]
+fn a_file_of_one_format_is_none_of_another() {
+    let file = Model::new("web", 4_000).encode().unwrap();
+    for format in 0..=FORMAT + 1 {
+        let mut changed = file.clone();
+        changed[4..8].copy_from_slice(&format.to_le_bytes());
+        assert_eq!(Model::decode(&changed, "h").is_ok(), format == FORMAT, "{format}");
+    }
 }

@@ -140,7 +140,8 @@ async fn reached(trail: &Path, sinks: &[String], id: u64) -> Result<(), String> 
             let store = store::newest(&trail.join(store::FILE));
             return Err(format!("not all have record {id} in time: the store has {store}, and sinks {at:?}"));
         }
-        actix::clock::sleep(Duration::from_millis(250)).await;
+        // Each look costs what some events do.
+        actix::clock::sleep(Duration::from_secs(1)).await;
     }
 }
 

@@ -93,7 +93,7 @@ pub(super) async fn services(directory: Shared) -> Outcome {
                 .into_iter()
                 .map(|(name, accesses)| (name, accesses.into_iter().collect()))
                 .collect(),
-            since: clock::rfc3339(model.since),
+            since: clock::rfc3339(model.since).into(),
             name: model.service,
         });
     }
@@ -106,7 +106,7 @@ pub(super) async fn show(request: HttpRequest, directory: Shared, name: web::Pat
     let maturity = learner.send(ShowMaturity).await.map_err(|_| Refusal::unavailable(LEARNER))?;
     let answer = ModelStatus {
         state: model.state.name().to_owned(),
-        since: clock::rfc3339(model.since),
+        since: clock::rfc3339(model.since).into(),
         maturity,
         baseline_from: baseline::known_from(&model.service).map(|known_from| known_from.to_string()),
         baseline: baseline::grants(&model.service),

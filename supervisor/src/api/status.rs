@@ -40,7 +40,7 @@ pub(super) async fn attest(directory: Shared) -> HttpResponse {
     };
     let differences = held.read_back.differences;
     HttpResponse::Ok().json(Attestation {
-        time: clock::rfc3339(clock::now_ms()),
+        time: clock::rfc3339(clock::now_ms()).into(),
         host: actors::host::name(),
         kernel: running_kernel(),
         object: bpf::load::object_digest(),

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use actors::record::{Kind, Record};
 use actors::revision_store::{PolicyFile, Revision};
+use compact_str::CompactString;
 use policy::access::Access;
 use policy::capability::is_programs;
 use policy::reason::standing;
@@ -97,7 +98,7 @@ fn changes(record: &Record, policy: &Policy, files: &[PolicyFile]) -> Result<Vec
         let rule = list.trim_start_matches("PROGRAMS(").trim_end_matches(')');
         return Err(format!("record {id} is about a list of programs: change `programs` in the rule `{rule}`"));
     }
-    let mask = |name: &String| policy.catalogue.index(name).map(|bit| 1 << bit);
+    let mask = |name: &CompactString| policy.catalogue.index(name).map(|bit| 1 << bit);
     let missing: u64 = record.capabilities.iter().filter_map(mask).sum();
     let words: Vec<String> = record.capabilities.iter().map(|name| format!("{name}.{}", access.name())).collect();
     let standing = standing(policy, service, missing, access);
