@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn engines_name_their_containers() {
         let long = "0123456789abcdef".repeat(4);
-        let found = |names: &[&str]| of(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        let found = |names: &[&str]| of(&names.iter().copied().map(CompactString::from).collect::<Vec<_>>());
         for name in [
             format!("docker-{long}.scope"),
             format!("libpod-{long}.scope"),

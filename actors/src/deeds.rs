@@ -88,9 +88,9 @@ mod tests {
         assert_eq!(late.iter().map(|one| one.time.as_str()).collect::<Vec<_>>(), ["1970-01-01T00:00:09.000Z"]);
         let message = "Service web attempted to obtain capability SSH by writing /etc/ssh/x".to_owned();
         let record = Record {
-            service: Some("web".to_owned()),
+            service: Some("web".into()),
             access: Some(Access::Write),
-            path: Some("/etc/ssh/x".to_owned()),
+            path: Some("/etc/ssh/x".into()),
             ..Record::plain(Kind::Capability, message)
         };
         let deed = of_record(&record).unwrap();

@@ -164,7 +164,7 @@ mod tests {
 
     fn shown(arguments: &[&str]) -> String {
         let bytes = arguments.iter().flat_map(|argument| argument.bytes().chain([0])).collect();
-        Redaction::default().command(&Command { bytes, cut: false }).unwrap_or_default()
+        Redaction::default().command(&Command { bytes, cut: false }).unwrap_or_default().into()
     }
 
     #[test]

@@ -67,10 +67,10 @@ mod tests {
     #[test]
     fn each_condition_counts() {
         let record = Record {
-            time: "2026-11-28T12:00:00.500Z".to_owned(),
-            service: Some("web".to_owned()),
-            verdict: Some("deny".to_owned()),
-            capabilities: vec!["SHELL".to_owned(), "USERS".to_owned()],
+            time: "2026-11-28T12:00:00.500Z".into(),
+            service: Some("web".into()),
+            verdict: Some("deny".into()),
+            capabilities: vec!["SHELL".into(), "USERS".into()],
             ..Record::plain(Kind::Capability, "one".to_owned())
         };
         let time = |text: &str| text.parse::<Timestamp>().ok();

@@ -73,7 +73,7 @@ mod tests {
     fn messages(directory: &Path) -> Vec<(String, u64)> {
         let mut found = Vec::new();
         trail::walk(directory, 0, &mut |record| {
-            found.push((record.message, record.count));
+            found.push((record.message.to_string(), record.count));
             ControlFlow::Continue(())
         })
         .unwrap();
@@ -90,7 +90,7 @@ mod tests {
             AuditLog::open(&trail, &settings, &place.path().join("rules"), 1, Directory::default(), notice).unwrap();
         log.trail.fill();
         let tell = |log: &mut AuditLog, message: &str, key: Option<&str>| {
-            log.append(Record::plain(Kind::Lifecycle, message.to_owned()), key.map(str::to_owned), 0);
+            log.append(Record::plain(Kind::Lifecycle, message.to_owned()), key.map(Into::into), 0);
         };
         tell(&mut log, "kind", Some("1-k"));
         tell(&mut log, "kind", Some("1-k"));

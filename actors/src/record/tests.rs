@@ -27,7 +27,7 @@ pub(crate) fn act(access: Access, object: Object) -> Act {
 }
 
 fn message_of(access: Access, object: Object) -> String {
-    Record::of_act(&act(access, object), None, vec!["USERS_ADMIN".to_owned()]).message
+    Record::of_act(&act(access, object), None, vec!["USERS_ADMIN".into()]).message.into()
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn messages_are_exactly_those_of_the_contract() {
 
 #[test]
 fn every_field_is_there_and_what_does_not_apply_is_null() {
-    let record = Record::plain(Kind::Lifecycle, "Bartizan started".into());
+    let record = Record::plain(Kind::Lifecycle, "Bartizan started");
     let json: serde_json::Value = serde_json::to_value(&record).unwrap();
     let fields: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
     let expected = [
@@ -117,7 +117,7 @@ fn a_record_tells_the_file_the_process_and_the_technique() {
     one.acting.ancestors = vec![Ancestor { pid: 5, comm: "a\nb".into(), start: SystemTime::UNIX_EPOCH }];
     one.acting.cgroup = vec!["machine-box.scope".into()];
     one.acting.command.bytes = b"tool\0hush\0".to_vec();
-    let record = Record::of_act(&one, None, vec!["USERS_ADMIN".to_owned()]);
+    let record = Record::of_act(&one, None, vec!["USERS_ADMIN".into()]);
     assert_eq!((record.device.as_deref(), record.inode), (Some("254:1"), Some(12)));
     assert_eq!(record.sequence, Some(Numbered { cpu: 1, number: 9 }));
     assert_eq!(
@@ -128,7 +128,7 @@ fn a_record_tells_the_file_the_process_and_the_technique() {
     assert_eq!((record.ancestors, record.container.as_deref()), (vec![parent], Some("box")));
     assert_eq!(record.techniques, [Shown { id: "T1003.008".into(), older: None }]);
     assert_eq!(record.command, None, "nothing has taken out the secrets yet");
-    let tamper = Record::plain(Kind::Tamper, "one".into());
+    let tamper = Record::plain(Kind::Tamper, "one");
     assert_eq!(tamper.techniques, [Shown { id: "T1685".into(), older: Some("T1562.001".into()) }]);
 }
 

@@ -1,5 +1,6 @@
 //! Records of all shapes, for tests that compare.
 
+use compact_str::CompactString;
 use policy::access::Access;
 use proptest::collection::vec;
 use proptest::option::of;
@@ -10,19 +11,20 @@ use crate::clock;
 use crate::record::{Ancestor, Destination, Kind, Numbered, Record, Shown};
 
 /// Plain text, and such as needs escapes.
-pub(super) fn text() -> impl Strategy<Value = String> {
+pub(super) fn text() -> impl Strategy<Value = CompactString> {
     prop_oneof!["[a-z/.]{0,20}", "[\\x00-\\x7f]{0,8}", ".{0,8}", "[\"\\\\\\]/.{\\[é\n]{0,8}"]
+        .prop_map(CompactString::from)
 }
 
-fn time() -> impl Strategy<Value = String> {
+fn time() -> impl Strategy<Value = CompactString> {
     prop_oneof![
         9 => (0..4_000_000_000_000_i64).prop_map(clock::rfc3339),
-        1 => select(vec!["", "never", "2026-02-30T00:00:00.000Z", "2026-02-28T00:00:00+01:00"]).prop_map(str::to_owned),
+        1 => select(vec!["", "never", "2026-02-30T00:00:00.000Z", "2026-02-28T00:00:00+01:00"]).prop_map(CompactString::from),
     ]
 }
 
-fn verdict() -> impl Strategy<Value = Option<String>> {
-    select(vec![None, Some("deny"), Some("audit")]).prop_map(|verdict| verdict.map(str::to_owned))
+fn verdict() -> impl Strategy<Value = Option<CompactString>> {
+    select(vec![None, Some("deny"), Some("audit")]).prop_map(|verdict| verdict.map(CompactString::from))
 }
 
 fn ancestor() -> impl Strategy<Value = Ancestor> {
@@ -68,7 +70,7 @@ fn of_object() -> impl Strategy<Value = Record> {
 
 /// What a record says of the decision.
 fn of_decision() -> impl Strategy<Value = Record> {
-    let shown = (text(), of(text())).prop_map(|(id, older)| Shown { id: format!("T{id}"), older });
+    let shown = (text(), of(text())).prop_map(|(id, older)| Shown { id: format!("T{id}").into(), older });
     let parts = (of(text()), of(text()), verdict(), of(text()), vec(text(), 0..3), of(any::<u64>()), vec(shown, 0..3));
     (of_object(), parts).prop_map(
         |(record, (service, capability, verdict, rule, capabilities, revision, techniques))| Record {

@@ -51,9 +51,9 @@ fn all() -> FindRecords {
 
 fn act(service: &str, capabilities: &[&str]) -> Record {
     Record {
-        service: Some(service.to_owned()),
-        capabilities: capabilities.iter().map(|name| (*name).to_owned()).collect(),
-        verdict: Some("deny".to_owned()),
+        service: Some(service.into()),
+        capabilities: capabilities.iter().map(|name| (*name).into()).collect(),
+        verdict: Some("deny".into()),
         ..Record::plain(Kind::Capability, "an act".to_owned())
     }
 }
@@ -155,8 +155,7 @@ fn a_store_that_cannot_be_written_leaves_the_answers_to_the_trail() {
 fn what_the_bounds_exclude_is_found_in_the_trail() {
     let mut place = Place::new();
     for number in 0..60_000 {
-        let time =
-            if number < 30_000 { "2020-01-01T00:00:00.000Z".to_owned() } else { clock::rfc3339(clock::now_ms()) };
+        let time = if number < 30_000 { "2020-01-01T00:00:00.000Z".into() } else { clock::rfc3339(clock::now_ms()) };
         let service = if number % 10_000 == 0 { "rare" } else { "web" };
         place.append(Record { time, ..act(service, &["SHELL"]) });
     }
@@ -189,9 +188,9 @@ fn record() -> impl Strategy<Value = Record> {
     // A clock that is set back and forth.
     (names, service, verdict, 0..KINDS.len(), 0..10_000_i64).prop_map(|(names, service, verdict, kind, time)| Record {
         time: clock::rfc3339(time * 1000),
-        service: service.map(str::to_owned),
-        capabilities: names.into_iter().map(str::to_owned).collect(),
-        verdict: verdict.map(str::to_owned),
+        service: service.map(Into::into),
+        capabilities: names.into_iter().map(Into::into).collect(),
+        verdict: verdict.map(Into::into),
         ..Record::plain(KINDS[kind].1, "one".to_owned())
     })
 }

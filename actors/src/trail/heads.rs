@@ -197,7 +197,7 @@ mod tests {
         let head = newest(directory.path()).unwrap().unwrap();
         assert!(!Head { id: 2, ..head.clone() }.is_genuine());
         assert!(!Head { digest: Digest::of(b"other"), ..head.clone() }.is_genuine());
-        assert!(!Head { time: clock::rfc3339(0), ..head.clone() }.is_genuine());
+        assert!(!Head { time: clock::rfc3339(0).into(), ..head.clone() }.is_genuine());
         assert!(!Head { key: hex(&[7; 32]), ..head }.is_genuine());
     }
 

@@ -83,7 +83,7 @@ impl Host {
     async fn told(&self) -> Vec<String> {
         let asked = FindRecords { wanted: Selection::default(), after: 0, limit: 100, newest: false };
         let records = self.directory.audit().unwrap().send(asked).await.unwrap().unwrap();
-        records.into_iter().map(|record| record.message).collect()
+        records.into_iter().map(|record| record.message.into()).collect()
     }
 }
 

@@ -66,7 +66,7 @@ impl Drop for Writer {
 fn told(place: &Path) -> Vec<String> {
     let mut found = Vec::new();
     walk(place, 0, &mut |record| {
-        found.push(record.message);
+        found.push(record.message.to_string());
         std::ops::ControlFlow::Continue(())
     })
     .unwrap();

@@ -53,9 +53,9 @@ impl Host {
         let Some(Event::Observation(mut act)) = Decoder::new(|| None).decode(&[0; RECORD], Ring::Observations) else {
             panic!("a record of zeros is an observation");
         };
-        act.service = service.to_owned();
+        act.service = service.into();
         (act.time, act.access, act.capabilities) = (SystemTime::now(), Access::Execute, 1);
-        act.object = Object::Path("/usr/bin/dash".to_owned());
+        act.object = Object::Path("/usr/bin/dash".into());
         self.directory.learner(service).unwrap().send(Observed(Box::new(act))).await.unwrap().unwrap();
     }
 
@@ -102,7 +102,8 @@ fn services_are_held_until_nothing_more_is_lost() {
         assert_eq!(host.stands("mail").await, (State::Learning, 0), "nobody knows whose evidence it was");
         pause(5500).await;
         assert_eq!(host.stands("web").await, (State::Active, 1), "what it did meanwhile has waited");
-        let told: Vec<String> = host.told(Kind::Lifecycle).await.into_iter().map(|record| record.message).collect();
+        let told: Vec<String> =
+            host.told(Kind::Lifecycle).await.into_iter().map(|record| record.message.into()).collect();
         assert!(told[0].starts_with("Services that learn are held: evidence was lost"), "{told:?}");
         assert!(told.contains(&"Services that learn are held no longer".to_owned()), "{told:?}");
         assert_eq!(host.told(Kind::Loss).await[0].count, 3, "and the loss is on record");

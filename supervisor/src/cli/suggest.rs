@@ -189,9 +189,9 @@ SHELL = "prevent"
     fn record(capability: &str, access: Access) -> Record {
         Record {
             id: 7,
-            service: Some("web".to_owned()),
+            service: Some("web".into()),
             access: Some(access),
-            capabilities: vec![capability.to_owned()],
+            capabilities: vec![capability.into()],
             ..Record::plain(Kind::Capability, "told".to_owned())
         }
     }

@@ -11,7 +11,7 @@ fn served() -> Served {
     served.put(refusal(0, "USERS_ADMIN", "/etc/passwd"));
     served.put(refusal(10, "SSH", "/etc/ssh/\u{1b}[2J\u{9b}1m\u{202e}odd\nname"));
     let mut repeat = refusal(20, "SSH", "/etc/ssh/sshd_config");
-    (repeat.count, repeat.repeats, repeat.verdict) = (41, Some(1), Some("audit".to_owned()));
+    (repeat.count, repeat.repeats, repeat.verdict) = (41, Some(1), Some("audit".into()));
     served.put(repeat);
     served
 }

@@ -140,17 +140,17 @@ fn actors_at(at: &Path) -> Directory {
 pub(crate) fn refusal(minute: u32, capability: &str, path: &str) -> Record {
     let message = format!("Service web attempted to obtain capability {capability} by writing {path}");
     Record {
-        time: format!("2026-11-28T12:{minute:02}:00.000Z"),
-        service: Some("web".to_owned()),
-        capability: Some(capability.to_owned()),
-        capabilities: vec![capability.to_owned()],
+        time: format!("2026-11-28T12:{minute:02}:00.000Z").into(),
+        service: Some("web".into()),
+        capability: Some(capability.into()),
+        capabilities: vec![capability.into()],
         access: Some(Access::Write),
-        verdict: Some("deny".to_owned()),
-        path: Some(path.to_owned()),
-        exe: Some("/usr/bin/web".to_owned()),
+        verdict: Some("deny".into()),
+        path: Some(path.into()),
+        exe: Some("/usr/bin/web".into()),
         pid: Some(7),
         uid: Some(0),
-        rule: Some("web servers".to_owned()),
+        rule: Some("web servers".into()),
         ..Record::plain(Kind::Capability, message)
     }
 }

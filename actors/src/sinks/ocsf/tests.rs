@@ -45,18 +45,18 @@ const CLASS_FIELDS: [(&str, bool); 28] = [
 
 fn denial() -> Record {
     Record {
-        time: "2026-11-28T12:00:00.500Z".to_owned(),
+        time: "2026-11-28T12:00:00.500Z".into(),
         id: 7,
-        service: Some("web".to_owned()),
-        capability: Some("USERS_ADMIN".to_owned()),
-        capabilities: vec!["USERS_ADMIN".to_owned()],
+        service: Some("web".into()),
+        capability: Some("USERS_ADMIN".into()),
+        capabilities: vec!["USERS_ADMIN".into()],
         access: Some(Access::Execute),
-        verdict: Some("deny".to_owned()),
-        path: Some("/usr/sbin/useradd".to_owned()),
-        exe: Some("/usr/sbin/web".to_owned()),
+        verdict: Some("deny".into()),
+        path: Some("/usr/sbin/useradd".into()),
+        exe: Some("/usr/sbin/web".into()),
         pid: Some(12),
         uid: Some(0),
-        rule: Some("users".to_owned()),
+        rule: Some("users".into()),
         ..Record::plain(Kind::Capability, "Service web did it".to_owned())
     }
 }
@@ -117,7 +117,7 @@ fn every_kind_of_record_is_a_finding_of_the_class() {
     for (_, kind) in crate::selection::KINDS {
         is_of_the_class(&told(Record::plain(kind, "one".to_owned())));
     }
-    let to = Destination { address: "203.0.113.7".to_owned(), port: 25, protocol: "tcp".to_owned() };
+    let to = Destination { address: "203.0.113.7".into(), port: 25, protocol: "tcp".into() };
     is_of_the_class(&told(Record { destination: Some(to), path: None, ..denial() }));
 }
 
@@ -142,11 +142,11 @@ fn more_of_the_same_updates_the_finding() {
 
 #[test]
 fn techniques_and_parents_have_their_places() {
-    let ancestor = |pid| Ancestor { pid, comm: format!("p{pid}"), start: "1970-01-01T00:00:01.000Z".to_owned() };
+    let ancestor = |pid| Ancestor { pid, comm: format!("p{pid}").into(), start: "1970-01-01T00:00:01.000Z".into() };
     let record = Record {
-        techniques: vec![Shown { id: "T1685.006".to_owned(), older: Some("T1070.002".to_owned()) }],
+        techniques: vec![Shown { id: "T1685.006".into(), older: Some("T1070.002".into()) }],
         ancestors: vec![ancestor(5), ancestor(4)],
-        command: Some("web --serve".to_owned()),
+        command: Some("web --serve".into()),
         ..denial()
     };
     let found = told(record);

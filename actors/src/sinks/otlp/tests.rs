@@ -51,12 +51,12 @@ fn logs_come_with_their_resource_and_scope() {
 #[test]
 fn a_record_becomes_a_log() {
     let record = Record {
-        time: "2026-11-28T12:00:00.500Z".to_owned(),
+        time: "2026-11-28T12:00:00.500Z".into(),
         id: 7,
         pid: Some(3),
-        verdict: Some("deny".to_owned()),
-        capabilities: vec!["SHELL".to_owned()],
-        techniques: vec![Shown { id: "T1685".to_owned(), older: Some("T1562.001".to_owned()) }],
+        verdict: Some("deny".into()),
+        capabilities: vec!["SHELL".into()],
+        techniques: vec![Shown { id: "T1685".into(), older: Some("T1562.001".into()) }],
         ..Record::plain(Kind::Capability, "one".to_owned())
     };
     let (log, _) = told(record);

@@ -60,10 +60,10 @@ pub(super) fn log(Written { record, ms, .. }: &Written) -> Value {
         attributes.push(number("network.peer.port", u64::from(to.port)));
         attributes.push(text("network.transport", &to.protocol));
     }
-    let techniques = record.techniques.iter().flat_map(|one| [Some(one.id.clone()), one.older.clone()]).flatten();
+    let techniques = record.techniques.iter().flat_map(|one| [Some(&one.id), one.older.as_ref()]).flatten();
     let ancestors = record.ancestors.iter().map(|one| format!("{} {}", one.pid, one.comm));
-    attributes.extend(list("bartizan.capabilities", record.capabilities.iter().cloned()));
-    attributes.extend(list("bartizan.techniques", techniques));
+    attributes.extend(list("bartizan.capabilities", record.capabilities.iter().map(ToString::to_string)));
+    attributes.extend(list("bartizan.techniques", techniques.map(ToString::to_string)));
     attributes.extend(list("bartizan.ancestors", ancestors));
     json!({
         "timeUnixNano": time,

@@ -22,12 +22,12 @@ proptest! {
 #[test]
 fn a_record_becomes_a_message() {
     let record = Record {
-        time: "2026-11-28T12:00:00.500Z".to_owned(),
+        time: "2026-11-28T12:00:00.500Z".into(),
         id: 7,
-        service: Some("web".to_owned()),
-        path: Some("/a \"b]\\c".to_owned()),
-        verdict: Some("deny".to_owned()),
-        command: Some("web \"x\"".to_owned()),
+        service: Some("web".into()),
+        path: Some("/a \"b]\\c".into()),
+        verdict: Some("deny".into()),
+        command: Some("web \"x\"".into()),
         ..Record::plain(Kind::Capability, "Service web did it".to_owned())
     };
     let process = std::process::id();
@@ -36,6 +36,6 @@ fn a_record_becomes_a_message() {
          service=\"web\" verdict=\"deny\" path=\"/a \\\"b\\]\\\\c\" command=\"web \\\"x\\\"\"] Service web did it"
     );
     assert_eq!(told(&record), wanted);
-    let beyond = Record { message: "é".to_owned(), ..record };
+    let beyond = Record { message: "é".into(), ..record };
     assert!(told(&beyond).ends_with("] \u{feff}é"));
 }
