@@ -9,8 +9,8 @@ use super::trouble::Trouble;
 
 /// Bytes that a row may have without taking more than its page (of [`super::schema::PAGE`] bytes).
 const ROOM: usize = 16_320;
-/// Bytes of the number of records, at most.
-const COUNT: usize = 3;
+/// Bytes of the length of the list that is behind the texts.
+const LENGTH: usize = 4;
 
 /// A record on its way into a block.
 #[derive(Clone, Copy, Debug)]
@@ -20,13 +20,11 @@ pub(super) struct Line<'a> {
     pub(super) text: &'a [u8],
 }
 
-/// Writes blocks.
+/// Writes blocks: the texts, the list of records, its length, the checksum. The texts are first so that they are copied once.
 #[derive(Debug, Default)]
 pub(super) struct Builder {
-    count: u64,
-    head: Vec<u8>,
-    texts: Vec<u8>,
     row: Vec<u8>,
+    list: Vec<u8>,
 }
 
 impl Builder {
@@ -36,42 +34,41 @@ impl Builder {
         lines: &[Line<'_>],
         mut write: impl FnMut(i64, &[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let (mut first, mut before) = (0, Entry::start(0));
+        let Some(mut first) = lines.first().map(|line| line.entry.id) else { return Ok(()) };
+        let mut before = Entry::start(first);
         for line in lines {
-            let end = self.head.len();
-            if self.count > 0 {
-                self.add(line, before);
-            }
-            if self.count > 0 && COUNT + self.head.len() + self.texts.len() + line.text.len() + SUM > ROOM {
-                self.head.truncate(end);
+            let end = self.list.len();
+            self.list(line, before);
+            if end > 0 && self.row.len() + line.text.len() + self.list.len() + LENGTH + SUM > ROOM {
+                self.list.truncate(end);
                 write(first, self.finish(first))?;
-            }
-            if self.count == 0 {
+                self.clear();
                 first = line.entry.id;
-                self.add(line, Entry::start(first));
+                self.list(line, Entry::start(first));
             }
-            self.texts.extend_from_slice(line.text);
-            self.count += 1;
+            self.row.extend_from_slice(line.text);
             before = line.entry;
         }
-        if self.count > 0 { write(first, self.finish(first)) } else { Ok(()) }
+        write(first, self.finish(first))?;
+        self.clear();
+        Ok(())
     }
 
-    fn add(&mut self, line: &Line<'_>, before: Entry) {
-        line.entry.put_after(before, &mut self.head);
-        packed::put(&mut self.head, line.text.len() as u64);
+    fn list(&mut self, line: &Line<'_>, before: Entry) {
+        line.entry.put_after(before, &mut self.list);
+        packed::put(&mut self.list, line.text.len() as u64);
     }
 
     fn finish(&mut self, first: i64) -> &[u8] {
-        self.row.clear();
-        packed::put(&mut self.row, self.count);
-        self.row.extend_from_slice(&self.head);
-        self.row.extend_from_slice(&self.texts);
+        self.row.extend_from_slice(&self.list);
+        self.row.extend_from_slice(&(self.list.len() as u32).to_le_bytes());
         packed::close(&[first], &mut self.row);
-        self.head.clear();
-        self.texts.clear();
-        self.count = 0;
         &self.row
+    }
+
+    fn clear(&mut self) {
+        self.row.clear();
+        self.list.clear();
     }
 }
 
@@ -84,16 +81,17 @@ pub(super) struct Block<'a> {
 impl Block<'_> {
     /// The block whose first record has this id.
     pub(super) fn read(first: i64, bytes: &[u8]) -> Result<Block<'_>, Trouble> {
-        let mut packed = Unpacking(packed::open(&[first], bytes)?);
-        let count = packed.size()?;
-        let (mut before, mut end, mut entries) = (Entry::start(first), 0_usize, Vec::new());
-        for _ in 0..count {
-            before = Entry::take_after(before, &mut packed)?;
+        let (bytes, length) = packed::open(&[first], bytes)?.split_last_chunk::<LENGTH>().ok_or(Trouble::Damaged)?;
+        let list_at = bytes.len().checked_sub(u32::from_le_bytes(*length) as usize).ok_or(Trouble::Damaged)?;
+        let (texts, list) = bytes.split_at(list_at);
+        let (mut list, mut before, mut end, mut entries) = (Unpacking(list), Entry::start(first), 0_usize, Vec::new());
+        while !list.0.is_empty() {
+            before = Entry::take_after(before, &mut list)?;
             let from = end;
-            end = end.checked_add(packed.size()?).ok_or(Trouble::Damaged)?;
+            end = end.checked_add(list.size()?).ok_or(Trouble::Damaged)?;
             entries.push((before, from..end));
         }
-        if packed.0.len() == end { Ok(Block { texts: packed.0, entries }) } else { Err(Trouble::Damaged) }
+        if texts.len() == end { Ok(Block { texts, entries }) } else { Err(Trouble::Damaged) }
     }
 
     /// The text of a record, if it is here.

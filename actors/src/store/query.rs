@@ -18,6 +18,21 @@ fn bytes<'a>(row: &'a rusqlite::Row<'_>, at: usize) -> Result<&'a [u8], Trouble>
     row.get_ref(at)?.as_blob().map_err(|_| Trouble::Damaged)
 }
 
+/// Where ids are found: table, the column with the first id of a row, that with the bytes, and a condition on the class.
+pub(super) const BLOCKS: [&str; 4] = ["blocks", "first", "records", "?3 IS NULL"];
+pub(super) const RECENT: [&str; 4] = ["recent", "first", "entries", "?3 IS NULL"];
+pub(super) const HELD: [&str; 4] = ["held", "span", "entries", "class = ?3"];
+
+/// The statement that finds rows from one id to another. What is wanted may begin within a row.
+pub(super) fn statement([table, key, column, class_is]: [&str; 4], newest: bool) -> String {
+    let order = if newest { "DESC" } else { "ASC" };
+    format!(
+        "SELECT {key}, {column} FROM {table} WHERE {class_is} AND {key} <= ?2
+         AND {key} >= coalesce((SELECT max({key}) FROM {table} WHERE {class_is} AND {key} <= ?1), 0)
+         ORDER BY {key} {order}"
+    )
+}
+
 /// Ids that were found, as many as are wanted.
 struct Found<'a> {
     base: &'a Connection,
@@ -116,24 +131,17 @@ impl<'a> Found<'a> {
         Ok(())
     }
 
-    /// Looks at the rows of `table` that may have what is still wanted, each of which begins with the id in the column `key`. The
-    /// condition `?3` is on the class.
+    /// Looks at the rows that may have what is still wanted.
     fn walk(
         &mut self,
-        [table, key, column, class_is]: [&str; 4],
+        rows: [&str; 4],
         class: Option<i64>,
         mut look: impl FnMut(&mut Self, i64, &[u8]) -> Result<(), Trouble>,
     ) -> Result<(), Trouble> {
         if self.from > self.to {
             return Ok(());
         }
-        let order = if self.newest { "DESC" } else { "ASC" };
-        // What is wanted may begin within a row.
-        let mut rows = self.base.prepare_cached(&format!(
-            "SELECT {key}, {column} FROM {table} WHERE {class_is} AND {key} <= ?2
-             AND {key} >= coalesce((SELECT max({key}) FROM {table} WHERE {class_is} AND {key} <= ?1), 0)
-             ORDER BY {key} {order}"
-        ))?;
+        let mut rows = self.base.prepare_cached(&statement(rows, self.newest))?;
         let mut rows = rows.query(params![self.from, self.to, class])?;
         while let Some(row) = rows.next()? {
             let first: i64 = row.get(0)?;
@@ -150,7 +158,7 @@ impl<'a> Found<'a> {
     }
 
     fn look_at_blocks(&mut self) -> Result<(), Trouble> {
-        self.walk(["blocks", "first", "records", "?3 IS NULL"], None, |found, first, bytes| {
+        self.walk(BLOCKS, None, |found, first, bytes| {
             let block = Block::read(first, bytes)?;
             found.offer_all(block.entries.iter().map(|(entry, _)| *entry));
             Ok(())
@@ -158,7 +166,7 @@ impl<'a> Found<'a> {
     }
 
     fn look_at_recent(&mut self) -> Result<(), Trouble> {
-        self.walk(["recent", "first", "entries", "?3 IS NULL"], None, |found, first, bytes| {
+        self.walk(RECENT, None, |found, first, bytes| {
             found.offer_all(entry::unpack(first, bytes)?.into_iter());
             Ok(())
         })
@@ -166,7 +174,7 @@ impl<'a> Found<'a> {
 
     fn look_at_held(&mut self) -> Result<(), Trouble> {
         for class in self.classes.iter().flatten().copied().collect::<Vec<_>>() {
-            self.walk(["held", "span", "entries", "class = ?3"], Some(class), |found, span, bytes| {
+            self.walk(HELD, Some(class), |found, span, bytes| {
                 found.offer_all(entry::unpack_class(class, span, bytes)?.into_iter());
                 Ok(())
             })?;

@@ -40,7 +40,7 @@ fn first(base: &Connection) -> rusqlite::Result<Option<(i64, i64)>> {
 }
 
 /// Takes out every record up to this one, the last of a chapter.
-fn forget(base: &mut Connection, up_to: i64) -> Result<(), Trouble> {
+pub(super) fn forget(base: &mut Connection, up_to: i64) -> Result<(), Trouble> {
     let taking = base.transaction()?;
     taking.execute("DELETE FROM loose WHERE id <= ?1", [up_to])?;
     taking.execute("DELETE FROM blocks WHERE first <= ?1", [up_to])?;
@@ -61,7 +61,7 @@ fn forget(base: &mut Connection, up_to: i64) -> Result<(), Trouble> {
 }
 
 /// Pages in use, and free ones.
-fn pages(base: &Connection) -> rusqlite::Result<(i64, i64)> {
+pub(super) fn pages(base: &Connection) -> rusqlite::Result<(i64, i64)> {
     let ask = |what: &str| base.query_row(what, [], |row| row.get::<_, i64>(0));
     let free = ask("PRAGMA freelist_count")?;
     Ok((ask("PRAGMA page_count")? - free, free))
