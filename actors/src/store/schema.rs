@@ -115,7 +115,7 @@ pub(super) fn newest(base: &Connection) -> Result<u64> {
 
 /// Records up to this one are not in the store any more.
 pub(super) fn floor(base: &Connection) -> Result<u64> {
-    base.query_row("SELECT id FROM floor", [], |row| row.get(0)).optional().map(|id| id.map_or(0, from_sql))
+    base.query_row("SELECT id FROM floor", [], |row| row.get(0)).map(from_sql)
 }
 
 /// SQLite's numbers have a sign; ids never use it.

@@ -217,6 +217,9 @@ fn damage_that_opening_finds_leads_to_another_store() {
     for damage in [
         changed("UPDATE loose SET ms = ms + 1"),
         changed("UPDATE recent SET entries = x'00'"),
+        changed("UPDATE recent SET entries = 'text'"),
+        changed("DELETE FROM floor"),
+        changed("DELETE FROM chapters WHERE first = (SELECT max(first) FROM chapters)"),
         changed("DELETE FROM blocks WHERE first = (SELECT max(first) FROM blocks)"),
         changed("UPDATE blocks SET records = zeroblob(9) WHERE first = (SELECT max(first) FROM blocks)"),
         whole[..whole.len() - 16_384].to_vec(),

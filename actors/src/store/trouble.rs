@@ -1,6 +1,6 @@
 //! Why the store cannot go on.
 
-use rusqlite::ErrorCode;
+use rusqlite::{Error, ErrorCode};
 
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
@@ -21,9 +21,14 @@ impl Trouble {
     /// Whether another attempt with this file cannot help.
     pub(super) fn is_final(&self) -> bool {
         match self {
-            Trouble::Base(error) => {
-                matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
-            }
+            // Of the wrong type is only what was not written here, and what is there twice is not where it belongs.
+            Trouble::Base(
+                Error::InvalidColumnType(..) | Error::FromSqlConversionFailure(..) | Error::QueryReturnedNoRows,
+            ) => true,
+            Trouble::Base(error) => matches!(
+                error.sqlite_error_code(),
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation)
+            ),
             Trouble::Damaged | Trouble::Version => true,
             Trouble::Trail(_) | Trouble::Text(_) => false,
         }
