@@ -21,13 +21,17 @@ pub(super) struct Line<'a> {
 }
 
 /// Writes blocks: the texts, the list of records, its length, the checksum. The texts are first so that they are copied once.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Builder {
     row: Vec<u8>,
     list: Vec<u8>,
 }
 
 impl Builder {
+    pub(super) fn new() -> Builder {
+        Builder { row: Vec::with_capacity(ROOM), list: Vec::with_capacity(ROOM / 16) }
+    }
+
     /// Gives blocks of these lines, which are in the order of ids, to `write`: the first id of each, and its bytes.
     pub(super) fn build<E>(
         &mut self,
@@ -111,7 +115,7 @@ mod tests {
         let entry = |at: usize| Entry { id: 5 + 3 * at as i64, class: at as i64 % 7, ms: -40 };
         let lines: Vec<Line<'_>> = texts.iter().enumerate().map(|(at, text)| Line { entry: entry(at), text }).collect();
         let mut made = Vec::new();
-        let done = Builder::default().build(&lines, |first, bytes| {
+        let done = Builder::new().build(&lines, |first, bytes| {
             made.push((first, bytes.to_vec()));
             Ok::<(), Trouble>(())
         });

@@ -35,8 +35,9 @@ impl Entry {
 }
 
 /// Entries as the row `first` of the recent ones.
-pub(super) fn pack(first: i64, entries: impl IntoIterator<Item = Entry>) -> Vec<u8> {
-    let (mut bytes, mut before) = (Vec::new(), Entry::start(first));
+pub(super) fn pack(first: i64, entries: impl ExactSizeIterator<Item = Entry>) -> Vec<u8> {
+    // An entry takes four bytes, or a few more.
+    let (mut bytes, mut before) = (Vec::with_capacity(entries.len() * 6), Entry::start(first));
     for entry in entries {
         entry.put_after(before, &mut bytes);
         before = entry;

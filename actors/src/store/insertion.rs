@@ -60,7 +60,7 @@ fn put_in_order(lines: &mut Vec<Line<'_>>) {
 fn write(to: &Transaction<'_>, lines: &[Line<'_>]) -> Result<(), Trouble> {
     let mut block = to.prepare_cached("INSERT INTO blocks VALUES (?1, ?2)")?;
     let mut row = to.prepare_cached("INSERT INTO chapters VALUES (?1, ?2, ?3, ?4)")?;
-    let mut builder = Builder::default();
+    let mut builder = Builder::new();
     let chapters = lines.len().div_ceil(MOST).max(1);
     for chapter in lines.chunks(lines.len().div_ceil(chapters).max(1)) {
         let (Some(first), Some(last)) = (chapter.first(), chapter.last()) else { continue };

@@ -80,8 +80,9 @@ impl Keeper {
                 batch.push(more);
             }
             self.shared.queued.fetch_sub(count, Ordering::AcqRel);
-            let batch: Vec<&Written> = batch.iter().flat_map(|some| some.iter()).collect();
-            let outcome = if self.shared.is_damaged() { Err(Trouble::Damaged) } else { self.take(&batch) };
+            let mut records = Vec::with_capacity(count);
+            batch.iter().for_each(|some| records.extend(some.iter()));
+            let outcome = if self.shared.is_damaged() { Err(Trouble::Damaged) } else { self.take(&records) };
             match outcome {
                 Ok(()) => self.said.clear(),
                 Err(trouble) => self.failed(&trouble),
@@ -112,10 +113,12 @@ impl Keeper {
         if self.base.is_none() {
             self.open()?;
         }
-        let new: Vec<&Written> = batch.iter().filter(|one| one.record.id > self.last).copied().collect();
+        // Those at the beginning may have been read from the trail.
+        let begin = batch.iter().position(|one| one.record.id > self.last).unwrap_or(batch.len());
+        let (_, new) = batch.split_at(begin);
         let follows = new.iter().zip(self.last + 1..).all(|(one, id)| one.record.id == id);
         if follows {
-            self.insert(&new)?;
+            self.insert(new)?;
         } else {
             self.catch_up()?;
         }

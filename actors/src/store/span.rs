@@ -14,7 +14,7 @@ const MOST: i64 = if cfg!(test) { 8 } else { 128 };
 const SPAN: i64 = if cfg!(test) { 6 } else { 96 };
 
 /// Lists a chapter.
-pub(super) fn list(to: &Connection, first: i64, entries: impl IntoIterator<Item = Entry>) -> Result<()> {
+pub(super) fn list(to: &Connection, first: i64, entries: impl ExactSizeIterator<Item = Entry>) -> Result<()> {
     let mut row = to.prepare_cached("INSERT INTO recent VALUES (?1, ?2)")?;
     row.execute(params![first, entry::pack(first, entries)]).map(drop)
 }
