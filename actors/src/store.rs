@@ -1,12 +1,20 @@
 //! A store for queries beside the trail: SQLite, on a thread of its own with a queue of its own. The trail is the truth.
 //! What the queue did not take is read from the trail again; a store that is broken is set aside and made anew from it.
 
+mod block;
 mod classes;
+mod entry;
 mod fill;
+mod insertion;
 mod keeper;
+mod loose;
+mod packed;
 mod query;
 mod reader;
+mod retention;
 mod schema;
+mod span;
+mod trouble;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -51,7 +59,14 @@ struct Progress {
     /// It answers: everything up to `last` is in it, but for what its bounds exclude.
     whole: bool,
     last: u64,
+    /// How many files were set aside before this one.
+    file: u64,
+    /// A reader found damage in it.
+    damaged: bool,
 }
+
+/// Records on their way to the store's thread.
+type Queue = SyncSender<Arc<Vec<Written>>>;
 
 /// What the store's thread and its readers share.
 #[derive(Debug, Default)]
@@ -68,6 +83,8 @@ struct Shared {
     ending: AtomicBool,
     progress: Mutex<Progress>,
     moved: Condvar,
+    /// With it readers wake the store's thread, as long as the store is open.
+    wake: Mutex<Option<Queue>>,
 }
 
 impl Shared {
@@ -75,9 +92,44 @@ impl Shared {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set(&self, progress: Progress) {
-        *self.progress() = progress;
+    fn set(&self, whole: bool, last: u64) {
+        let mut progress = self.progress();
+        progress.whole = whole && !progress.damaged;
+        progress.last = last;
         self.moved.notify_all();
+    }
+
+    /// The number of the file that a reader is about to open.
+    fn file(&self) -> u64 {
+        self.progress().file
+    }
+
+    /// A reader found this file damaged: nobody asks it any more, and it is set aside soon.
+    fn report(&self, file: u64) {
+        let mut progress = self.progress();
+        if progress.file != file {
+            return;
+        }
+        (progress.damaged, progress.whole) = (true, false);
+        self.moved.notify_all();
+        drop(progress);
+        // Where the queue is full the thread is awake.
+        let _ = self.wake().as_ref().map(|queue| queue.try_send(Arc::default()));
+    }
+
+    fn is_damaged(&self) -> bool {
+        self.progress().damaged
+    }
+
+    /// The file is set aside, and there will be another.
+    fn begin_anew(&self) {
+        let mut progress = self.progress();
+        *progress = Progress { file: progress.file + 1, ..Progress::default() };
+        self.moved.notify_all();
+    }
+
+    fn wake(&self) -> MutexGuard<'_, Option<Queue>> {
+        self.wake.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until the store holds everything up to a record; whether it does.
@@ -104,7 +156,7 @@ impl Shared {
 /// The store. Dropping it waits until what is queued is in.
 #[derive(Debug)]
 pub struct Store {
-    queue: Option<SyncSender<Arc<Vec<Written>>>>,
+    queue: Option<Queue>,
     thread: Option<JoinHandle<()>>,
     reader: Reader,
 }
@@ -120,6 +172,7 @@ impl Store {
         let shared = Arc::new(Shared::default());
         let reader = Reader::new(path.clone(), trail.clone(), shared.clone());
         let (queue, records) = sync_channel(QUEUE);
+        *shared.wake() = Some(queue.clone());
         let keeper = Keeper::new(path, trail, bounds, shared, Box::new(tell));
         let thread = std::thread::Builder::new().name("audit-store".to_owned()).spawn(move || keeper.run(&records))?;
         Ok(Store { queue: Some(queue), thread: Some(thread), reader })
@@ -167,7 +220,7 @@ impl Store {
 impl Drop for Store {
     fn drop(&mut self) {
         self.reader.shared.ending.store(true, Ordering::Release);
-        drop(self.queue.take());
+        drop((self.queue.take(), self.reader.shared.wake().take()));
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }

@@ -36,6 +36,10 @@ pub struct Sample {
     pub exe: &'static str,
     /// The last byte of an address below 203.0.113.0/24 and the port, over TCP.
     pub destination: (u8, u16),
+    /// The process's arguments, with blanks between them.
+    pub command: &'static str,
+    /// The names of its parents, nearest first.
+    pub ancestors: &'static [&'static str],
 }
 
 /// Bytes of an event that changes a little each time it is told.
@@ -84,6 +88,19 @@ impl Recorded {
             protocol: 6,
             ..Default::default()
         };
+        event.login_uid = u32::MAX;
+        event.session = u32::MAX;
+        event.ino = 1_000_000 + number % 4_096;
+        (event.cpu, event.sequence) = (u32::try_from(number % 4).unwrap_or(0), number / 4 + 1);
+        event.start = event.time.saturating_sub(3_600_000_000_000);
+        for ((to, name), pid) in event.ancestors.iter_mut().zip(sample.ancestors).zip(600_u32..) {
+            (to.pid, to.start) = (pid, event.start);
+            put(&mut to.comm, name.bytes());
+            event.ancestors_len += 1;
+        }
+        let arguments = sample.command.bytes().map(|byte| if byte == b' ' { 0 } else { byte }).chain([0]);
+        event.command_len = put(&mut event.command, arguments);
+        event.cgroup_len = fill(&mut event.cgroup, &format!("system.slice/service-{}.service", sample.service));
         event.exe_len = fill(&mut event.exe, sample.exe);
         event.path_len = if self.numbered {
             fill(&mut event.path, &format!("{}{number:08}", sample.path))
@@ -96,16 +113,16 @@ impl Recorded {
 
 /// Writes the names of a path from the leaf to the root, each with its NUL; how many bytes that is.
 fn fill(to: &mut [u8], path: &str) -> u16 {
-    let mut length = 0;
-    for name in path.split('/').rev().filter(|name| !name.is_empty()) {
-        for byte in name.bytes().chain([0]) {
-            if let Some(place) = to.get_mut(length) {
-                *place = byte;
-                length += 1;
-            }
-        }
-    }
-    u16::try_from(length).unwrap_or(0)
+    let names = path.split('/').rev().filter(|name| !name.is_empty());
+    put(to, names.flat_map(|name| name.bytes().chain([0])))
+}
+
+/// Writes what there is room for; how many bytes that is.
+fn put(to: &mut [u8], bytes: impl Iterator<Item = u8>) -> u16 {
+    to.iter_mut().zip(bytes).fold(0, |length, (place, byte)| {
+        *place = byte;
+        length + 1
+    })
 }
 
 /// Hands on what `next` tells one after another, as a ring's thread does, in batches of at most as many as that; an empty

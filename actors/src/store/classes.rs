@@ -1,11 +1,13 @@
 //! Classes: what may be asked for of a record beside its time, once for all records that are alike in it. There are few of
-//! them, so that one short index, by class and id, answers every question.
+//! them, so that lists by class and id answer every question.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use rusqlite::{Connection, Result, Transaction, params};
+use rusqlite::{Connection, Transaction, params};
 
-use super::schema::to_sql;
+use super::trouble::Trouble;
+use super::{loose, span};
+use crate::keyed::Mixing;
 use crate::record::Record;
 use crate::selection::Selection;
 
@@ -15,7 +17,7 @@ const MOST: usize = 20_000;
 /// The numbers of classes.
 #[derive(Debug, Default)]
 pub(super) struct Classes {
-    known: HashMap<String, i64>,
+    known: HashMap<String, i64, Mixing>,
     words: String,
 }
 
@@ -35,7 +37,7 @@ fn words(record: &Record, to: &mut String) {
 
 impl Classes {
     /// The number of a record's class, which is made if there is none.
-    pub(super) fn number(&mut self, record: &Record, to: &Transaction<'_>) -> Result<i64> {
+    pub(super) fn number(&mut self, record: &Record, to: &Transaction<'_>) -> rusqlite::Result<i64> {
         words(record, &mut self.words);
         if let Some(number) = self.known.get(&self.words) {
             return Ok(*number);
@@ -44,11 +46,9 @@ impl Classes {
             "INSERT INTO classes (kind, verdict, service, capabilities) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT DO UPDATE SET kind = excluded.kind RETURNING class",
         )?;
-        let (verdict, service) =
-            (record.verdict.as_deref().unwrap_or_default(), record.service.as_deref().unwrap_or_default());
-        let capabilities: Vec<&str> = record.capabilities.iter().map(|name| name.as_str()).collect();
-        let row = params![record.kind.name(), verdict, service, capabilities.join("\n")];
-        let number = make.query_row(row, |row| row.get(0))?;
+        let mut parts = self.words.splitn(4, '\n');
+        let mut next = || parts.next().unwrap_or_default();
+        let number = make.query_row([next(), next(), next(), next()], |row| row.get(0))?;
         if self.known.len() >= MOST {
             self.known.clear();
         }
@@ -58,7 +58,7 @@ impl Classes {
 }
 
 /// The classes of which a selection may want records.
-pub(super) fn wanted(base: &Connection, wanted: &Selection) -> Result<Vec<i64>> {
+pub(super) fn wanted(base: &Connection, wanted: &Selection) -> rusqlite::Result<Vec<i64>> {
     let mut all = base.prepare(
         "SELECT class, kind, capabilities FROM classes
          WHERE (?1 IS NULL OR service = ?1) AND (?2 IS NULL OR verdict = ?2)",
@@ -77,11 +77,18 @@ pub(super) fn wanted(base: &Connection, wanted: &Selection) -> Result<Vec<i64>> 
 }
 
 /// Takes out the classes of which no record is left.
-pub(super) fn forget(base: &Connection, up_to: u64) -> Result<()> {
-    base.execute(
-        "DELETE FROM classes WHERE NOT EXISTS
-         (SELECT 1 FROM records INDEXED BY by_class WHERE records.class = classes.class AND records.id > ?1)",
-        [to_sql(up_to)],
-    )
-    .map(drop)
+pub(super) fn forget(base: &Connection) -> Result<(), Trouble> {
+    let mut unheld = base
+        .prepare("SELECT class FROM classes WHERE NOT EXISTS (SELECT 1 FROM held WHERE held.class = classes.class)")?;
+    let unheld: Vec<i64> = unheld.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    if unheld.is_empty() {
+        return Ok(());
+    }
+    let used: HashSet<i64, Mixing> =
+        span::recent(base)?.into_iter().chain(loose::entries(base)?).map(|entry| entry.class).collect();
+    let mut take = base.prepare("DELETE FROM classes WHERE class = ?1")?;
+    for class in unheld.iter().filter(|class| !used.contains(class)) {
+        take.execute([class])?;
+    }
+    Ok(())
 }

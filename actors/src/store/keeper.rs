@@ -8,54 +8,26 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension as _};
+use rusqlite::Connection;
 
 use super::classes::Classes;
-use super::schema::{self, BLOCK, from_sql, to_sql};
-use super::{Bounds, Progress, Shared};
+use super::trouble::Trouble;
+use super::{Bounds, Shared, insertion, retention, schema};
 use crate::record::Record;
+use crate::trail;
 use crate::written::Written;
-use crate::{clock, trail};
 
 /// Records in one transaction.
 const BATCH: usize = 1_000;
-/// Records seldom come alone: those that come so soon after the first share its transaction. It writes anew each page of the
-/// index that one of them belongs to, which of few records costs more than the records do. A reader waits for one step at most.
+/// Records seldom come alone: those that come so soon after the first share its transaction, whose pages of few records cost more
+/// than the records do. A reader waits for one step at most.
 const GATHER: Duration = Duration::from_millis(200);
 const STEP: Duration = Duration::from_millis(50);
 /// How often the bounds are looked at, and how often a store that failed is tried again.
 const TEND: Duration = Duration::from_secs(60);
 const AGAIN: Duration = Duration::from_secs(1);
-/// How many blocks are forgotten at once.
-const AT_ONCE: u64 = 20;
-
-/// Why the store cannot go on.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Trouble {
-    #[error("{0}")]
-    Base(#[from] rusqlite::Error),
-    #[error("{0}")]
-    Trail(#[from] std::io::Error),
-    #[error("a record cannot be written as text: {0}")]
-    Text(#[from] serde_json::Error),
-    #[error("it is damaged")]
-    Damaged,
-    #[error("it is of another version")]
-    Version,
-}
-
-impl Trouble {
-    /// Whether another attempt with this file cannot help.
-    fn is_final(&self) -> bool {
-        match self {
-            Trouble::Base(error) => {
-                matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
-            }
-            Trouble::Damaged | Trouble::Version => true,
-            Trouble::Trail(_) | Trouble::Text(_) => false,
-        }
-    }
-}
+/// The bounds are also looked at after so many records.
+const MANY: usize = 50_000;
 
 /// Writes the store.
 pub(super) struct Keeper {
@@ -68,8 +40,8 @@ pub(super) struct Keeper {
     classes: Classes,
     last: u64,
     tended: Option<Instant>,
-    /// The file was looked at as a whole.
-    checked: bool,
+    /// Records that came since.
+    untended: usize,
     /// What was told last, so that one trouble is told once.
     said: String,
 }
@@ -82,9 +54,9 @@ impl Keeper {
         shared: Arc<Shared>,
         tell: Box<dyn Fn(String) + Send>,
     ) -> Keeper {
-        let (base, last, tended, checked, said) = (None, 0, None, false, String::new());
+        let (base, last, tended, untended, said) = (None, 0, None, 0, String::new());
         let classes = Classes::default();
-        Keeper { path, trail, bounds, shared, tell, base, classes, last, tended, checked, said }
+        Keeper { path, trail, bounds, shared, tell, base, classes, last, tended, untended, said }
     }
 
     /// Until the other end of the queue is gone.
@@ -108,8 +80,10 @@ impl Keeper {
                 batch.push(more);
             }
             self.shared.queued.fetch_sub(count, Ordering::AcqRel);
-            let batch: Vec<&Written> = batch.iter().flat_map(|some| some.iter()).collect();
-            match self.take(&batch) {
+            let mut records = Vec::with_capacity(count);
+            batch.iter().for_each(|some| records.extend(some.iter()));
+            let outcome = if self.shared.is_damaged() { Err(Trouble::Damaged) } else { self.take(&records) };
+            match outcome {
                 Ok(()) => self.said.clear(),
                 Err(trouble) => self.failed(&trouble),
             }
@@ -139,10 +113,12 @@ impl Keeper {
         if self.base.is_none() {
             self.open()?;
         }
-        let new: Vec<&Written> = batch.iter().filter(|one| one.record.id > self.last).copied().collect();
+        // Those at the beginning may have been read from the trail.
+        let begin = batch.iter().position(|one| one.record.id > self.last).unwrap_or(batch.len());
+        let (_, new) = batch.split_at(begin);
         let follows = new.iter().zip(self.last + 1..).all(|(one, id)| one.record.id == id);
         if follows {
-            self.insert(&new)?;
+            self.insert(new)?;
         } else {
             self.catch_up()?;
         }
@@ -150,19 +126,13 @@ impl Keeper {
         if batch.len() < BATCH && self.shared.missed.load(Ordering::Acquire) > self.last {
             self.catch_up()?;
         }
-        self.shared.set(Progress { whole: true, last: self.last });
-        if self.tended.is_none_or(|tended| tended.elapsed() >= TEND) {
-            self.tend()?;
-            self.tended = Some(Instant::now());
-        }
-        Ok(())
+        self.shared.set(true, self.last);
+        if self.tended.is_none_or(|tended| tended.elapsed() >= TEND) { self.tend() } else { Ok(()) }
     }
 
     fn open(&mut self) -> Result<(), Trouble> {
-        let base = schema::open(&self.path)?.ok_or(Trouble::Version)?;
-        if !std::mem::replace(&mut self.checked, true) && !schema::is_sound(&base)? {
-            return Err(Trouble::Damaged);
-        }
+        let base = schema::open(&self.path)?;
+        schema::check(&base)?;
         self.last = schema::newest(&base)?;
         self.classes = Classes::default();
         self.base = Some(base);
@@ -198,18 +168,21 @@ impl Keeper {
         // thread, soon, and nobody waits for it.
         trail::sync(&self.trail)?;
         let adding = base.transaction()?;
-        schema::insert(&adding, &mut self.classes, records)?;
+        insertion::insert(&adding, &mut self.classes, records)?;
         adding.commit()?;
         self.last = self.last.max(newest);
-        Ok(())
+        self.untended += records.len();
+        if self.untended >= MANY { self.tend() } else { Ok(()) }
     }
 
     fn failed(&mut self, trouble: &Trouble) {
         self.base = None;
-        self.shared.set(Progress::default());
+        self.shared.set(false, 0);
         let said = trouble.to_string();
         let path = self.path.display();
         if trouble.is_final() {
+            // What readers still find wrong with it is known.
+            self.shared.begin_anew();
             let set_aside = self.set_aside();
             let message = match &set_aside {
                 Ok(to) => format!("{path}: {said}; it is set aside as {to} and made anew from the trail"),
@@ -244,34 +217,14 @@ impl Keeper {
         Ok(to.file_name().unwrap_or_default().to_string_lossy().into_owned())
     }
 
-    /// Forgets what the bounds exclude, a piece at a time.
+    /// Forgets what the bounds exclude.
     fn tend(&mut self) -> Result<(), Trouble> {
-        let Some(base) = &mut self.base else { return Ok(()) };
-        let keep = i64::try_from(self.bounds.keep.as_millis()).unwrap_or(i64::MAX);
-        let oldest = clock::now_ms().saturating_sub(keep);
-        while schema::size(base)? > self.bounds.total || is_old(base, oldest)? {
-            let first: Option<i64> = base.query_row("SELECT min(block) FROM blocks", [], |row| row.get(0))?;
-            let Some(first) = first else { break };
-            let up_to = ((from_sql(first) + AT_ONCE) << BLOCK) - 1;
-            // The newest records stay whatever the bounds say.
-            if up_to >= self.last {
-                break;
-            }
-            schema::forget(base, up_to)?;
+        if let Some(base) = &mut self.base
+            && retention::tend(base, self.bounds)?
+        {
             self.classes = Classes::default();
         }
+        (self.tended, self.untended) = (Some(Instant::now()), 0);
         Ok(())
     }
-}
-
-/// Whether the first blocks are all too old.
-fn is_old(base: &Connection, oldest: i64) -> rusqlite::Result<bool> {
-    let newest: Option<Option<i64>> = base
-        .query_row(
-            "SELECT max(newest) FROM (SELECT newest FROM blocks ORDER BY block LIMIT ?1)",
-            [to_sql(AT_ONCE)],
-            |row| row.get(0),
-        )
-        .optional()?;
-    Ok(newest.flatten().is_some_and(|newest| newest < oldest))
 }

@@ -1,116 +1,241 @@
-//! A question to the store: of each class that may be wanted the newest (or oldest) ids, until there are enough; then their
-//! records.
+//! A question to the store: the newest (or oldest) ids that are wanted, until there are enough; then their records.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use rusqlite::{Connection, Result, Statement, params};
+use rusqlite::{Connection, params};
 
-use super::classes;
-use super::schema::{BLOCK, to_sql};
+use super::block::Block;
+use super::entry::{self, Entry};
+use super::schema::{floor, to_sql};
+use super::trouble::Trouble;
+use super::{classes, loose};
+use crate::keyed::Mixing;
 use crate::messages::FindRecords;
 use crate::record::Record;
 
-/// Ids that times allow: from, to.
-fn span(base: &Connection, find: &FindRecords) -> Result<(i64, i64)> {
-    let (mut from, mut to) = (to_sql(find.after) + 1, i64::MAX);
-    if find.wanted.since.is_none() && find.wanted.until.is_none() {
-        return Ok((from, to));
-    }
-    let (since, until) = times(find);
-    let blocks: (Option<i64>, Option<i64>) = base.query_row(
-        "SELECT min(block), max(block) FROM blocks WHERE newest >= ?1 AND oldest < ?2",
-        [since, until],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )?;
-    let (Some(first), Some(last)) = blocks else { return Ok((1, 0)) };
-    from = from.max(first << BLOCK);
-    to = to.min(((last + 1) << BLOCK) - 1);
-    Ok((from, to))
+/// Bytes of a row that have a checksum.
+fn bytes<'a>(row: &'a rusqlite::Row<'_>, at: usize) -> Result<&'a [u8], Trouble> {
+    row.get_ref(at)?.as_blob().map_err(|_| Trouble::Damaged)
 }
 
-/// From when until before when, in milliseconds since 1970.
-fn times(find: &FindRecords) -> (i64, i64) {
-    let since = find.wanted.since.map_or(i64::MIN, |time| time.as_millisecond());
-    let until = find.wanted.until.map_or(i64::MAX, |time| time.as_millisecond());
-    (since, until)
+/// Where ids are found: table, the column with the first id of a row, that with the bytes, and a condition on the class.
+pub(super) const BLOCKS: [&str; 4] = ["blocks", "first", "records", "?3 IS NULL"];
+pub(super) const RECENT: [&str; 4] = ["recent", "first", "entries", "?3 IS NULL"];
+pub(super) const HELD: [&str; 4] = ["held", "span", "entries", "class = ?3"];
+
+/// The statement that finds rows from one id to another. What is wanted may begin within a row.
+pub(super) fn statement([table, key, column, class_is]: [&str; 4], newest: bool) -> String {
+    let order = if newest { "DESC" } else { "ASC" };
+    format!(
+        "SELECT {key}, {column} FROM {table} WHERE {class_is} AND {key} <= ?2
+         AND {key} >= coalesce((SELECT max({key}) FROM {table} WHERE {class_is} AND {key} <= ?1), 0)
+         ORDER BY {key} {order}"
+    )
 }
 
 /// Ids that were found, as many as are wanted.
 struct Found<'a> {
-    find: &'a FindRecords,
+    base: &'a Connection,
+    limit: usize,
+    newest: bool,
+    /// From when until before when, in milliseconds since 1970.
+    since: i64,
+    until: i64,
+    /// The classes of which records are wanted; `None`: all.
+    classes: Option<HashSet<i64, Mixing>>,
     ids: BTreeSet<i64>,
+    /// Others are not wanted, or not any more.
     from: i64,
     to: i64,
+    /// The records that are not in blocks, whatever those have under these ids.
+    loose: HashMap<i64, Entry, Mixing>,
 }
 
-impl Found<'_> {
-    /// Adds what `rows` finds between two ids; what it says about times is `from` and `until`, and last comes the limit.
-    /// Whether all that it finds are wanted, as far as there is room for them.
-    fn add(&mut self, rows: &mut Statement<'_>, class: Option<i64>) -> Result<()> {
-        if self.from > self.to || self.find.limit == 0 {
-            return Ok(());
+impl<'a> Found<'a> {
+    fn new(base: &'a Connection, find: &FindRecords) -> Result<Found<'a>, Trouble> {
+        let wanted = &find.wanted;
+        let any = wanted.service.is_none()
+            && wanted.verdict.is_none()
+            && wanted.kinds.is_empty()
+            && wanted.capabilities.is_empty();
+        let classes = if any { None } else { Some(classes::wanted(base, wanted)?.into_iter().collect()) };
+        Ok(Found {
+            base,
+            limit: find.limit,
+            newest: find.newest,
+            since: wanted.since.map_or(i64::MIN, |time| time.as_millisecond()),
+            until: wanted.until.map_or(i64::MAX, |time| time.as_millisecond()),
+            classes,
+            ids: BTreeSet::new(),
+            // Lists may still have what is forgotten.
+            from: to_sql(find.after.max(floor(base)?)).saturating_add(1),
+            to: i64::MAX,
+            loose: HashMap::default(),
+        })
+    }
+
+    /// Adds a record of a class that is wanted, if the rest of it is.
+    fn offer(&mut self, entry: Entry) {
+        let is_in = entry.id >= self.from && entry.id <= self.to && entry.ms >= self.since && entry.ms < self.until;
+        if !is_in || !self.ids.insert(entry.id) {
+            return;
         }
-        let (since, until) = times(self.find);
-        let limit = to_sql(u64::try_from(self.find.limit).unwrap_or(u64::MAX));
-        let mut rows = rows.query(params![self.from, self.to, since, until, limit, class])?;
-        while let Some(row) = rows.next()? {
-            self.ids.insert(row.get(0)?);
-        }
-        while self.ids.len() > self.find.limit {
-            if self.find.newest {
+        if self.ids.len() > self.limit {
+            if self.newest {
                 self.ids.pop_first()
             } else {
                 self.ids.pop_last()
             };
         }
-        // Of other classes only what is newer (or older) than the last of these counts.
-        if self.ids.len() == self.find.limit {
-            if self.find.newest {
+        // From now on only what is newer (or older) than the last of these counts.
+        if self.ids.len() == self.limit {
+            if self.newest {
                 self.from = self.ids.first().map_or(self.from, |worst| worst + 1);
             } else {
                 self.to = self.ids.last().map_or(self.to, |worst| worst - 1);
             }
         }
+    }
+
+    /// Adds what is wanted of a block or a list, unless another record hides it.
+    fn offer_all(&mut self, entries: impl DoubleEndedIterator<Item = Entry>) {
+        let newest = self.newest;
+        let mut offer = |entry: Entry| {
+            let is_class = self.classes.as_ref().is_none_or(|classes| classes.contains(&entry.class));
+            if is_class && !self.loose.contains_key(&entry.id) {
+                self.offer(entry);
+            }
+        };
+        if newest { entries.rev().for_each(&mut offer) } else { entries.for_each(&mut offer) }
+    }
+
+    fn look_at_loose(&mut self) -> Result<(), Trouble> {
+        let all = loose::entries(self.base)?;
+        self.offer_all(all.iter().copied());
+        self.loose = all.into_iter().map(|entry| (entry.id, entry)).collect();
         Ok(())
     }
-}
 
-/// The statement that finds ids of one class, or of all.
-fn statement(find: &FindRecords, by_class: bool) -> String {
-    let order = if find.newest { "DESC" } else { "ASC" };
-    let (index, class) = if by_class { ("INDEXED BY by_class", "class = ?6") } else { ("NOT INDEXED", "?6 IS NULL") };
-    // A condition that is not asked for would cost a look at each row.
-    let timed = find.wanted.since.is_some() || find.wanted.until.is_some();
-    let times = if timed { "time >= ?3 AND time < ?4" } else { "?3 <= ?4" };
-    format!(
-        "SELECT id FROM records {index} WHERE {class} AND id >= ?1 AND id <= ?2 AND {times} ORDER BY id {order} LIMIT ?5"
-    )
+    /// Leaves out the chapters before and behind all in which something is of a time that is wanted.
+    fn look_at_times(&mut self) -> Result<(), Trouble> {
+        if self.since == i64::MIN && self.until == i64::MAX {
+            return Ok(());
+        }
+        let (first, last): (Option<i64>, Option<i64>) = self.base.query_row(
+            "SELECT min(first), max(last) FROM chapters WHERE newest >= ?1 AND oldest < ?2",
+            [self.since, self.until],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        self.from = self.from.max(first.unwrap_or(i64::MAX));
+        self.to = self.to.min(last.unwrap_or(0));
+        Ok(())
+    }
+
+    /// Looks at the rows that may have what is still wanted.
+    fn walk(
+        &mut self,
+        rows: [&str; 4],
+        class: Option<i64>,
+        mut look: impl FnMut(&mut Self, i64, &[u8]) -> Result<(), Trouble>,
+    ) -> Result<(), Trouble> {
+        if self.from > self.to {
+            return Ok(());
+        }
+        let mut rows = self.base.prepare_cached(&statement(rows, self.newest))?;
+        let mut rows = rows.query(params![self.from, self.to, class])?;
+        while let Some(row) = rows.next()? {
+            let first: i64 = row.get(0)?;
+            if first > self.to {
+                break;
+            }
+            look(self, first, bytes(row, 1)?)?;
+            // All that follows is older.
+            if self.newest && first <= self.from {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn look_at_blocks(&mut self) -> Result<(), Trouble> {
+        self.walk(BLOCKS, None, |found, first, bytes| {
+            let block = Block::read(first, bytes)?;
+            found.offer_all(block.entries.iter().map(|(entry, _)| *entry));
+            Ok(())
+        })
+    }
+
+    fn look_at_recent(&mut self) -> Result<(), Trouble> {
+        self.walk(RECENT, None, |found, first, bytes| {
+            found.offer_all(entry::unpack(first, bytes)?.into_iter());
+            Ok(())
+        })
+    }
+
+    fn look_at_held(&mut self) -> Result<(), Trouble> {
+        for class in self.classes.iter().flatten().copied().collect::<Vec<_>>() {
+            self.walk(HELD, Some(class), |found, span, bytes| {
+                found.offer_all(entry::unpack_class(class, span, bytes)?.into_iter());
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The records with these ids, in their order.
+    fn read(&self) -> Result<Vec<Record>, Trouble> {
+        let mut records = Vec::new();
+        let mut row =
+            self.base.prepare("SELECT first, records FROM blocks WHERE first <= ?1 ORDER BY first DESC LIMIT 1")?;
+        let mut ids = self.ids.iter().peekable();
+        while let Some(id) = ids.next() {
+            if let Some(entry) = self.loose.get(id) {
+                records.push(record(&loose::text(self.base, *entry)?)?);
+                continue;
+            }
+            let mut rows = row.query([id])?;
+            let Some(row) = rows.next()? else { return Err(Trouble::Damaged) };
+            let block = Block::read(row.get(0)?, bytes(row, 1)?)?;
+            let mut text = Some(block.text(*id).ok_or(Trouble::Damaged)?);
+            // Others of the same block.
+            while let Some(found) = text {
+                records.push(record(found)?);
+                let next = ids.peek().filter(|id| !self.loose.contains_key(id));
+                text = next.and_then(|id| block.text(**id));
+                if text.is_some() {
+                    ids.next();
+                }
+            }
+        }
+        Ok(records)
+    }
 }
 
 /// What the store has of it, in the order of ids.
-pub(super) fn run(base: &Connection, find: &FindRecords) -> Result<Vec<Record>> {
+pub(super) fn run(base: &Connection, find: &FindRecords) -> Result<Vec<Record>, Trouble> {
     // All that is asked and answered is of one moment.
     let moment = base.unchecked_transaction()?;
-    let (from, to) = span(&moment, find)?;
-    let mut found = Found { find, ids: BTreeSet::new(), from, to };
-    let wanted = &find.wanted;
-    let any = wanted.service.is_none()
-        && wanted.verdict.is_none()
-        && wanted.kinds.is_empty()
-        && wanted.capabilities.is_empty();
-    if any {
-        found.add(&mut moment.prepare(&statement(find, false))?, None)?;
-    } else {
-        let mut rows = moment.prepare(&statement(find, true))?;
-        for class in classes::wanted(&moment, wanted)? {
-            found.add(&mut rows, Some(class))?;
+    let mut found = Found::new(&moment, find)?;
+    if find.limit == 0 || found.classes.as_ref().is_some_and(HashSet::is_empty) {
+        return Ok(Vec::new());
+    }
+    found.look_at_loose()?;
+    found.look_at_times()?;
+    match (&found.classes, find.newest) {
+        (None, _) => found.look_at_blocks()?,
+        (Some(_), true) => {
+            found.look_at_recent()?;
+            found.look_at_held()?;
+        }
+        (Some(_), false) => {
+            found.look_at_held()?;
+            found.look_at_recent()?;
         }
     }
-    let mut record = moment.prepare("SELECT record FROM records WHERE id = ?1")?;
-    let read = |id: &i64| {
-        let text: String = record.query_row([id], |row| row.get(0))?;
-        serde_json::from_str(&text)
-            .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, error.into()))
-    };
-    found.ids.iter().map(read).collect()
+    found.read()
+}
+
+/// The record of a text, see [`super::block::Line::text`].
+fn record(text: &[u8]) -> serde_json::Result<Record> {
+    serde_json::from_slice(&[text, b"}"].concat())
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::trouble::Trouble;
 use super::{Shared, query, schema};
 use crate::messages::FindRecords;
 use crate::record::Record;
@@ -39,7 +40,17 @@ impl Reader {
         from_trail(&self.trail, find, u64::MAX)
     }
 
-    pub(super) fn ask_store(&self, find: &FindRecords) -> rusqlite::Result<(u64, Vec<Record>)> {
+    /// What the store has of it, and its floor. Damage is told to the thread that writes it.
+    pub(super) fn ask_store(&self, find: &FindRecords) -> Result<(u64, Vec<Record>), Trouble> {
+        let file = self.shared.file();
+        self.ask_file(find).inspect_err(|trouble| {
+            if trouble.is_final() {
+                self.shared.report(file);
+            }
+        })
+    }
+
+    fn ask_file(&self, find: &FindRecords) -> Result<(u64, Vec<Record>), Trouble> {
         let base = schema::open_to_read(&self.path)?;
         // Asked before: what goes meanwhile is then looked for in the trail.
         let found = query::run(&base, find)?;

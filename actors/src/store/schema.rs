@@ -1,54 +1,70 @@
-//! Tables of the store. Records have a class ([`super::classes`]), and the one index is by class and id.
-//! `blocks` has the oldest and the newest time among 1,024 ids each: it turns times into a range of ids, however the
-//! clock was set meanwhile.
+//! Tables of the store. Records come in one of two ways, and each is in one of two places:
+//!
+//! - `loose`: few, a row each, which wait for more;
+//! - `blocks` ([`super::block`]): all others.
+//!
+//! The blocks that were written together are a chapter; `chapters` has the oldest and the newest time in it, which turns times
+//! into a range of ids, however the clock was set meanwhile. Records have a class ([`super::classes`]). Those of the newest
+//! chapters are listed in `recent`, a row for each chapter; the list of many chapters then becomes a span, with a row in
+//! `held` for each class that is in it ([`super::span`]).
 
-use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Result, Transaction, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Result};
 
-use super::classes::{self, Classes};
-use crate::written::Written;
+use super::block::Block;
+use super::trouble::Trouble;
+use super::{loose, span};
 
 /// Number of this schema; a store with another one is made anew.
-const VERSION: i64 = 2;
-/// Ids in a block, as a power of two.
-pub(super) const BLOCK: u32 = 10;
+const VERSION: i64 = 3;
+/// Bytes of a page. The longer, the less a record costs, and the more is read for one.
+pub(super) const PAGE: u32 = 16_384;
 
 const TABLES: &str = "
-    PRAGMA auto_vacuum = INCREMENTAL;
-    CREATE TABLE records (id INTEGER PRIMARY KEY, time INTEGER NOT NULL, class INTEGER NOT NULL, record TEXT NOT NULL);
-    CREATE INDEX by_class ON records (class);
+    CREATE TABLE loose (
+        id INTEGER PRIMARY KEY, class INTEGER NOT NULL, ms INTEGER NOT NULL, sum INTEGER NOT NULL, record BLOB NOT NULL
+    );
+    CREATE TABLE blocks (first INTEGER PRIMARY KEY, records BLOB NOT NULL);
+    CREATE TABLE chapters (
+        first INTEGER PRIMARY KEY, last INTEGER NOT NULL, oldest INTEGER NOT NULL, newest INTEGER NOT NULL
+    );
+    CREATE TABLE recent (first INTEGER PRIMARY KEY, entries BLOB NOT NULL);
+    CREATE TABLE spans (first INTEGER PRIMARY KEY, last INTEGER NOT NULL);
+    CREATE TABLE held (
+        class INTEGER NOT NULL, span INTEGER NOT NULL, entries BLOB NOT NULL, PRIMARY KEY (class, span)
+    ) WITHOUT ROWID;
     CREATE TABLE classes (
         class INTEGER PRIMARY KEY, kind TEXT NOT NULL, verdict TEXT NOT NULL, service TEXT NOT NULL, capabilities TEXT NOT NULL,
         UNIQUE (service, verdict, kind, capabilities)
     );
-    CREATE TABLE blocks (block INTEGER PRIMARY KEY, oldest INTEGER NOT NULL, newest INTEGER NOT NULL);
     CREATE TABLE floor (one INTEGER PRIMARY KEY CHECK (one = 1), id INTEGER NOT NULL);
     INSERT INTO floor VALUES (1, 0);
 ";
 
-/// Opens the store to write, making it where there is none. `None`: it is of another version.
-pub(super) fn open(path: &Path) -> Result<Option<Connection>> {
+/// Opens the store to write, making it where there is none.
+pub(super) fn open(path: &Path) -> std::result::Result<Connection, Trouble> {
     // SQLite makes the files beside it with the same mode. Where this fails SQLite says why.
     let _ = OpenOptions::new().append(true).create(true).mode(0o640).open(path);
     let mut base = Connection::open(path)?;
     base.busy_timeout(std::time::Duration::from_secs(5))?;
     let version: i64 = base.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if version == 0 {
-        base.execute_batch("PRAGMA auto_vacuum = INCREMENTAL;")?;
+        base.execute_batch(&format!("PRAGMA page_size = {PAGE}; PRAGMA auto_vacuum = INCREMENTAL;"))?;
         let making = base.transaction()?;
         making.execute_batch(TABLES)?;
         making.pragma_update(None, "user_version", VERSION)?;
         making.commit()?;
     } else if version != VERSION {
-        return Ok(None);
+        return Err(Trouble::Version);
     }
-    // What a power cut takes from the store, the trail gives back.
-    base.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -2048;")?;
-    Ok(Some(base))
+    // What a power cut takes from the store, the trail gives back. Both sizes are 4 MiB and 2 MiB.
+    base.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 256; PRAGMA cache_size = -2048;",
+    )?;
+    Ok(base)
 }
 
 /// Opens the store to read.
@@ -58,20 +74,48 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection> {
     Ok(base)
 }
 
-/// Whether SQLite finds nothing wrong with the file.
-pub(super) fn is_sound(base: &Connection) -> Result<bool> {
-    base.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)).map(|said| said == "ok")
+/// Looks for damage in all but `blocks` and `held`, which are nearly all of the file: of these each row has a checksum, which
+/// is looked at whenever the row is, and of `blocks` the newest, where a crash would have left its traces. A file that is
+/// shorter than it says SQLite does not open.
+pub(super) fn check(base: &Connection) -> std::result::Result<(), Trouble> {
+    for table in ["loose", "chapters", "recent", "spans", "classes", "floor"] {
+        let said: String = base.query_row(&format!("PRAGMA quick_check({table})"), [], |row| row.get(0))?;
+        if said != "ok" {
+            return Err(Trouble::Damaged);
+        }
+    }
+    loose::after(base, i64::MIN)?;
+    span::recent(base)?;
+    let newest = base
+        .query_row("SELECT first, records FROM blocks ORDER BY first DESC LIMIT 1", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?;
+    let end = match newest {
+        Some((first, bytes)) => {
+            let bytes: Vec<u8> = bytes;
+            Block::read(first, &bytes)?.entries.last().map_or(0, |(entry, _)| entry.id)
+        }
+        None => 0,
+    };
+    if end == last_in_blocks(base)? { Ok(()) } else { Err(Trouble::Damaged) }
+}
+
+/// The newest record in a block; 0: none.
+pub(super) fn last_in_blocks(base: &Connection) -> Result<i64> {
+    let mut last = base.prepare_cached("SELECT last FROM chapters ORDER BY first DESC LIMIT 1")?;
+    last.query_row([], |row| row.get(0)).optional().map(Option::unwrap_or_default)
 }
 
 /// The newest record; 0: none.
 pub(super) fn newest(base: &Connection) -> Result<u64> {
-    let found: Option<i64> = base.query_row("SELECT max(id) FROM records", [], |row| row.get(0))?;
-    Ok(found.map_or(0, from_sql).max(floor(base)?))
+    let loose: Option<i64> = base.query_row("SELECT max(id) FROM loose", [], |row| row.get(0))?;
+    Ok(from_sql(loose.unwrap_or(0).max(last_in_blocks(base)?)).max(floor(base)?))
 }
 
 /// Records up to this one are not in the store any more.
 pub(super) fn floor(base: &Connection) -> Result<u64> {
-    base.query_row("SELECT id FROM floor", [], |row| row.get(0)).optional().map(|id| id.map_or(0, from_sql))
+    base.query_row("SELECT id FROM floor", [], |row| row.get(0)).map(from_sql)
 }
 
 /// SQLite's numbers have a sign; ids never use it.
@@ -81,43 +125,4 @@ pub(super) fn to_sql(id: u64) -> i64 {
 
 pub(super) fn from_sql(id: i64) -> u64 {
     u64::try_from(id).unwrap_or(0)
-}
-
-/// Puts records in; those that are there already are replaced.
-pub(super) fn insert(to: &Transaction<'_>, classes: &mut Classes, records: &[&Written]) -> Result<()> {
-    let mut row = to.prepare_cached("INSERT OR REPLACE INTO records VALUES (?1, ?2, ?3, ?4)")?;
-    let mut blocks = BTreeMap::new();
-    for Written { record, json, ms } in records {
-        let id = to_sql(record.id);
-        row.execute(params![id, ms, classes.number(record, to)?, json.to_string()])?;
-        let (oldest, newest) = blocks.entry(id >> BLOCK).or_insert((*ms, *ms));
-        (*oldest, *newest) = ((*oldest).min(*ms), (*newest).max(*ms));
-    }
-    let mut block = to.prepare_cached(
-        "INSERT INTO blocks VALUES (?1, ?2, ?3)
-         ON CONFLICT (block) DO UPDATE SET oldest = min(oldest, ?2), newest = max(newest, ?3)",
-    )?;
-    for (number, (oldest, newest)) in blocks {
-        block.execute(params![number, oldest, newest])?;
-    }
-    Ok(())
-}
-
-/// Takes out every record up to this one.
-pub(super) fn forget(base: &mut Connection, up_to: u64) -> Result<()> {
-    let taking = base.transaction()?;
-    classes::forget(&taking, up_to)?;
-    let up_to = to_sql(up_to);
-    taking.execute("DELETE FROM records WHERE id <= ?1", [up_to])?;
-    taking.execute("DELETE FROM blocks WHERE block < (?1 + 1) >> ?2", [up_to, i64::from(BLOCK)])?;
-    taking.execute("UPDATE floor SET id = max(id, ?1)", [up_to])?;
-    taking.commit()?;
-    base.execute_batch("PRAGMA incremental_vacuum;")
-}
-
-/// Bytes in use.
-pub(super) fn size(base: &Connection) -> Result<u64> {
-    let ask = |what: &str| base.query_row(what, [], |row| row.get::<_, i64>(0));
-    let pages = ask("PRAGMA page_count")? - ask("PRAGMA freelist_count")?;
-    Ok(from_sql(pages.saturating_mul(ask("PRAGMA page_size")?)))
 }

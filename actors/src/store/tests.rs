@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
+use super::classes::Classes;
 use super::*;
 use crate::clock;
 use crate::messages::FindRecords;
@@ -108,7 +109,8 @@ fn a_trail_and_a_store_of_an_earlier_version_are_read() {
     let reader = store.reader();
     assert!(is_whole(&reader, 2));
     let base = rusqlite::Connection::open(place.path()).unwrap();
-    assert_eq!(base.execute("UPDATE records SET record = ?1 WHERE id = 1", [format!("{{{record}}}")]).unwrap(), 1);
+    let entry = loose::entries(&base).unwrap()[0];
+    loose::put(&base, &[block::Line { entry, text: format!("{{{record}}}").as_bytes() }]).unwrap();
     let found = reader.find(&all(), 2).unwrap();
     assert_eq!((found[0].pid, &found[0].command, found[0].techniques.len()), (Some(3), &None, 0));
     assert_eq!(found.len(), 2);
@@ -140,6 +142,199 @@ fn a_broken_store_is_set_aside_told_and_made_anew() {
     }
 }
 
+/// A store of many records, in all of its tables, that is closed.
+fn large() -> Place {
+    let mut place = Place::new();
+    for number in 0..12_300 {
+        place.append(act(if number % 3_000 == 7 { "rare" } else { "web" }, &["SHELL"]));
+    }
+    let (store, _) = place.store(Bounds::default());
+    assert!(is_whole(&store.reader(), 12_300));
+    drop(store);
+    let base = schema::open_to_read(&place.path()).unwrap();
+    for table in ["loose", "blocks", "chapters", "recent", "spans", "held", "classes"] {
+        let is_used = base.query_row(&format!("SELECT EXISTS (SELECT 1 FROM {table})"), [], |row| row.get(0));
+        // The trail is read in pieces that are large enough for chapters, but the last may be too small.
+        assert!(is_used == Ok(true) || table == "loose", "{table}");
+    }
+    place
+}
+
+#[test]
+fn damage_that_a_reader_finds_leads_to_another_store() {
+    let place = large();
+    let whole = fs::read(place.path()).unwrap();
+    let middle = "(SELECT first FROM blocks WHERE first < 5000 ORDER BY first DESC LIMIT 1)";
+    for damage in [
+        format!(
+            "UPDATE blocks SET records = CAST(replace(CAST(records AS TEXT), 'an act', 'no act') AS BLOB) WHERE first = {middle}"
+        ),
+        format!("UPDATE blocks SET records = x'' WHERE first = {middle}"),
+        format!("DELETE FROM blocks WHERE first = {middle}"),
+        format!("UPDATE blocks SET records = (SELECT records FROM blocks WHERE first = 1) WHERE first = {middle}"),
+        "UPDATE held SET entries = zeroblob(8)".to_owned(),
+        "UPDATE held SET entries = (SELECT entries FROM held ORDER BY class DESC LIMIT 1)".to_owned(),
+    ] {
+        fs::write(place.path(), &whole).unwrap();
+        let base = rusqlite::Connection::open(place.path()).unwrap();
+        assert!(base.execute(&damage, []).unwrap() > 0, "{damage}");
+        drop(base);
+        let (store, told) = place.store(Bounds::default());
+        let reader = store.reader();
+        assert!(is_whole(&reader, 12_300), "opening does not look at all");
+        let fresh = FindRecords { newest: true, limit: 3, ..all() };
+        assert_eq!(place.ids(&reader, &fresh), [12_298, 12_299, 12_300]);
+        assert!(told.try_recv().is_err(), "nobody has seen it yet: {damage}");
+        let web = Selection { service: Some("web".to_owned()), ..Selection::default() };
+        let find = FindRecords { wanted: web, limit: 10_000, ..all() };
+        let found = place.ids(&reader, &find);
+        assert_eq!((found.len(), found[4_996], *found.last().unwrap()), (10_000, 4_999, 10_004), "{damage}");
+        let said = told.recv_timeout(Duration::from_secs(20)).unwrap_or_default();
+        assert!(said.contains("set aside"), "soon: {damage}: {said}");
+        assert!(is_whole(&reader, 12_300));
+        assert_eq!(reader.ask_store(&find).unwrap().1.len(), 10_000);
+        drop(store);
+        assert!(told.recv().is_err(), "it is told once: {damage}");
+    }
+}
+
+#[test]
+fn damage_that_opening_finds_leads_to_another_store() {
+    let mut place = large();
+    let whole = fs::read(place.path()).unwrap();
+    let (store, _) = place.store(Bounds::default());
+    store.put(&place.append(act("web", &["SHELL"])));
+    assert!(is_whole(&store.reader(), 12_301));
+    drop(store);
+    let with_loose = fs::read(place.path()).unwrap();
+    let changed = |damage: &str| {
+        fs::write(place.path(), &with_loose).unwrap();
+        let base = rusqlite::Connection::open(place.path()).unwrap();
+        assert!(base.execute(damage, []).unwrap() > 0, "{damage}");
+        drop(base);
+        fs::read(place.path()).unwrap()
+    };
+    for damage in [
+        changed("UPDATE loose SET ms = ms + 1"),
+        changed("UPDATE recent SET entries = x'00'"),
+        changed("UPDATE recent SET entries = 'text'"),
+        changed("DELETE FROM floor"),
+        changed("DELETE FROM chapters WHERE first = (SELECT max(first) FROM chapters)"),
+        changed("DELETE FROM blocks WHERE first = (SELECT max(first) FROM blocks)"),
+        changed("UPDATE blocks SET records = zeroblob(9) WHERE first = (SELECT max(first) FROM blocks)"),
+        whole[..whole.len() - 16_384].to_vec(),
+        whole[..9_000].to_vec(),
+    ] {
+        fs::write(place.path(), damage).unwrap();
+        let (store, told) = place.store(Bounds::default());
+        assert!(told.recv_timeout(Duration::from_secs(20)).unwrap().contains("set aside"));
+        assert!(is_whole(&store.reader(), 12_301));
+        assert_eq!(store.reader().ask_store(&all()).unwrap().1.len(), 12_301);
+    }
+}
+
+#[test]
+fn what_another_reader_finds_later_does_not_count() {
+    let shared = Shared::default();
+    let file = shared.file();
+    shared.set(true, 9);
+    shared.report(file);
+    assert!(shared.is_damaged() && !shared.reaches(1, Duration::ZERO));
+    shared.set(true, 10);
+    assert!(!shared.reaches(1, Duration::ZERO), "what the thread did meanwhile mends nothing");
+    shared.begin_anew();
+    shared.set(true, 10);
+    shared.report(file);
+    assert!(!shared.is_damaged() && shared.reaches(10, Duration::ZERO), "that was the other file");
+}
+
+#[test]
+fn rows_are_found_by_their_keys() {
+    let place = large();
+    let base = schema::open_to_read(&place.path()).unwrap();
+    for (rows, newest) in
+        [query::BLOCKS, query::RECENT, query::HELD].into_iter().flat_map(|rows| [(rows, true), (rows, false)])
+    {
+        let mut plan = base.prepare(&format!("EXPLAIN QUERY PLAN {}", query::statement(rows, newest))).unwrap();
+        let plan: Vec<String> = plan.query_map([1, 2, 3], |row| row.get(3)).unwrap().map(Result::unwrap).collect();
+        let is_direct = |step: &String| !step.contains("SCAN") && !step.contains("TEMP");
+        assert!(plan.len() >= 2 && plan.iter().all(is_direct), "{rows:?}: {plan:?}");
+    }
+}
+
+fn inserted(base: &mut rusqlite::Connection, classes: &mut Classes, records: &[Record]) {
+    let written: Vec<Written> = records.iter().cloned().map(|record| Written::try_from(record).unwrap()).collect();
+    let adding = base.transaction().unwrap();
+    insertion::insert(&adding, classes, &written.iter().collect::<Vec<_>>()).unwrap();
+    adding.commit().unwrap();
+}
+
+#[test]
+fn after_a_crash_whole_transactions_are_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, crashed) = (directory.path().join(FILE), directory.path().join("crashed.sqlite"));
+    let mut base = schema::open(&path).unwrap();
+    let mut classes = Classes::default();
+    let (mut last, mut ends) = (0, vec![0]);
+    for count in [5_u64, 60, 900, 1, 130, 128, 1_000, 127, 1, 300] {
+        let records: Vec<Record> =
+            (last + 1..=last + count).map(|id| Record { id, ..act("web", &["SHELL"]) }).collect();
+        inserted(&mut base, &mut classes, &records);
+        last += count;
+        ends.push(last);
+    }
+    let log = |path: &Path| PathBuf::from(format!("{}-wal", path.display()));
+    let written = fs::read(log(&path)).unwrap();
+    let mut found = std::collections::BTreeSet::new();
+    for part in 0..=40 {
+        fs::copy(&path, &crashed).unwrap();
+        // A power cut leaves as much of the log as it will.
+        fs::write(log(&crashed), &written[..written.len() * part / 40]).unwrap();
+        let Ok(base) = schema::open(&crashed) else { panic!("it cannot be opened") };
+        schema::check(&base).unwrap();
+        let newest = schema::newest(&base).unwrap();
+        assert!(ends.contains(&newest), "{newest}");
+        let ids = query::run(&base, &all()).unwrap().iter().map(|record| record.id).collect::<Vec<_>>();
+        assert_eq!(ids, (1..=newest).collect::<Vec<_>>());
+        found.insert(newest);
+        drop(base);
+        for ending in ["", "-wal", "-shm"] {
+            let _ = fs::remove_file(format!("{}{ending}", crashed.display()));
+        }
+    }
+    assert!(found.len() > 4 && found.contains(&last), "{found:?}");
+}
+
+#[test]
+fn what_is_forgotten_leaves_room() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(FILE);
+    let mut base = schema::open(&path).unwrap();
+    let mut classes = Classes::default();
+    for part in 0..60 {
+        let records: Vec<Record> = (1..=200)
+            .map(|one| Record {
+                id: part * 200 + one,
+                path: Some("x".repeat(600).into()),
+                ..act(&format!("service-{part}"), &[])
+            })
+            .collect();
+        inserted(&mut base, &mut classes, &records);
+    }
+    let (before, _) = retention::pages(&base).unwrap();
+    let bounds = Bounds { total: before as u64 * 16_384 / 2, keep: Duration::from_secs(1 << 32) };
+    assert!(retention::tend(&mut base, bounds).unwrap());
+    let (used, free) = retention::pages(&base).unwrap();
+    assert!(used * 16_384 <= bounds.total as i64 && free <= used / 8, "{before}, {used}, {free}");
+    assert_eq!(schema::floor(&base).unwrap(), 8_000);
+    let count =
+        |what: &str| base.query_row(&format!("SELECT count(*) FROM {what}"), [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!((count("classes"), count("chapters")), (24, 20), "classes go with the span that lists them");
+    assert_eq!(query::run(&base, &all()).unwrap().len(), 4_000);
+    schema::check(&base).unwrap();
+    assert!(!retention::tend(&mut base, Bounds { total: 1, ..bounds }).unwrap(), "the newest stay");
+}
+
 #[test]
 fn a_store_that_cannot_be_written_leaves_the_answers_to_the_trail() {
     let mut place = Place::new();
@@ -166,9 +361,9 @@ fn what_the_bounds_exclude_is_found_in_the_trail() {
     assert!(
         (0..2400).any(|_| {
             std::thread::sleep(Duration::from_millis(25));
-            schema::floor(&base()).unwrap() == 20_479
+            schema::floor(&base()).unwrap() == 20_000
         }),
-        "whole blocks go, and only those that are all too old: {:?}",
+        "whole chapters go, and only those that are all too old: {:?}",
         schema::floor(&base())
     );
     let rare = Selection { service: Some("rare".to_owned()), ..Selection::default() };
@@ -220,6 +415,80 @@ fn find() -> impl Strategy<Value = FindRecords> {
     )
 }
 
+/// What is done with a store: as many records are put in, of which the first takes the place of another (in per mille of those
+/// before), and the next id is so much larger; or the first chapters are forgotten.
+#[derive(Clone, Debug)]
+enum Step {
+    Put { records: Vec<Record>, replaces: Option<u64>, gap: u64 },
+    Forget { chapters: u32 },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let size = prop_oneof![0..4_usize, 100..300_usize, 1_000..1_300_usize];
+    // Few different ones, many times.
+    let records = (prop::collection::vec(record(), 1..20), size)
+        .prop_map(|(some, size)| some.into_iter().cycle().take(size).collect::<Vec<_>>());
+    let put = (records, prop::option::weighted(0.3, 0..1_000_u64), 1..4_u64)
+        .prop_map(|(records, replaces, gap)| Step::Put { records, replaces, gap });
+    prop_oneof![9 => put, 1 => (1..4_u32).prop_map(|chapters| Step::Forget { chapters })]
+}
+
+/// The store is compared with a plain map and a plain filter.
+fn agrees(steps: Vec<Step>, finds: &[FindRecords]) -> Result<(), TestCaseError> {
+    let directory = tempfile::tempdir().unwrap();
+    let mut base = schema::open(&directory.path().join(FILE)).unwrap();
+    let (mut classes, mut all) = (Classes::default(), std::collections::BTreeMap::new());
+    let mut last = 0;
+    for step in steps {
+        match step {
+            Step::Put { mut records, replaces, gap } => {
+                let floor = schema::floor(&base).unwrap();
+                for (at, record) in records.iter_mut().enumerate() {
+                    last += if at == 0 { gap } else { 1 };
+                    record.id = last;
+                }
+                // The other has another place in the batch than its id has.
+                if let (Some(part), Some(record)) = (replaces, records.last_mut()) {
+                    record.id = floor + 1 + (last - floor - 1) * part / 1_000;
+                }
+                inserted(&mut base, &mut classes, &records);
+                all.extend(records.into_iter().map(|record| (record.id, record)));
+            }
+            Step::Forget { chapters } => {
+                let up_to: Option<i64> = base
+                    .query_row(
+                        "SELECT max(last) FROM (SELECT last FROM chapters ORDER BY first LIMIT ?1)
+                         WHERE last < (SELECT max(last) FROM chapters)",
+                        [chapters],
+                        |row| row.get(0),
+                    )
+                    .unwrap();
+                if let Some(up_to) = up_to {
+                    retention::forget(&mut base, up_to).unwrap();
+                    classes = Classes::default();
+                    all.retain(|id, _| *id > up_to as u64);
+                }
+            }
+        }
+    }
+    schema::check(&base).unwrap();
+    prop_assert_eq!(
+        schema::newest(&base).unwrap(),
+        all.keys().last().copied().unwrap_or(0).max(schema::floor(&base).unwrap())
+    );
+    for find in finds {
+        let find = FindRecords { after: find.after * last / 60, ..find.clone() };
+        let mut right: Vec<&Record> = all.values().filter(|one| one.id > find.after && find.wanted.has(one)).collect();
+        if find.newest {
+            right.drain(..right.len().saturating_sub(find.limit));
+        }
+        right.truncate(find.limit);
+        let found = query::run(&base, &find).unwrap();
+        prop_assert_eq!(found.iter().collect::<Vec<_>>(), right, "{:?}", find);
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
@@ -238,5 +507,13 @@ proptest! {
             let by_store = store.reader().ask_store(&find).unwrap().1;
             prop_assert_eq!(by_store, trail.find(&find, count).unwrap(), "{:?}", find);
         }
+    }
+
+    #[test]
+    fn the_store_answers_as_a_plain_filter_does(
+        steps in prop::collection::vec(step(), 1..40),
+        finds in prop::collection::vec(find(), 30),
+    ) {
+        agrees(steps, &finds)?;
     }
 }

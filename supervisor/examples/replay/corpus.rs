@@ -21,23 +21,135 @@ const SERVICES: u32 = 100;
 const AUDIT: u8 = 1;
 const DENY: u8 = 2;
 
-/// `BZ_WHY_*`, `BZ_OBJECT_*`, access, verdict, capabilities as bits, `BZ_OP_*`, path, program, end of the address and port.
-type Row = (u8, u8, u8, u8, u64, u8, &'static str, &'static str, (u8, u16));
+/// Acts by a denied write of a file, by numbers of wire.h.
+const ACT: Sample = Sample {
+    service: 0,
+    why: 0,
+    object: 0,
+    access: 2,
+    verdict: DENY,
+    capabilities: 0,
+    operation: 0,
+    path: "",
+    exe: "",
+    destination: (0, 0),
+    command: "",
+    ancestors: &[],
+};
 
-/// What is told; the numbers are those of wire.h.
-const KINDS: [Row; 12] = [
-    (0, 0, 0, DENY, 1 << 6, 0, "/usr/sbin/useradd", "/usr/bin/python3.11", (0, 0)),
-    (0, 0, 1, AUDIT, 1 << 6 | 1 << 3, 0, "/etc/shadow", "/usr/sbin/nginx", (0, 0)),
-    (0, 0, 2, DENY, 1 << 5, 0, "/etc/ssh/sshd_config.d/10-listen.conf", "/usr/lib/postgresql/15/bin/postgres", (0, 0)),
-    (0, 0, 2, DENY, 1 << 2, 0, "/etc/cron.d/every-minute", "/usr/lib/jvm/java-17-openjdk-amd64/bin/java", (0, 0)),
-    (0, 0, 3, DENY, 1 << 4, 0, "/run/docker.sock", "/usr/bin/node", (0, 0)),
-    (0, 0, 2, AUDIT, 1 << 1, 0, "/usr/lib/x86_64-linux-gnu/libnss_files.so.2", "/usr/bin/dpkg", (0, 0)),
-    (0, 2, 4, DENY, 1 << 7, 0, "/srv/www/shared/uploads", "/usr/bin/mount", (0, 0)),
-    (1, 1, 3, DENY, 0, 0, "", "/usr/bin/curl", (7, 25)),
-    (1, 1, 3, AUDIT, 0, 0, "", "/usr/sbin/exim4", (99, 443)),
-    (2, 3, 4, AUDIT, 0, 0, "/sys/fs/cgroup/user.slice/user-1000.slice", "/usr/bin/dash", (0, 0)),
-    (3, 0, 2, DENY, 0, 0, "/var/lib/bartizan/models/nginx.model", "/usr/bin/perl", (0, 0)),
-    (4, 0, 0, AUDIT, 0, 0, "/usr/bin/nc.openbsd", "/usr/bin/bash", (0, 0)),
+/// What is told.
+const KINDS: [Sample; 12] = [
+    Sample {
+        access: 0,
+        capabilities: 1 << 6,
+        path: "/usr/sbin/useradd",
+        exe: "/usr/bin/python3.11",
+        command: "python3 -m app.worker --queue mail",
+        ancestors: &["python3"],
+        ..ACT
+    },
+    Sample {
+        access: 1,
+        verdict: AUDIT,
+        capabilities: 1 << 6 | 1 << 3,
+        path: "/etc/shadow",
+        exe: "/usr/sbin/nginx",
+        command: "nginx: worker process",
+        ancestors: &["nginx"],
+        ..ACT
+    },
+    Sample {
+        capabilities: 1 << 5,
+        path: "/etc/ssh/sshd_config.d/10-listen.conf",
+        exe: "/usr/lib/postgresql/15/bin/postgres",
+        command: "postgres: backup backup 10.0.0.7(50412) COPY",
+        ancestors: &["postgres"],
+        ..ACT
+    },
+    Sample {
+        capabilities: 1 << 2,
+        path: "/etc/cron.d/every-minute",
+        exe: "/usr/lib/jvm/java-17-openjdk-amd64/bin/java",
+        command: "java -Xmx2g -cp /srv/app/lib/* org.example.Main --config /etc/app.yaml",
+        ..ACT
+    },
+    Sample {
+        access: 3,
+        capabilities: 1 << 4,
+        path: "/run/docker.sock",
+        exe: "/usr/bin/node",
+        command: "node /srv/web/server.js --port 8080",
+        ancestors: &["node"],
+        ..ACT
+    },
+    Sample {
+        verdict: AUDIT,
+        capabilities: 1 << 1,
+        path: "/usr/lib/x86_64-linux-gnu/libnss_files.so.2",
+        exe: "/usr/bin/dpkg",
+        command: "dpkg --unpack /var/cache/apt/archives/libc6_2.36-9_amd64.deb",
+        ancestors: &["apt-get", "python3"],
+        ..ACT
+    },
+    Sample {
+        object: 2,
+        access: 4,
+        capabilities: 1 << 7,
+        path: "/srv/www/shared/uploads",
+        exe: "/usr/bin/mount",
+        command: "mount --bind /srv/data /srv/www/shared/uploads",
+        ancestors: &["sh", "deploy"],
+        ..ACT
+    },
+    Sample {
+        why: 1,
+        object: 1,
+        access: 3,
+        exe: "/usr/bin/curl",
+        destination: (7, 25),
+        command: "curl -s -u app:hunter2 smtp://203.0.113.7:25",
+        ancestors: &["sh", "python3"],
+        ..ACT
+    },
+    Sample {
+        why: 1,
+        object: 1,
+        access: 3,
+        verdict: AUDIT,
+        exe: "/usr/sbin/exim4",
+        destination: (99, 443),
+        command: "/usr/sbin/exim4 -bd -q30m",
+        ..ACT
+    },
+    Sample {
+        why: 2,
+        object: 3,
+        access: 4,
+        verdict: AUDIT,
+        path: "/sys/fs/cgroup/user.slice/user-1000.slice",
+        exe: "/usr/bin/dash",
+        command: "sh -c exec /usr/lib/systemd/systemd --user",
+        ancestors: &["python3"],
+        ..ACT
+    },
+    Sample {
+        why: 3,
+        path: "/var/lib/bartizan/models/nginx.model",
+        exe: "/usr/bin/perl",
+        command: "perl /srv/cgi-bin/upload.pl",
+        ancestors: &["apache2", "apache2"],
+        ..ACT
+    },
+    Sample {
+        why: 4,
+        access: 0,
+        verdict: AUDIT,
+        path: "/usr/bin/nc.openbsd",
+        exe: "/usr/bin/bash",
+        command: "bash -i",
+        ancestors: &["php-fpm8.2", "php-fpm8.2"],
+        ..ACT
+    },
 ];
 
 /// What will be replayed.
@@ -84,19 +196,8 @@ impl Corpus {
         let mut events = Vec::new();
         for numbered in [false, true] {
             for service in 1..=SERVICES {
-                for (why, object, access, verdict, capabilities, operation, path, exe, destination) in KINDS {
-                    let sample = Sample {
-                        service,
-                        why,
-                        object,
-                        access,
-                        verdict,
-                        capabilities,
-                        operation,
-                        path,
-                        exe,
-                        destination,
-                    };
+                for kind in KINDS {
+                    let sample = Sample { service, ..kind };
                     events.push(Recorded::new(sample, device, numbered));
                 }
             }

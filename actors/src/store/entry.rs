@@ -1,0 +1,81 @@
+//! Entries: what is known of a record without its text, many of them in one row.
+
+use super::packed::{self, Unpacking};
+use super::trouble::Trouble;
+
+/// A record, as questions look for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) id: i64,
+    /// See [`super::classes`].
+    pub(super) class: i64,
+    /// Its time, in milliseconds since 1970, UTC.
+    pub(super) ms: i64,
+}
+
+impl Entry {
+    /// Adds what differs from the entry before.
+    pub(super) fn put_after(self, before: Entry, to: &mut Vec<u8>) {
+        packed::put_signed(to, self.id.wrapping_sub(before.id));
+        packed::put_signed(to, self.ms.wrapping_sub(before.ms));
+        packed::put_signed(to, self.class.wrapping_sub(before.class));
+    }
+
+    /// Reads what [`Entry::put_after`] wrote.
+    pub(super) fn take_after(before: Entry, from: &mut Unpacking<'_>) -> Result<Entry, Trouble> {
+        let id = before.id.wrapping_add(from.signed()?);
+        let ms = before.ms.wrapping_add(from.signed()?);
+        Ok(Entry { id, ms, class: before.class.wrapping_add(from.signed()?) })
+    }
+
+    /// The entry before the first, of a row that begins with this id.
+    pub(super) fn start(id: i64) -> Entry {
+        Entry { id, class: 0, ms: 0 }
+    }
+}
+
+/// Entries as the row `first` of the recent ones.
+pub(super) fn pack(first: i64, entries: impl ExactSizeIterator<Item = Entry>) -> Vec<u8> {
+    // An entry takes four bytes, or a few more.
+    let (mut bytes, mut before) = (Vec::with_capacity(entries.len() * 6), Entry::start(first));
+    for entry in entries {
+        entry.put_after(before, &mut bytes);
+        before = entry;
+    }
+    packed::close(&[first], &mut bytes);
+    bytes
+}
+
+/// Reads what [`pack`] made.
+pub(super) fn unpack(first: i64, bytes: &[u8]) -> Result<Vec<Entry>, Trouble> {
+    let (mut packed, mut before) = (Unpacking(packed::open(&[first], bytes)?), Entry::start(first));
+    let mut entries = Vec::new();
+    while !packed.0.is_empty() {
+        before = Entry::take_after(before, &mut packed)?;
+        entries.push(before);
+    }
+    Ok(entries)
+}
+
+/// Entries of one class as its row of a span: without the class, which is that of the row.
+pub(super) fn pack_class(class: i64, span: i64, entries: &[Entry]) -> Vec<u8> {
+    let (mut bytes, mut before) = (Vec::new(), Entry::start(span));
+    for entry in entries {
+        packed::put_signed(&mut bytes, entry.id.wrapping_sub(before.id));
+        packed::put_signed(&mut bytes, entry.ms.wrapping_sub(before.ms));
+        before = *entry;
+    }
+    packed::close(&[class, span], &mut bytes);
+    bytes
+}
+
+/// Reads what [`pack_class`] made.
+pub(super) fn unpack_class(class: i64, span: i64, bytes: &[u8]) -> Result<Vec<Entry>, Trouble> {
+    let mut packed = Unpacking(packed::open(&[class, span], bytes)?);
+    let (mut id, mut ms, mut entries) = (span, 0_i64, Vec::new());
+    while !packed.0.is_empty() {
+        (id, ms) = (id.wrapping_add(packed.signed()?), ms.wrapping_add(packed.signed()?));
+        entries.push(Entry { id, class, ms });
+    }
+    Ok(entries)
+}
