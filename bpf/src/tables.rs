@@ -129,16 +129,51 @@ impl Tables {
 
     fn differences(&self, map: &str, entries: &Entries, slot: u32) -> Result<Differences, KernelError> {
         let mut found = Differences { held: vec![false; entries.len()], surplus: Vec::new() };
-        self.each(map, entries, |key, value| match entries.position(key) {
-            Ok(place) => {
-                if let Some(held) = found.held.get_mut(place) {
-                    *held = entries.at(place).1 == value;
-                }
+        let is_array = self.is_array(map)?;
+        self.each(map, entries, |key, value| {
+            // What only the other slot holds need not be looked for.
+            if !is_array && !in_slot(map, key, slot) {
+                return;
             }
-            Err(_) if in_slot(map, key, slot) => found.surplus.push(key.to_vec()),
-            Err(_) => {}
+            match entries.position(key) {
+                Ok(place) => {
+                    if let Some(held) = found.held.get_mut(place) {
+                        *held = entries.at(place).1 == value;
+                    }
+                }
+                Err(_) if !is_array => found.surplus.push(key.to_vec()),
+                Err(_) => {}
+            }
         })?;
         Ok(found)
+    }
+
+    /// Whether a map is an array, which holds something in each place and nothing else.
+    fn is_array(&self, map: &str) -> Result<bool, KernelError> {
+        Ok(self.get(map)?.map_type() == MapType::Array)
+    }
+
+    /// Compares about so many entries of a map that is no array with what one slot of it should hold.
+    pub(crate) fn share(
+        &self,
+        map: &str,
+        entries: &Entries,
+        slot: u32,
+        from: &mut Option<Vec<u8>>,
+        most: usize,
+    ) -> Result<Share, KernelError> {
+        let mut share = Share::default();
+        share.ended = batch::some(self.get(map)?, from, most, |key, value| {
+            share.shown += 1;
+            if in_slot(map, key, slot) {
+                match entries.position(key) {
+                    Ok(place) if entries.at(place).1 == value => share.held += 1,
+                    _ => share.is_wrong = true,
+                }
+            }
+        })
+        .map_err(reading(map))?;
+        Ok(share)
     }
 
     /// What a slot of a map holds: the entries that it should hold, as they are, and those that it should not.
@@ -163,7 +198,7 @@ impl Tables {
     /// something and most of them nothing that counts.
     fn each(&self, map: &str, entries: &Entries, show: impl FnMut(&[u8], &[u8])) -> Result<(), KernelError> {
         let handle = self.get(map)?;
-        if handle.map_type() == MapType::Array {
+        if self.is_array(map)? {
             return reach(entries).map_or(Ok(()), |reach| batch::range(handle, &reach, show).map_err(reading(map)));
         }
         batch::all(handle, show).map_err(reading(map))
@@ -202,6 +237,18 @@ struct Differences {
     surplus: Vec<Vec<u8>>,
 }
 
+/// What comparing a part of a map came to.
+#[derive(Debug, Default)]
+pub(crate) struct Share {
+    /// Entries that are held as they should be, and all that were shown, of both slots.
+    pub(crate) held: usize,
+    pub(crate) shown: usize,
+    /// One of them is another, or should not be there.
+    pub(crate) is_wrong: bool,
+    /// There are no more.
+    pub(crate) ended: bool,
+}
+
 fn reading(map: &str) -> impl FnOnce(std::io::Error) -> KernelError {
     move |source| KernelError::Bpf { what: format!("reading the map {map}"), source }
 }
@@ -220,4 +267,4 @@ pub(crate) fn unit_name(unit: &types::bz_unit) -> String {
 
 #[cfg(test)]
 #[path = "tables/native_tests.rs"]
-mod native_tests;
+pub(crate) mod native_tests;

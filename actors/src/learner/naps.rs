@@ -70,13 +70,11 @@ impl Learner {
         }
         let progress = &self.model.progress;
         let part = self.part().saturating_sub(progress.learned().saturating_sub(self.counted));
-        // A phase that is missing is brought by a message.
-        let mature = match self.model.state {
-            State::Learning if self.is_mature() => Duration::ZERO,
-            State::Learning => {
-                Some(progress.left(&self.terms.graduation)).filter(|left| !left.is_zero()).unwrap_or(SELDOM)
-            }
-            _ => SELDOM,
+        let mature = match progress.left(&self.terms.graduation) {
+            _ if self.model.state != State::Learning => SELDOM,
+            // A phase that is missing is brought by a message.
+            Duration::ZERO if !self.is_mature() => SELDOM,
+            left => left,
         };
         part.min(mature).min(self.until_a_hold_is_seen()).min(SELDOM)
     }

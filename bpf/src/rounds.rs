@@ -1,0 +1,137 @@
+//! Reading back little by little. Each reading compares what services may do, what labels mean, small tables of patterns and
+//! addresses, and which links are pinned; of the other tables it compares a part, and once in a round of readings everything
+//! has been compared, and each link followed to its program. Walking through two large tables, most of whose buckets are
+//! empty, was most of what the daemon did while nothing happened.
+
+use std::collections::BTreeMap;
+
+use libbpf_rs::{MapCore as _, MapType};
+
+use crate::entries::Entries;
+use crate::kernel::{Hook, KernelError};
+use crate::load::Attached;
+use crate::tables::{Share, Tables};
+
+/// Readings that make a round.
+const PARTS: usize = 6;
+/// Fewer entries than this are not worth a call of their own.
+const LEAST: usize = 16;
+/// A map whose empty places cost nothing is compared each time when the revision has no more entries for it.
+const FEW: usize = 64;
+
+/// A hook, and what is wrong with its link.
+type Found = (Hook, Option<String>);
+
+/// How far this round has come.
+#[derive(Debug, Default)]
+pub(crate) struct Rounds {
+    /// Readings of this round that are over.
+    turn: usize,
+    /// The pins of links when all led to what they should, and what that was.
+    links: Option<(BTreeMap<String, u64>, Vec<Found>)>,
+    maps: BTreeMap<&'static str, Walk>,
+}
+
+/// How far a map has been walked through in this round.
+#[derive(Debug, Default)]
+struct Walk {
+    /// Where it goes on; nothing at the beginning.
+    from: Option<Vec<u8>>,
+    is_over: bool,
+    /// Entries of the revision that were there so far, and all entries that were shown.
+    held: usize,
+    shown: usize,
+    /// How many all were in the round before.
+    size: usize,
+    /// Something was wrong when the whole map was compared last.
+    differs: bool,
+}
+
+impl Rounds {
+    /// Another revision is in the maps, and was compared with them.
+    pub(crate) fn begin_anew(&mut self) {
+        self.turn = 0;
+        self.maps.clear();
+    }
+
+    /// Another reading is over.
+    pub(crate) fn turn(&mut self) {
+        self.turn = (self.turn + 1) % PARTS;
+        if self.turn == 0 {
+            for walk in self.maps.values_mut() {
+                *walk = Walk { size: walk.shown, differs: walk.differs, ..Walk::default() };
+            }
+        }
+    }
+
+    /// Every hook. Where the pins are the same files as when their links were read, they lead to the same links, and a link
+    /// to the same program: these are read once in a round, or `whole`.
+    pub(crate) fn hooks(&mut self, attached: &Attached, whole: bool) -> Vec<Found> {
+        // Before the links are read: what is put in a pin's place meanwhile is another file the next time.
+        let pins = attached.set().link_pins();
+        if !whole
+            && self.turn > 0
+            && let Some((known, found)) = &self.links
+            && *known == pins
+        {
+            return found.clone();
+        }
+        let found = attached.hooks();
+        self.links = found.iter().all(|(_, wrong)| wrong.is_none()).then(|| (pins, found.clone()));
+        found
+    }
+
+    /// How a map differs from the revision, as far as this reading goes. Whatever is wrong is looked at as a whole, until it is
+    /// right again.
+    pub(crate) fn compare(
+        &mut self,
+        tables: &Tables,
+        (map, entries): (&'static str, &Entries),
+        slot: u32,
+        whole: bool,
+    ) -> Result<Vec<String>, KernelError> {
+        let is_cheap = match tables.get(map)?.map_type() {
+            MapType::Array => true,
+            // All its buckets are walked through, however few of them hold something.
+            MapType::Hash => false,
+            _ => entries.len() <= FEW,
+        };
+        if is_cheap {
+            return tables.compare(map, entries, slot);
+        }
+        let is_last = self.turn + 1 == PARTS;
+        // Both slots hold about as much.
+        let walk = self.maps.entry(map).or_insert_with(|| Walk { size: 2 * entries.len(), ..Walk::default() });
+        if !whole && !walk.differs && !walk.goes_wrong(tables, (map, entries), slot, is_last)? {
+            return Ok(Vec::new());
+        }
+        let told = tables.compare(map, entries, slot)?;
+        walk.differs = !told.is_empty();
+        Ok(told)
+    }
+}
+
+impl Walk {
+    /// Goes on; whether something is not as it should be. `is_last`: to the end, however much has come meanwhile.
+    fn goes_wrong(
+        &mut self,
+        tables: &Tables,
+        (map, entries): (&str, &Entries),
+        slot: u32,
+        is_last: bool,
+    ) -> Result<bool, KernelError> {
+        if self.is_over {
+            return Ok(false);
+        }
+        let most = if is_last { usize::MAX } else { (self.size / PARTS + 1).max(LEAST) };
+        let Share { held, shown, is_wrong, ended } = tables.share(map, entries, slot, &mut self.from, most)?;
+        self.held += held;
+        self.shown += shown;
+        self.is_over = ended;
+        Ok(is_wrong || (ended && self.held != entries.len()))
+    }
+}
+
+#[cfg(test)]
+#[path = "rounds/native_tests.rs"]
+mod native_tests;
