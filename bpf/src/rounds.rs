@@ -10,7 +10,7 @@ use libbpf_rs::{MapCore as _, MapType};
 use crate::entries::Entries;
 use crate::kernel::{Hook, KernelError};
 use crate::load::Attached;
-use crate::tables::{Share, Tables};
+use crate::tables::Tables;
 
 /// Readings that make a round.
 const PARTS: usize = 6;
@@ -38,6 +38,11 @@ struct Walk {
     /// Where it goes on; nothing at the beginning.
     from: Option<Vec<u8>>,
     is_over: bool,
+    /// Where the kernel shows the entries of the revision, by their places there: it does so in the same order each time, so that
+    /// one that is missing is noticed where it was, and not at the end.
+    order: Vec<usize>,
+    /// The order is known, of a round before.
+    is_known: bool,
     /// Entries of the revision that were there so far, and all entries that were shown.
     held: usize,
     shown: usize,
@@ -58,9 +63,7 @@ impl Rounds {
     pub(crate) fn turn(&mut self) {
         self.turn = (self.turn + 1) % PARTS;
         if self.turn == 0 {
-            for walk in self.maps.values_mut() {
-                *walk = Walk { size: walk.shown, differs: walk.differs, ..Walk::default() };
-            }
+            self.maps.values_mut().for_each(Walk::begin_again);
         }
     }
 
@@ -100,19 +103,26 @@ impl Rounds {
             return tables.compare(map, entries, slot);
         }
         let is_last = self.turn + 1 == PARTS;
-        // Both slots hold about as much.
-        let walk = self.maps.entry(map).or_insert_with(|| Walk { size: 2 * entries.len(), ..Walk::default() });
+        let walk = self.maps.entry(map).or_default();
         if !whole && !walk.differs && !walk.goes_wrong(tables, (map, entries), slot, is_last)? {
             return Ok(Vec::new());
         }
         let told = tables.compare(map, entries, slot)?;
-        walk.differs = !told.is_empty();
+        if !whole || !told.is_empty() {
+            *walk = Walk { differs: !told.is_empty(), ..Walk::default() };
+        }
         Ok(told)
     }
 }
 
 impl Walk {
-    /// Goes on; whether something is not as it should be. `is_last`: to the end, however much has come meanwhile.
+    fn begin_again(&mut self) {
+        let (order, is_known) = (std::mem::take(&mut self.order), self.is_over);
+        *self = Walk { order, is_known, size: self.shown, differs: self.differs, ..Walk::default() };
+    }
+
+    /// Goes on; whether something is not as it should be. `is_last`: to the end, however much has come meanwhile, and so is the
+    /// first walk, which learns the order.
     fn goes_wrong(
         &mut self,
         tables: &Tables,
@@ -123,12 +133,24 @@ impl Walk {
         if self.is_over {
             return Ok(false);
         }
-        let most = if is_last { usize::MAX } else { (self.size / PARTS + 1).max(LEAST) };
-        let Share { held, shown, is_wrong, ended } = tables.share(map, entries, slot, &mut self.from, most)?;
-        self.held += held;
-        self.shown += shown;
-        self.is_over = ended;
-        Ok(is_wrong || (ended && self.held != entries.len()))
+        if !self.is_known {
+            self.order.clear();
+        }
+        let most = if is_last || !self.is_known { usize::MAX } else { (self.size / PARTS + 1).max(LEAST) };
+        let (mut held, mut is_wrong) = (self.held, false);
+        let (shown, ended) = tables.some(map, slot, &mut self.from, most, |key, value| {
+            if !self.is_known
+                && let Ok(place) = entries.position(key)
+            {
+                self.order.push(place);
+            }
+            match self.order.get(held) {
+                Some(place) if entries.at(*place) == (key, value) => held += 1,
+                _ => is_wrong = true,
+            }
+        })?;
+        (self.held, self.shown, self.is_over) = (held, self.shown + shown, ended);
+        Ok(is_wrong || (ended && held != entries.len()))
     }
 }
 

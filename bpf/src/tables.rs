@@ -153,27 +153,24 @@ impl Tables {
         Ok(self.get(map)?.map_type() == MapType::Array)
     }
 
-    /// Compares about so many entries of a map that is no array with what one slot of it should hold.
-    pub(crate) fn share(
+    /// Shows about so many entries of one slot of a map that is no array; how many were shown of both, and whether they were the
+    /// last.
+    pub(crate) fn some(
         &self,
         map: &str,
-        entries: &Entries,
         slot: u32,
         from: &mut Option<Vec<u8>>,
         most: usize,
-    ) -> Result<Share, KernelError> {
-        let mut share = Share::default();
-        share.ended = batch::some(self.get(map)?, from, most, |key, value| {
-            share.shown += 1;
+        mut show: impl FnMut(&[u8], &[u8]),
+    ) -> Result<(usize, bool), KernelError> {
+        let mut shown = 0;
+        let ended = batch::some(self.get(map)?, from, most, |key, value| {
+            shown += 1;
             if in_slot(map, key, slot) {
-                match entries.position(key) {
-                    Ok(place) if entries.at(place).1 == value => share.held += 1,
-                    _ => share.is_wrong = true,
-                }
+                show(key, value);
             }
-        })
-        .map_err(reading(map))?;
-        Ok(share)
+        });
+        Ok((shown, ended.map_err(reading(map))?))
     }
 
     /// What a slot of a map holds: the entries that it should hold, as they are, and those that it should not.
@@ -235,18 +232,6 @@ struct Differences {
     held: Vec<bool>,
     /// Keys that should not be held.
     surplus: Vec<Vec<u8>>,
-}
-
-/// What comparing a part of a map came to.
-#[derive(Debug, Default)]
-pub(crate) struct Share {
-    /// Entries that are held as they should be, and all that were shown, of both slots.
-    pub(crate) held: usize,
-    pub(crate) shown: usize,
-    /// One of them is another, or should not be there.
-    pub(crate) is_wrong: bool,
-    /// There are no more.
-    pub(crate) ended: bool,
 }
 
 fn reading(map: &str) -> impl FnOnce(std::io::Error) -> KernelError {

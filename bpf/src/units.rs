@@ -48,7 +48,7 @@ const ANYWAY: Duration = Duration::from_secs(60);
 /// same ones, each service is where it was.
 #[derive(Debug, Default)]
 pub(crate) struct Places {
-    /// When that was, if each service was found.
+    /// When that was, if what was found is settled.
     at: Option<Instant>,
     units: BTreeMap<u64, u32>,
     slices: BTreeMap<u32, String>,
@@ -59,9 +59,10 @@ impl Places {
     pub(crate) fn slices(&mut self, units: BTreeMap<u64, u32>) -> BTreeMap<u32, String> {
         if self.units != units || self.at.is_none_or(|at| at.elapsed() >= ANYWAY) {
             let slices = slices(&units);
-            // A cgroup may be known to the kernel a moment before it can be found.
+            // A cgroup may be known to the kernel a moment before it can be found; what is in no slice stays so.
             let all_found = units.values().all(|number| slices.contains_key(number));
-            *self = Places { at: all_found.then(Instant::now), units, slices };
+            let is_settled = all_found || (self.units == units && self.slices == slices);
+            *self = Places { at: is_settled.then(Instant::now), units, slices };
         }
         self.slices.clone()
     }
