@@ -99,12 +99,12 @@ impl Rounds {
             MapType::Hash => false,
             _ => entries.len() <= FEW,
         };
-        if is_cheap {
-            return tables.compare(map, entries, slot);
-        }
-        let is_last = self.turn + 1 == PARTS;
+        let to_the_end = is_cheap || self.turn + 1 == PARTS;
         let walk = self.maps.entry(map).or_default();
-        if !whole && !walk.differs && !walk.goes_wrong(tables, (map, entries), slot, is_last)? {
+        if is_cheap {
+            walk.begin_again();
+        }
+        if !whole && !walk.differs && !walk.goes_wrong(tables, (map, entries), slot, to_the_end)? {
             return Ok(Vec::new());
         }
         let told = tables.compare(map, entries, slot)?;
@@ -117,18 +117,18 @@ impl Rounds {
 
 impl Walk {
     fn begin_again(&mut self) {
-        let (order, is_known) = (std::mem::take(&mut self.order), self.is_over);
+        let has_not_begun = self.from.is_none() && self.held == 0;
+        let (order, is_known) = (std::mem::take(&mut self.order), self.is_over || (self.is_known && has_not_begun));
         *self = Walk { order, is_known, size: self.shown, differs: self.differs, ..Walk::default() };
     }
 
-    /// Goes on; whether something is not as it should be. `is_last`: to the end, however much has come meanwhile, and so is the
-    /// first walk, which learns the order.
+    /// Goes on; whether something is not as it should be. The first walk, which learns the order, goes to the end.
     fn goes_wrong(
         &mut self,
         tables: &Tables,
         (map, entries): (&str, &Entries),
         slot: u32,
-        is_last: bool,
+        to_the_end: bool,
     ) -> Result<bool, KernelError> {
         if self.is_over {
             return Ok(false);
@@ -136,9 +136,9 @@ impl Walk {
         if !self.is_known {
             self.order.clear();
         }
-        let most = if is_last || !self.is_known { usize::MAX } else { (self.size / PARTS + 1).max(LEAST) };
+        let most = if to_the_end || !self.is_known { usize::MAX } else { (self.size / PARTS + 1).max(LEAST) };
         let (mut held, mut is_wrong) = (self.held, false);
-        let (shown, ended) = tables.some(map, slot, &mut self.from, most, |key, value| {
+        let (shown, ended) = tables.some(map, (entries, slot), &mut self.from, most, |key, value| {
             if !self.is_known
                 && let Ok(place) = entries.position(key)
             {

@@ -153,16 +153,19 @@ impl Tables {
         Ok(self.get(map)?.map_type() == MapType::Array)
     }
 
-    /// Shows about so many entries of one slot of a map that is no array; how many were shown of both, and whether they were the
-    /// last.
+    /// Shows about so many entries of one slot of a map, and of an array what [`Tables::each`] does; how many were shown of both
+    /// slots, and whether they were the last.
     pub(crate) fn some(
         &self,
         map: &str,
-        slot: u32,
+        (entries, slot): (&Entries, u32),
         from: &mut Option<Vec<u8>>,
         most: usize,
         mut show: impl FnMut(&[u8], &[u8]),
     ) -> Result<(usize, bool), KernelError> {
+        if self.is_array(map)? {
+            return self.each(map, entries, show).map(|()| (entries.len(), true));
+        }
         let mut shown = 0;
         let ended = batch::some(self.get(map)?, from, most, |key, value| {
             shown += 1;
