@@ -109,6 +109,11 @@ impl Anomalies {
         Ok(())
     }
 
+    /// Whether a count is to be kept or told.
+    pub fn are_due(&self) -> bool {
+        self.uncounted > 0 || self.due() > 0
+    }
+
     /// Programs whose count is kept and that no record has told yet.
     pub fn due(&self) -> u64 {
         self.told.beyond - self.told.counted.min(self.told.beyond)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix::dev::ToEnvelope;
 use actix::prelude::*;
 use bpf::event::{Act, Delivery, Event, Repeat};
-use bpf::kernel::{Installation, Kernel};
+use bpf::kernel::{Installation, Kernel, KernelError, ReadBack};
 use bpf::other_names::OtherNames;
 use tokio::runtime::Runtime;
 
@@ -25,7 +25,7 @@ use crate::root::ExitNotice;
 
 /// How often the kernel's counts are read.
 const COUNT: Duration = Duration::from_secs(1);
-/// How often the kernel is compared with the revision.
+/// How often the kernel is compared with the revision, of which each time takes a part: all is compared in a minute.
 const COMPARE: Duration = Duration::from_secs(10);
 /// How long the names of rules wait for an audit log that is being rebuilt.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -100,11 +100,11 @@ impl KernelLink {
         Ok(true)
     }
 
-    fn compare(&mut self) -> Result<Held, String> {
+    fn compare(&mut self, read: impl FnOnce(&mut dyn Kernel) -> Result<ReadBack, KernelError>) -> Result<Held, String> {
         if self.off {
             return Ok(Held { off: true, ..Held::default() });
         }
-        let read_back = self.kernel.read_back().map_err(|error| error.to_string())?;
+        let read_back = read(self.kernel.as_mut()).map_err(|error| error.to_string())?;
         let differs = !read_back.differences.is_empty();
         if differs != self.differed {
             let message = match read_back.differences.first() {
@@ -140,7 +140,7 @@ impl Actor for KernelLink {
             }
         });
         context.run_interval(COMPARE, |link, _| {
-            if let Err(error) = link.compare() {
+            if let Err(error) = link.compare(|kernel| kernel.read_back_part()) {
                 tracing::error!("{error}");
             }
         });
@@ -336,7 +336,7 @@ impl Handler<ReadBackNow> for KernelLink {
     type Result = Result<Held, String>;
 
     fn handle(&mut self, _: ReadBackNow, _: &mut Context<KernelLink>) -> Self::Result {
-        self.compare()
+        self.compare(|kernel| kernel.read_back())
     }
 }
 
@@ -368,6 +368,6 @@ impl Handler<Attest> for KernelLink {
     type Result = Result<(Held, Vec<bpf::kernel::Map>), String>;
 
     fn handle(&mut self, _: Attest, _: &mut Context<KernelLink>) -> Self::Result {
-        Ok((self.compare()?, self.kernel.maps().map_err(|error| error.to_string())?))
+        Ok((self.compare(|kernel| kernel.read_back())?, self.kernel.maps().map_err(|error| error.to_string())?))
     }
 }

@@ -11,11 +11,13 @@ mod anomalous;
 mod forget;
 mod held;
 mod join;
+mod naps;
 mod states;
 
 use self::anomalous::{Answer, answer};
 pub use self::forget::{KEPT, forget_beyond};
 use self::held::Waiting;
+use self::naps::Naps;
 use crate::anomalies::Anomalies;
 use crate::assemble::service_model;
 use crate::clock;
@@ -26,8 +28,6 @@ use crate::model_store::ModelStore;
 use crate::root::ExitNotice;
 use crate::terms::Terms;
 
-/// How often a learner looks at the clock and writes evidence that is not new.
-const TICK: Duration = Duration::from_secs(5);
 /// How long a service that may not become active waits before it is asked again.
 const AGAIN: Duration = Duration::from_secs(60);
 /// The time in learning is written each time that this part of it has passed; what was not written is lost with a boot.
@@ -49,6 +49,7 @@ pub struct Learner {
     refused: Option<Instant>,
     /// How much of the learning is on disk: the rest is lost with the boot.
     counted: Duration,
+    naps: Naps,
     _notice: ExitNotice,
 }
 
@@ -57,7 +58,20 @@ impl Learner {
     pub fn new(model: Model, store: ModelStore, directory: Directory, terms: Terms, notice: ExitNotice) -> Learner {
         let (anomalies, counted) = (Anomalies::read(store.beside(&model.service)), model.progress.learned());
         let (host, unsaved, waiting, refused) = (host::name(), false, Waiting::default(), None);
-        Learner { model, store, anomalies, directory, terms, host, unsaved, waiting, refused, counted, _notice: notice }
+        Learner {
+            model,
+            store,
+            anomalies,
+            directory,
+            terms,
+            host,
+            unsaved,
+            waiting,
+            refused,
+            counted,
+            naps: Naps::default(),
+            _notice: notice,
+        }
     }
 
     /// Starts it and enters its address.
@@ -92,11 +106,17 @@ impl Learner {
         }
     }
 
+    /// How much more of the learning is written at a time.
+    fn part(&self) -> Duration {
+        self.terms.graduation.learning / PARTS
+    }
+
+    /// Looks at the clock, and writes evidence that is not new.
     fn tick(&mut self, context: &mut Context<Learner>) {
         self.advance();
         self.take_up(context);
         let uncounted = self.model.progress.learned().saturating_sub(self.counted);
-        if self.unsaved || (self.learns() && uncounted > self.terms.graduation.learning / PARTS) {
+        if self.unsaved || (self.learns() && uncounted > self.part()) {
             self.save_or_tell();
         }
         self.tell_the_rest(context);
@@ -116,8 +136,8 @@ impl Actor for Learner {
 
     fn started(&mut self, context: &mut Context<Learner>) {
         context.set_mailbox_capacity(1024);
-        context.run_interval(TICK, Learner::tick);
         self.save_or_tell();
+        self.rouse(context);
         // The policy keeper has the archived ones that fit.
         if self.model.state != State::Archived {
             self.publish();
@@ -129,6 +149,14 @@ impl Handler<Observed> for Learner {
     type Result = Answer;
 
     fn handle(&mut self, Observed(act): Observed, context: &mut Context<Learner>) -> Self::Result {
+        let answer = self.observed(act, context);
+        self.rouse(context);
+        answer
+    }
+}
+
+impl Learner {
+    fn observed(&mut self, act: Box<Act>, context: &mut Context<Learner>) -> Answer {
         let archived = self.model.state == State::Archived;
         if archived && !self.pauses() {
             self.come_back(context);
@@ -146,9 +174,7 @@ impl Handler<Observed> for Learner {
         }
         answer(Ok(()))
     }
-}
 
-impl Learner {
     fn learn(&mut self, act: &Act) {
         let now = clock::ms_of(act.time);
         let object = match &act.object {
@@ -194,8 +220,9 @@ impl Handler<Show> for Learner {
 impl Handler<ShowMaturity> for Learner {
     type Result = MessageResult<ShowMaturity>;
 
-    fn handle(&mut self, _: ShowMaturity, _: &mut Context<Learner>) -> Self::Result {
+    fn handle(&mut self, _: ShowMaturity, context: &mut Context<Learner>) -> Self::Result {
         self.advance();
+        self.rouse(context);
         MessageResult(self.maturity())
     }
 }

@@ -72,6 +72,11 @@ impl Holds {
         self.locked(|held| held.settings.on_loss)
     }
 
+    /// For how long nothing more may be lost before services are held no longer.
+    pub fn hold_time(&self) -> Duration {
+        self.locked(|held| held.settings.hold_time)
+    }
+
     /// Evidence was lost: of this service, or of nobody knows which.
     pub fn lost(&self, service: Option<&str>) {
         self.locked(|held| {

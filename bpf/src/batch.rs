@@ -14,25 +14,35 @@ const MOST: usize = 1 << 20;
 
 /// Shows every key and value of an array, hash or LPM map. What changes meanwhile may be shown or not.
 pub(crate) fn all(map: &MapHandle, show: impl FnMut(&[u8], &[u8])) -> io::Result<()> {
-    read(map, None, usize::MAX, show)
+    read(map, &mut None, usize::MAX, show).map(drop)
+}
+
+/// Shows about so many entries from where it was left; whether these were the last.
+pub(crate) fn some(
+    map: &MapHandle,
+    from: &mut Option<Vec<u8>>,
+    most: usize,
+    show: impl FnMut(&[u8], &[u8]),
+) -> io::Result<bool> {
+    read(map, from, most, show)
 }
 
 /// Shows these entries of an array.
 pub(crate) fn range(map: &MapHandle, range: &RangeInclusive<u32>, show: impl FnMut(&[u8], &[u8])) -> io::Result<()> {
     // The kernel goes on behind the index that it is given.
-    let before = range.start().checked_sub(1).map(|before| before.to_ne_bytes().to_vec());
-    read(map, before, range.clone().count(), show)
+    let mut before = range.start().checked_sub(1).map(|before| before.to_ne_bytes().to_vec());
+    read(map, &mut before, range.clone().count(), show).map(drop)
 }
 
-/// `from`: where the kernel goes on, a key or the number of a bucket.
+/// `from`: where the kernel goes on, a key or the number of a bucket. Whether the map was at its end.
 fn read(
     map: &MapHandle,
-    mut from: Option<Vec<u8>>,
+    from: &mut Option<Vec<u8>>,
     mut wanted: usize,
     mut show: impl FnMut(&[u8], &[u8]),
-) -> io::Result<()> {
+) -> io::Result<bool> {
     let (key, value) = (map.key_size() as usize, map.value_size() as usize);
-    let mut room = (FIRST / (key + value)).min(map.max_entries() as usize).max(1);
+    let mut room = (FIRST / (key + value)).min(map.max_entries() as usize).min(wanted).max(1);
     let mut next = vec![0u8; key.max(4)];
     let (mut keys, mut values) = (Vec::new(), Vec::new());
     while wanted > 0 {
@@ -56,6 +66,7 @@ fn read(
         match result.checked_neg().filter(|errno| *errno > 0) {
             Some(libc::ENOSPC) if room < MOST => {
                 room *= 2;
+                wanted = wanted.max(room);
                 continue;
             }
             Some(libc::EINTR) => continue,
@@ -63,10 +74,13 @@ fn read(
             ended => {
                 let entries = keys.chunks_exact(key).zip(values.chunks_exact(value)).take(count as usize);
                 entries.for_each(|(key, value)| show(key, value));
-                wanted = if ended.is_some() { 0 } else { wanted.saturating_sub(count as usize) };
+                if ended.is_some() {
+                    return Ok(true);
+                }
+                wanted = wanted.saturating_sub(count as usize);
             }
         }
-        from = Some(next.clone());
+        from.get_or_insert_default().clone_from(&next);
     }
-    Ok(())
+    Ok(false)
 }

@@ -21,11 +21,12 @@ use crate::other_names::{self, OtherNames};
 use crate::pins::Set;
 use crate::process::Process;
 use crate::quiescence::wait_for_hooks;
+use crate::rounds::Rounds;
 use crate::skeleton::bartizan::types;
 use crate::stream::Stream;
 use crate::support::program_after;
 use crate::tables::Tables;
-use crate::units;
+use crate::units::Places;
 
 /// Beside what the kernel counts as lost: what the numbers of events prove to be missing, counted since the daemon started.
 pub const GAPS: &str = "gaps";
@@ -61,6 +62,8 @@ pub struct Enforcement {
     repeated: Repeated,
     repeats: Walked<Repeat>,
     floods: Walked<Flood>,
+    rounds: Rounds,
+    places: Places,
     /// How long a unit starts.
     start_time: Duration,
 }
@@ -100,6 +103,8 @@ pub fn open(start_time: Duration) -> Result<Opened, KernelError> {
         repeated: Repeated::default(),
         repeats: Walked::default(),
         floods: Walked::default(),
+        rounds: Rounds::default(),
+        places: Places::default(),
         start_time,
     };
     Ok(Opened { kernel, adopted })
@@ -193,7 +198,17 @@ impl Enforcement {
         Ok(found)
     }
 
-    fn differences(&self) -> Result<Vec<String>, KernelError> {
+    /// Compares everything, or, unless it is to be the `whole`, what this reading of a round is for.
+    fn read(&mut self, whole: bool) -> Result<ReadBack, KernelError> {
+        let Stage::Attached(attached) = &self.stage else {
+            return Ok(ReadBack { differences: vec!["no hook is attached".to_owned()], ..ReadBack::default() });
+        };
+        let (hooks, wrong): (Vec<_>, Vec<_>) = self.rounds.hooks(attached, whole).into_iter().unzip();
+        let differences = wrong.into_iter().flatten().chain(self.differences(whole)?).collect();
+        Ok(ReadBack { hooks, differences })
+    }
+
+    fn differences(&mut self, whole: bool) -> Result<Vec<String>, KernelError> {
         let Some(installed) = &self.installed else {
             return Ok(vec!["no revision has been installed since the start".to_owned()]);
         };
@@ -206,7 +221,7 @@ impl Enforcement {
             found.push("the kernel takes another time for a start".to_owned());
         }
         for (map, entries) in &installed.image.maps {
-            found.extend(self.tables.compare(map, entries, installed.slot)?);
+            found.extend(self.rounds.compare(&self.tables, (map, entries), installed.slot, whole)?);
         }
         Ok(found)
     }
@@ -238,6 +253,7 @@ impl Kernel for Enforcement {
             // Links may have been made while nothing was attached.
             links = self.enter_links(compiled)?;
         }
+        self.rounds.begin_anew();
         self.installed = Some(Installed { slot, numbers, image, ports, paths: compiled.paths(), links });
         Ok(Installation { generation, entries, written })
     }
@@ -272,7 +288,7 @@ impl Kernel for Enforcement {
         let cgroups: Vec<(u64, types::bz_cgroup)> = self.tables.all("cgroups")?;
         let running: BTreeSet<u32> = cgroups.iter().map(|(_, cgroup)| cgroup.service).collect();
         let of_units = cgroups.into_iter().map(|(id, cgroup)| (id, cgroup.service)).collect();
-        let mut slices = units::slices(&of_units);
+        let mut slices = self.places.slices(of_units);
         Ok(self
             .tables
             .services()?
@@ -323,11 +339,13 @@ impl Kernel for Enforcement {
     }
 
     fn read_back(&mut self) -> Result<ReadBack, KernelError> {
-        let Stage::Attached(attached) = &self.stage else {
-            return Ok(ReadBack { differences: vec!["no hook is attached".to_owned()], ..ReadBack::default() });
-        };
-        let (hooks, wrong): (Vec<_>, Vec<_>) = attached.hooks().into_iter().unzip();
-        Ok(ReadBack { hooks, differences: wrong.into_iter().flatten().chain(self.differences()?).collect() })
+        self.read(true)
+    }
+
+    fn read_back_part(&mut self) -> Result<ReadBack, KernelError> {
+        let read = self.read(false);
+        self.rounds.turn();
+        read
     }
 
     fn detach(&mut self) -> Result<(), KernelError> {

@@ -33,10 +33,11 @@ impl Entries {
 
     /// Where a key is, or where it would be.
     pub(crate) fn position(&self, key: &[u8]) -> Result<usize, usize> {
-        let (mut low, mut high) = (0, self.len());
+        let (mut low, mut high, wanted) = (0, self.len(), head(key));
         while low < high {
             let middle = usize::midpoint(low, high);
-            match self.at(middle).0.cmp(key) {
+            let found = self.at(middle).0;
+            match head(found).cmp(&wanted).then_with(|| found.cmp(key)) {
                 std::cmp::Ordering::Less => low = middle + 1,
                 std::cmp::Ordering::Greater => high = middle,
                 std::cmp::Ordering::Equal => return Ok(middle),
@@ -76,6 +77,15 @@ impl Entries {
         let mut bytes = Vec::with_capacity(self.bytes.len());
         bytes.extend(sorted);
         self.bytes = bytes;
+    }
+}
+
+/// What a key begins with, as a number that is ordered as the bytes are: most keys differ here, and it is compared at once.
+fn head(key: &[u8]) -> u64 {
+    match (key.first_chunk(), key.first_chunk()) {
+        (Some(eight), _) => u64::from_be_bytes(*eight),
+        (None, Some(four)) => u64::from(u32::from_be_bytes(*four)) << 32,
+        (None, None) => 0,
     }
 }
 

@@ -25,6 +25,7 @@ mod quiescence;
 pub mod replay;
 mod ring;
 mod rings;
+mod rounds;
 pub mod skeleton;
 pub mod stream;
 mod succession;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::os::unix::fs::DirEntryExt as _;
 use std::path::{Path, PathBuf};
 
 use libbpf_rs::Link;
@@ -56,6 +57,12 @@ impl Set {
         let pins = fs::read_dir(self.links()).into_iter().flatten().flatten();
         let id = |path: PathBuf| Some(Link::open(path).ok()?.info().ok()?.prog_id);
         pins.filter_map(|pin| id(pin.path())).collect()
+    }
+
+    /// The files below which links are pinned, by name, with their numbers: what takes the place of one has another.
+    pub(crate) fn link_pins(&self) -> BTreeMap<String, u64> {
+        let pins = fs::read_dir(self.links()).into_iter().flatten().flatten();
+        pins.map(|pin| (pin.file_name().to_string_lossy().into_owned(), pin.ino())).collect()
     }
 
     /// Removes the links first, so that the hooks end together, and then the rest.

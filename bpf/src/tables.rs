@@ -129,16 +129,51 @@ impl Tables {
 
     fn differences(&self, map: &str, entries: &Entries, slot: u32) -> Result<Differences, KernelError> {
         let mut found = Differences { held: vec![false; entries.len()], surplus: Vec::new() };
-        self.each(map, entries, |key, value| match entries.position(key) {
-            Ok(place) => {
-                if let Some(held) = found.held.get_mut(place) {
-                    *held = entries.at(place).1 == value;
-                }
+        let is_array = self.is_array(map)?;
+        self.each(map, entries, |key, value| {
+            // What only the other slot holds need not be looked for.
+            if !is_array && !in_slot(map, key, slot) {
+                return;
             }
-            Err(_) if in_slot(map, key, slot) => found.surplus.push(key.to_vec()),
-            Err(_) => {}
+            match entries.position(key) {
+                Ok(place) => {
+                    if let Some(held) = found.held.get_mut(place) {
+                        *held = entries.at(place).1 == value;
+                    }
+                }
+                Err(_) if !is_array => found.surplus.push(key.to_vec()),
+                Err(_) => {}
+            }
         })?;
         Ok(found)
+    }
+
+    /// Whether a map is an array, which holds something in each place and nothing else.
+    fn is_array(&self, map: &str) -> Result<bool, KernelError> {
+        Ok(self.get(map)?.map_type() == MapType::Array)
+    }
+
+    /// Shows about so many entries of one slot of a map, and of an array what [`Tables::each`] does; how many were shown of both
+    /// slots, and whether they were the last.
+    pub(crate) fn some(
+        &self,
+        map: &str,
+        (entries, slot): (&Entries, u32),
+        from: &mut Option<Vec<u8>>,
+        most: usize,
+        mut show: impl FnMut(&[u8], &[u8]),
+    ) -> Result<(usize, bool), KernelError> {
+        if self.is_array(map)? {
+            return self.each(map, entries, show).map(|()| (entries.len(), true));
+        }
+        let mut shown = 0;
+        let ended = batch::some(self.get(map)?, from, most, |key, value| {
+            shown += 1;
+            if in_slot(map, key, slot) {
+                show(key, value);
+            }
+        });
+        Ok((shown, ended.map_err(reading(map))?))
     }
 
     /// What a slot of a map holds: the entries that it should hold, as they are, and those that it should not.
@@ -163,7 +198,7 @@ impl Tables {
     /// something and most of them nothing that counts.
     fn each(&self, map: &str, entries: &Entries, show: impl FnMut(&[u8], &[u8])) -> Result<(), KernelError> {
         let handle = self.get(map)?;
-        if handle.map_type() == MapType::Array {
+        if self.is_array(map)? {
             return reach(entries).map_or(Ok(()), |reach| batch::range(handle, &reach, show).map_err(reading(map)));
         }
         batch::all(handle, show).map_err(reading(map))
@@ -220,4 +255,4 @@ pub(crate) fn unit_name(unit: &types::bz_unit) -> String {
 
 #[cfg(test)]
 #[path = "tables/native_tests.rs"]
-mod native_tests;
+pub(crate) mod native_tests;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use policy::slice;
 
@@ -40,9 +41,36 @@ fn unit_of_name(name: &str) -> (Option<&str>, bool) {
     }
 }
 
+/// So often the tree is gone through although no cgroup came or went.
+const ANYWAY: Duration = Duration::from_secs(60);
+
+/// Where services were when the tree was gone through last. A cgroup stays where it was made, so that as long as there are the
+/// same ones, each service is where it was.
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    /// When that was, if what was found is settled.
+    at: Option<Instant>,
+    units: BTreeMap<u64, u32>,
+    slices: BTreeMap<u32, String>,
+}
+
+impl Places {
+    /// The slice of each service, as [`slices`] has it.
+    pub(crate) fn slices(&mut self, units: BTreeMap<u64, u32>) -> BTreeMap<u32, String> {
+        if self.units != units || self.at.is_none_or(|at| at.elapsed() >= ANYWAY) {
+            let slices = slices(&units);
+            // A cgroup may be known to the kernel a moment before it can be found; what is in no slice stays so.
+            let all_found = units.values().all(|number| slices.contains_key(number));
+            let is_settled = all_found || (self.units == units && self.slices == slices);
+            *self = Places { at: is_settled.then(Instant::now), units, slices };
+        }
+        self.slices.clone()
+    }
+}
+
 /// The slice of each service, by its number, without `.slice`. `units`: the service of every cgroup that PID 1 made for one; what
 /// a service has made itself says nothing about where it is.
-pub(crate) fn slices(units: &BTreeMap<u64, u32>) -> BTreeMap<u32, String> {
+fn slices(units: &BTreeMap<u64, u32>) -> BTreeMap<u32, String> {
     let mountinfo = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     hierarchy(&mountinfo).map(|root| slices_below(&root, units)).unwrap_or_default()
 }

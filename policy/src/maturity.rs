@@ -189,6 +189,12 @@ impl Progress {
         Duration::from_millis(self.learned)
     }
 
+    /// What is left of the times that graduation takes, if nothing new comes.
+    pub fn left(&self, graduation: &Graduation) -> Duration {
+        let learning = graduation.learning.saturating_sub(self.learned());
+        learning.max(graduation.quiet.saturating_sub(Duration::from_millis(self.quiet)))
+    }
+
     /// For how long the unit has been gone; `here`: it is not.
     pub fn gone(&mut self, here: bool) -> Duration {
         if here {

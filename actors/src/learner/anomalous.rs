@@ -22,12 +22,13 @@ pub(super) fn answer(result: Result<(), String>) -> Answer {
 impl Handler<Running> for Learner {
     type Result = ();
 
-    fn handle(&mut self, Running(programs): Running, _: &mut Context<Learner>) {
+    fn handle(&mut self, Running(programs): Running, context: &mut Context<Learner>) {
         if matches!(self.model.state, State::Learning | State::Manual) {
             let now = clock::now_ms();
             for program in programs.iter().filter(|program| !knows(&self.model, program)).collect::<Vec<_>>() {
                 self.unsaved |= self.model.observe_program(&self.host, program, "", now);
             }
+            self.rouse(context);
         }
     }
 }

@@ -34,6 +34,11 @@ impl Waiting {
             self.beyond += 1;
         }
     }
+
+    /// Whether nothing waits, and nothing is to be told of what found no room.
+    pub(super) fn is_empty(&self) -> bool {
+        self.acts.is_empty() && self.beyond == 0
+    }
 }
 
 impl Learner {
@@ -87,9 +92,10 @@ impl Learner {
         let service = self.model.service.clone();
         let message = format!("Service {service} did more while it was held than was kept for it");
         let record = Record { service: Some(service.into()), count: beyond, ..Record::plain(Kind::Loss, message) };
-        context.wait(audit.send(Put(Box::new(record))).into_actor(self).map(move |answer, learner, _| {
+        context.wait(audit.send(Put(Box::new(record))).into_actor(self).map(move |answer, learner, context| {
             if !matches!(answer, Ok(Ok(()))) {
                 learner.waiting.beyond += beyond;
+                learner.rouse(context);
             }
         }));
     }

@@ -14,7 +14,7 @@ const NAMED: usize = 20;
 impl Handler<Join> for Learner {
     type Result = AtomicResponse<Learner, Result<Vec<String>, String>>;
 
-    fn handle(&mut self, Join { known, by }: Join, _: &mut Context<Learner>) -> Self::Result {
+    fn handle(&mut self, Join { known, by }: Join, context: &mut Context<Learner>) -> Self::Result {
         let gained = gains(&self.model.knowledge(), &known);
         self.model.join(&known);
         if !gained.is_empty() {
@@ -24,6 +24,7 @@ impl Handler<Join> for Learner {
         }
         if let Err(error) = self.save() {
             self.unsaved = true;
+            self.rouse(context);
             return AtomicResponse::new(Box::pin(fut::ready(Err(error))));
         }
         let Some(keeper) = self.directory.keeper() else {

@@ -19,10 +19,12 @@ impl Learner {
         let Some(keeper) = self.directory.keeper() else {
             return Box::pin(fut::ready(Err("the policy keeper has not started".to_owned())));
         };
+        // What comes from now on counts for the other state.
+        self.advance();
         let mut wanted = self.model.clone();
         wanted.enter(state, clock::now_ms());
         let asked = keeper.send(ModelChanged(service_model(&wanted)));
-        Box::pin(asked.into_actor(self).map(move |answer, learner, _| {
+        Box::pin(asked.into_actor(self).map(move |answer, learner, context| {
             answer.map_err(|error| error.to_string()).and_then(|result| result)?;
             let before = std::mem::replace(&mut learner.model, wanted);
             // What it has learned meanwhile stays.
@@ -43,6 +45,7 @@ impl Learner {
             {
                 tracing::error!("{error}");
             }
+            learner.rouse(context);
             Ok(())
         }))
     }
@@ -92,7 +95,7 @@ impl Learner {
         }));
     }
 
-    fn is_mature(&self) -> bool {
+    pub(super) fn is_mature(&self) -> bool {
         self.model.state == State::Learning && self.maturity().waits_for.is_empty()
     }
 
@@ -162,5 +165,6 @@ impl Handler<UnitNow> for Learner {
             }
             State::Active => {}
         }
+        self.rouse(context);
     }
 }

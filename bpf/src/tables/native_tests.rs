@@ -27,7 +27,7 @@ const MOST_IDLE: Duration = Duration::from_millis(1);
 const COUNTED: [&str; 2] = ["seen", "floods"];
 
 /// `more`: a rule for one service says one thing more.
-fn text(more: bool) -> String {
+pub(crate) fn text(more: bool) -> String {
     let own = CAPABILITIES_MAX - Catalogue::builtin().iter().count();
     let mut text = String::new();
     let mut rule = |number: usize, service: usize, word: String| {
@@ -47,7 +47,7 @@ fn text(more: bool) -> String {
     text
 }
 
-fn compiled(text: &str) -> Compiled {
+pub(crate) fn compiled(text: &str) -> Compiled {
     let policy = parse("p", text).unwrap();
     let service = |number| ServiceModel {
         name: format!("s{number}"),
@@ -59,12 +59,33 @@ fn compiled(text: &str) -> Compiled {
     compile(&Input { policy: &policy, services: &services, own: &[] }, &BareHost).unwrap()
 }
 
-fn numbers(compiled: &Compiled) -> Numbers {
+pub(crate) fn numbers(compiled: &Compiled) -> Numbers {
     (1..).zip(compiled.services.keys()).map(|(number, name)| (name.clone(), number)).collect()
 }
 
+/// The maps that revisions and counts are in, empty.
+pub(crate) fn tables() -> Tables {
+    let held = Image::render(&Compiled::default(), 0, &Numbers::new());
+    let is_used = |name: &str| held.maps.contains_key(name) || COUNTED.contains(&name);
+    let mut object = ObjectBuilder::default().open_memory(crate::load::OBJECT).unwrap();
+    object.progs_mut().for_each(|mut program| program.set_autoload(false));
+    for mut map in object.maps_mut() {
+        let name = pin_name(&map.name().to_string_lossy());
+        map.set_autocreate(is_used(&name)).unwrap();
+    }
+    let object = object.load().unwrap();
+    let mut maps = BTreeMap::new();
+    for map in object.maps() {
+        let name = pin_name(&map.name().to_string_lossy());
+        if is_used(&name) {
+            maps.insert(name, MapHandle::try_from(&map).unwrap());
+        }
+    }
+    Tables(maps)
+}
+
 /// Writes and reads back every map, as an installation does; how many entries there are, and how many were written.
-fn installed(tables: &Tables, compiled: &Compiled) -> (usize, usize) {
+pub(crate) fn installed(tables: &Tables, compiled: &Compiled) -> (usize, usize) {
     let image = Image::render(compiled, 0, &numbers(compiled));
     let (mut all, mut written) = (0, 0);
     for (map, entries) in &image.maps {
@@ -93,23 +114,7 @@ fn taken(mut action: impl FnMut()) -> Duration {
 #[test]
 #[ignore = "makes BPF maps, which needs root"]
 fn a_large_revision_is_compiled_and_installed_and_only_what_differs_is_written() {
-    let held = Image::render(&Compiled::default(), 0, &Numbers::new());
-    let is_used = |name: &str| held.maps.contains_key(name) || COUNTED.contains(&name);
-    let mut object = ObjectBuilder::default().open_memory(crate::load::OBJECT).unwrap();
-    object.progs_mut().for_each(|mut program| program.set_autoload(false));
-    for mut map in object.maps_mut() {
-        let name = pin_name(&map.name().to_string_lossy());
-        map.set_autocreate(is_used(&name)).unwrap();
-    }
-    let object = object.load().unwrap();
-    let mut maps = BTreeMap::new();
-    for map in object.maps() {
-        let name = pin_name(&map.name().to_string_lossy());
-        if is_used(&name) {
-            maps.insert(name, MapHandle::try_from(&map).unwrap());
-        }
-    }
-    let tables = Tables(maps);
+    let tables = tables();
     let first = text(false);
     let started = Instant::now();
     let one = compiled(&first);
@@ -129,7 +134,7 @@ fn a_large_revision_is_compiled_and_installed_and_only_what_differs_is_written()
     eprintln!(
         "of a processor, reading back takes {read_back:.1?}, and reading counts of which there are none {counted:.1?}"
     );
-    // Every 10 s and every second, in the daemon.
+    // In the daemon less than all of it every 10 s, and every second.
     let share = read_back / 10 + counted;
     assert!(share < MOST_IDLE, "{share:.1?} of each second");
     // The service's masks, and the name of the rule that decides.

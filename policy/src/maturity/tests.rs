@@ -34,6 +34,11 @@ fn time_alone_counts_by_boots_and_only_what_they_saw() {
     progress.novelty();
     progress.advance(State::Learning, &at("b", 45));
     assert_eq!(waits(&progress, &[]), ["19 s more without anything new"]);
+    assert_eq!(
+        progress.left(&graduation(&[Phase::Reload])),
+        Duration::from_secs(19),
+        "of the times, whatever else is missing"
+    );
     progress.advance(State::Learning, &at("b", 30));
     assert_eq!(progress.learned(), Duration::from_secs(100), "a clock that goes back takes nothing away");
     progress.advance(State::Learning, &at("b", 49));
