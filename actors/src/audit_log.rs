@@ -23,7 +23,7 @@ use crate::directory::Directory;
 use crate::messages::{Counts, Put, Refused, Rules, Tell, Violations};
 use crate::on_loss;
 use crate::record::{Kind, Record, escape, verb, verdict};
-use crate::redaction::Redaction;
+use crate::redaction::{Recent, Redaction};
 use crate::root::ExitNotice;
 use crate::rule_names::RuleNames;
 use crate::sinks::{self, Sinks, write_to_journal};
@@ -59,6 +59,7 @@ pub struct AuditLog {
     sinks: Sinks,
     rules: RuleNames,
     redaction: Redaction,
+    commands: Recent,
     load: u64,
     losing: Losing,
     /// Counts that could not be written.
@@ -106,6 +107,7 @@ impl AuditLog {
             store: Store::open(path, directory.to_owned(), settings.store, tell)?,
             rules: RuleNames::read(rules.to_owned()),
             redaction: settings.redaction.clone(),
+            commands: Recent::default(),
             load,
             losing,
             owed: BTreeMap::new(),
@@ -173,11 +175,11 @@ impl AuditLog {
     }
 
     /// The record of an act, unless the trail has it already.
-    fn record(&self, act: &Act) -> Option<New> {
+    fn record(&mut self, act: &Act) -> Option<New> {
         let rule = act.rule.and_then(|number| self.rules.name(act.generation, number));
         let mut record = Record::of_act(act, rule, self.addresses.capabilities(act.capabilities));
         record.revision = self.rules.revision(act.generation);
-        record.command = self.redaction.command(&act.acting.command);
+        record.command = self.commands.command(&self.redaction, &act.acting.command);
         // A program is told once, however often it is run: under a key of its own no repeats are added to it.
         let key = (act.key != 0).then(|| match act.why {
             Why::Program => Key::from(format!("{:x}-program-{:x}", self.load, act.key)),

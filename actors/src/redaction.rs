@@ -1,11 +1,15 @@
 //! Secrets on command lines: what looks like one is left out before a record goes anywhere.
 
+mod recent;
+
 use std::ops::Range;
 use std::sync::LazyLock;
 
 use bpf::event::Command;
 use compact_str::CompactString;
 use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
+
+pub use recent::Recent;
 
 use crate::record::escape;
 

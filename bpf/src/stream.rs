@@ -34,7 +34,7 @@ pub(crate) const BATCH: usize = 256;
 /// Each delivery wakes several threads, which costs more than an event does. After one of few events the next ones are
 /// therefore left to gather: a ring holds what comes in many times that.
 pub(crate) const FEW: usize = 64;
-pub(crate) const GATHER: Duration = Duration::from_millis(4);
+pub(crate) const GATHER: Duration = Duration::from_millis(10);
 
 /// The running thread; it ends when this is dropped.
 #[derive(Debug)]

@@ -68,8 +68,9 @@ def auditd(place, laurel):
     output("auditctl", "-b", "8192")
     output("auditctl", "-w", str(REFUSED), "-p", "wa", "-k", "flood")
     if laurel:
-        # It says nothing by itself, so one act is waited for.
-        place.must(f"true >{REFUSED}/0000")
+        # It says nothing by itself, so one act is waited for: by a task that begins now, as the kernel audits none that is older
+        # than auditd.
+        place.must(f"sh -c 'true >{REFUSED}/0000'")
         wait_for("laurel writes", lambda: mentioned(LAUREL_LOG, str(REFUSED)) > 0)
     log, mark = (LAUREL_LOG, f'"{REFUSED}/') if laurel else (AUDIT_LOG, f'name="{REFUSED}/')
     before = mentioned(log, mark)
