@@ -69,7 +69,10 @@ impl Directory {
 
     /// The names in a mask that the kernel told.
     pub fn capabilities(&self, mask: u64) -> Vec<CompactString> {
-        names_of(mask, &self.0.read().unwrap_or_else(PoisonError::into_inner).bits).map(CompactString::from).collect()
+        let mut names = Vec::with_capacity(usize::try_from(mask.count_ones()).unwrap_or_default());
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        names.extend(names_of(mask, &known.bits).map(CompactString::from));
+        names
     }
 
     /// What the kernel decided since the start, for whoever counts it.

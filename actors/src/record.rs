@@ -197,7 +197,7 @@ impl Record {
         record.pid = Some(act.pid);
         record.uid = Some(act.uid);
         record.rule = rule.map(CompactString::from);
-        record.techniques.extend(parts::of_act(act, &record.capabilities));
+        parts::show(&mut record.techniques, act, &record.capabilities);
         parts::tell(&mut record, act);
         match &act.object {
             Object::Path(path) | Object::Operation { path, .. } | Object::Cgroup(path) => {

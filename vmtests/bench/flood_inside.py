@@ -65,6 +65,8 @@ def auditd(place, laurel):
                           "args = --config /etc/laurel/config.toml\nformat = string\n")
         PLUGIN.chmod(0o640)
     output("auditd")
+    # What the round before left so that nothing is audited between the two.
+    output("auditctl", "-D")
     output("auditctl", "-b", "8192")
     output("auditctl", "-w", str(REFUSED), "-p", "wa", "-k", "flood")
     if laurel:

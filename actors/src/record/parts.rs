@@ -47,20 +47,20 @@ pub(super) fn of_kind(kind: Kind) -> Vec<Shown> {
     attack::of_kind(kind.name()).map(Shown::from).collect()
 }
 
-/// What an act shows that needed these capabilities.
-pub(super) fn of_act(act: &Act, capabilities: &[CompactString]) -> Vec<Shown> {
+/// Adds what an act shows that needed these capabilities.
+pub(super) fn show(shown: &mut Vec<Shown>, act: &Act, capabilities: &[CompactString]) {
     let name = match &act.object {
         Object::Path(path) => path.rsplit('/').next().unwrap_or(path),
         Object::Operation { name, .. } => name,
         Object::Destination { .. } | Object::Cgroup(_) => "",
     };
-    let mut shown = Vec::<Shown>::new();
     for technique in capabilities.iter().flat_map(|capability| attack::of_act(capability, act.access, name)) {
         if shown.iter().all(|known| known.id != technique.id) {
+            // Most acts show one: the room for four that a list has otherwise is more than small memory.
+            shown.reserve_exact(1);
             shown.push(technique.into());
         }
     }
-    shown
 }
 
 /// Tells what the kernel told of the file and the process.
