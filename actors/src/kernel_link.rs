@@ -157,8 +157,9 @@ impl Actor for KernelLink {
 fn hand_on(events: &Receiver<Delivery>, directory: &Directory, waiting: &Runtime) {
     let to = Receivers { directory, waiting };
     for mut delivery in events {
-        let mut acts = Vec::new();
-        for event in std::mem::take(&mut delivery.events) {
+        let events = std::mem::take(&mut delivery.events);
+        let mut acts = Vec::with_capacity(events.len());
+        for event in events {
             match event {
                 Event::Violation(act) => acts.push(act),
                 other => {

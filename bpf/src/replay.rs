@@ -143,8 +143,7 @@ pub fn start(
             if records.len() == 0 {
                 return;
             }
-            decoder.begin();
-            let mut events = Vec::new();
+            let mut events = decoder.begin();
             events.extend(records.filter_map(|one| decoder.decode(one, Ring::Violations)));
             deliver(&sender, events);
             if few {

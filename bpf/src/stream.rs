@@ -101,8 +101,7 @@ fn take<N: Fn() -> Option<Names>>(
     decoder: &mut Decoder<N>,
     sender: &SyncSender<Delivery>,
 ) -> usize {
-    let mut events = Vec::new();
-    decoder.begin();
+    let mut events = decoder.begin();
     match ring.look(BATCH, &mut |bytes| events.extend(decoder.decode(bytes, which))) {
         Ok(None) => 0,
         Ok(Some(seen)) => {
@@ -183,6 +182,8 @@ pub struct Decoder<N> {
     names: Names,
     places: Places,
     looked: bool,
+    /// Events since it began.
+    came: usize,
     /// Of the first record since it began.
     clock: Option<WallClock>,
 }
@@ -191,13 +192,15 @@ impl<N: Fn() -> Option<Names>> Decoder<N> {
     /// One that has seen nothing yet.
     pub fn new(numbers: N) -> Decoder<N> {
         let (seens, names, places) = (Seens::default(), BTreeMap::new(), Places::default());
-        Decoder { numbers, seens, names, places, looked: false, clock: None }
+        Decoder { numbers, seens, names, places, looked: false, came: 0, clock: None }
     }
 
-    /// What is decoded from now on was in the ring before: one look at the mounts and at the clock is enough for all of it.
-    pub(crate) fn begin(&mut self) {
+    /// What is decoded from now on was in the ring before: one look at the mounts and at the clock is enough for all of it. Room
+    /// for as many events as there were last time.
+    pub(crate) fn begin(&mut self) -> Vec<Event> {
         self.looked = false;
         self.clock = None;
+        Vec::with_capacity(std::mem::take(&mut self.came))
     }
 
     /// The event of a record of this ring, whatever its bytes are. `None`: it is none, which the log tells.
@@ -218,6 +221,7 @@ impl<N: Fn() -> Option<Names>> Decoder<N> {
         if whole {
             self.seens.came((ring, event.cpu), event.sequence, event.lost);
         }
+        self.came += 1;
         if event.why == 6 {
             let unit = value::<types::bz_unit>(&event.path)?;
             return Some(Event::ServiceSeen { service: unit_name(&unit) });
