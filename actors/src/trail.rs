@@ -16,6 +16,7 @@ pub mod segment;
 pub mod verify;
 mod writing;
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
@@ -68,6 +69,9 @@ pub struct Trail {
     end: End,
     /// First records by their ids, in the order of these, as text: few are ever repeated.
     firsts: VecDeque<(u64, Box<str>)>,
+    /// The records that were written last, if they are not among those, and the id of the first of them: after a crash the kernel's
+    /// ring holds their acts still.
+    newest: (u64, Vec<Text>),
     packer: Packer,
     /// What the trail has to say about itself and could not write yet.
     owed: VecDeque<Own>,
@@ -139,6 +143,7 @@ impl Trail {
         }
         let texts = self.write(new.iter().map(|one| (&one.record, one.key.as_ref(), None)))?;
         let few = new.len() <= FEW;
+        self.newest = (first, if few { Vec::new() } else { texts.clone() });
         let mut written = Vec::with_capacity(texts.len());
         for (one, json) in new.drain(..).zip(texts) {
             if let Some(key) = one.key {
@@ -154,9 +159,12 @@ impl Trail {
 
     /// The record that told a kind first, if it is known still.
     fn first(&self, id: u64) -> Option<Record> {
-        let at = self.firsts.binary_search_by_key(&id, |(id, _)| *id).ok()?;
-        let (_, text) = self.firsts.get(at)?;
-        serde_json::from_str(text).inspect_err(|error| tracing::error!("record {id} cannot be read: {error}")).ok()
+        let known = self.firsts.binary_search_by_key(&id, |(id, _)| *id).ok().and_then(|at| self.firsts.get(at));
+        let text = known.map(|(_, text)| Cow::from(&**text)).or_else(|| {
+            let (first, texts) = &self.newest;
+            Some(texts.get(usize::try_from(id.checked_sub(*first)?).ok()?)?.to_string().into())
+        })?;
+        serde_json::from_str(&text).inspect_err(|error| tracing::error!("record {id} cannot be read: {error}")).ok()
     }
 
     /// Whether this very act is in the trail: after a crash the kernel's ring may hold what was written just before. The
@@ -171,7 +179,7 @@ impl Trail {
     pub fn append_due(&mut self, key: &Key, total: u64, recall: Recall<'_>) -> io::Result<Option<Written>> {
         let Some((id, due)) = self.tally.due(key, total) else { return Ok(None) };
         let first = match self.first(id) {
-            None => recall(id)?,
+            None => recall(id)?.inspect(|first| self.take_first(first)),
             known => known,
         };
         self.pay()?;

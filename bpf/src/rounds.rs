@@ -133,15 +133,14 @@ impl Walk {
         if self.is_over {
             return Ok(false);
         }
-        if !self.is_known {
+        let is_learning = !self.is_known;
+        if is_learning {
             self.order.clear();
         }
-        let most = if to_the_end || !self.is_known { usize::MAX } else { (self.size / PARTS + 1).max(LEAST) };
+        let most = if to_the_end || is_learning { usize::MAX } else { (self.size / PARTS + 1).max(LEAST) };
         let (mut held, mut is_wrong) = (self.held, false);
         let (shown, ended) = tables.some(map, (entries, slot), &mut self.from, most, |key, value| {
-            if !self.is_known
-                && let Ok(place) = entries.position(key)
-            {
+            if is_learning && let Ok(place) = entries.position(key) {
                 self.order.push(place);
             }
             match self.order.get(held) {
@@ -150,6 +149,10 @@ impl Walk {
             }
         })?;
         (self.held, self.shown, self.is_over) = (held, self.shown + shown, ended);
+        if is_learning && ended && !to_the_end {
+            // What is changed behind this walk is found in the rest of the round: the last reading goes to the end.
+            self.begin_again();
+        }
         Ok(is_wrong || (ended && held != entries.len()))
     }
 }

@@ -19,7 +19,8 @@ SERVICES = 100
 MOST_KB = 40 << 10
 SECONDS = 60
 # An emulated processor's time contains what the host gave to others, so that `scripts/bench user --guest` judges it, in instructions; how
-# often threads have a turn depends on that little: each learner looks at the clock once a minute, and all else takes a dozen a second.
+# often threads have a turn depends on that little: each learner to which nothing can happen sooner looks at
+# the clock once a minute, and all else takes a dozen a second.
 MOST_TURNS = SERVICES / 60 + 20
 
 

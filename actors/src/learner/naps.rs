@@ -84,11 +84,15 @@ impl Learner {
         let holds = self.directory.holds();
         match (holds.on_loss(), self.held()) {
             (OnLoss::Hold, Some(_)) => Duration::ZERO,
-            // Ten seconds at least, so that half of it and a tick are less.
-            (OnLoss::Hold, None) => holds.hold_time() / 2,
+            (OnLoss::Hold, None) => until_seen(holds.hold_time()),
             (OnLoss::Log | OnLoss::Audit, _) => SELDOM,
         }
     }
+}
+
+/// A nap goes on to the next tick, and is then never longer than half of a hold.
+fn until_seen(hold: Duration) -> Duration {
+    (hold / 2).saturating_sub(TICK)
 }
 
 #[cfg(test)]
@@ -104,5 +108,16 @@ mod tests {
         };
         assert_eq!((after(0.5, 0.0), after(0.5, 4.5), after(0.5, 4.6), after(61.0, 60.0)), (5.0, 5.0, 10.0, 125.0));
         assert_eq!(after(5.0, 0.0), 10.0, "never at once");
+    }
+
+    #[test]
+    fn a_hold_is_seen_while_it_lasts_even_by_one_that_wakes_late() {
+        let naps = Naps::default();
+        for hold in [10, 11, 12, 25, 60, 3_600].map(Duration::from_secs) {
+            for passed in (0..400).map(|step| Duration::from_millis(step * 37)) {
+                let now = naps.began + passed;
+                assert!((naps.end_after(until_seen(hold), now) - now) * 2 <= hold, "{hold:?} after {passed:?}");
+            }
+        }
     }
 }

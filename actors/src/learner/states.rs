@@ -25,6 +25,8 @@ impl Learner {
         wanted.enter(state, clock::now_ms());
         let asked = keeper.send(ModelChanged(service_model(&wanted)));
         Box::pin(asked.into_actor(self).map(move |answer, learner, context| {
+            // Whatever becomes of it: the time until now was counted, which is to be kept.
+            learner.rouse(context);
             answer.map_err(|error| error.to_string()).and_then(|result| result)?;
             let before = std::mem::replace(&mut learner.model, wanted);
             // What it has learned meanwhile stays.

@@ -40,6 +40,7 @@ impl Trail {
             owed: VecDeque::new(),
             news: Vec::new(),
             day: Default::default(),
+            newest: Default::default(),
             line: 0,
             tally: Tally::default(),
             directory,
@@ -62,7 +63,10 @@ impl Trail {
         let Some(checkpoint) = Checkpoint::read(&self.directory) else { return 0 };
         for kind in checkpoint.kinds.into_iter().filter(|kind| kind.key.starts_with(load)) {
             match kind.first {
-                Some(first) => self.take_first(kind.key.into(), &first, kind.told),
+                Some(first) => {
+                    self.tally.first(kind.key.into(), first.id, kind.told);
+                    self.take_first(&first);
+                }
                 None => self.tally.first(kind.key.into(), kind.id, kind.told),
             }
         }
@@ -76,13 +80,16 @@ impl Trail {
         // The first record of a flood or a loss stands for all that was counted until then.
         let already = if matches!(line.record.kind, Kind::Flood | Kind::Loss) { line.record.count } else { 0 };
         match line.record.repeats {
-            None => self.take_first(key, &line.record, already),
+            None => {
+                self.tally.first(key, line.record.id, already);
+                self.take_first(&line.record);
+            }
             Some(_) => self.tally.repeated(&key, line.record.count),
         }
     }
 
-    fn take_first(&mut self, key: Key, record: &Record, already: u64) {
-        self.tally.first(key, record.id, already);
+    /// Keeps a record that was first of its kind, to be repeated.
+    pub(super) fn take_first(&mut self, record: &Record) {
         match serde_json::to_string(record) {
             Ok(json) => self.remember(record.id, json.into()),
             Err(error) => tracing::error!("record {} cannot be kept in memory: {error}", record.id),

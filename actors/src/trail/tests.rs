@@ -333,6 +333,7 @@ fn repeats_of_kinds_that_are_not_in_memory_are_told_all_the_same() {
     let key = |number: usize| Some(format!("1-{number:x}").into());
     let mut new = (0..=FIRSTS + 1).map(|number| New { record: plain("one"), key: key(number), already: 0 }).collect();
     let all = trail.append_all(&mut new).unwrap();
+    trail.append(plain("another"), None, 0).unwrap();
     let there = |id: u64| Ok(all.iter().find(|one| one.id == id).map(|one| one.record.clone()));
     let later = |_: u64| Err(std::io::ErrorKind::WouldBlock.into());
     assert!(trail.append_due(&"1-0".into(), 7, &later).is_err());
@@ -347,4 +348,41 @@ fn repeats_of_kinds_that_are_not_in_memory_are_told_all_the_same() {
     assert!(trail.append_due(&"1-1".into(), 5, &gone).unwrap().is_none());
     assert_eq!(trail.append_due(&"1-1".into(), 6, &gone).unwrap().unwrap().count, 1, "its sum is exact over a restart");
     is_whole(directory.path());
+}
+
+#[test]
+fn a_burst_of_kinds_is_asked_for_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut trail = open(directory.path());
+    let kinds: Vec<Key> = (0..300).map(|number| format!("1-{number:x}").into()).collect();
+    let new = |key: &Key| New { record: plain("one"), key: Some(key.clone()), already: 0 };
+    let all = trail.append_all(&mut kinds.iter().map(new).collect()).unwrap();
+    trail.append(plain("another"), None, 0).unwrap();
+    let asked = std::cell::Cell::new(0);
+    let recall = |id: u64| {
+        asked.set(asked.get() + 1);
+        Ok(all.iter().find(|one| one.id == id).map(|one| one.record.clone()))
+    };
+    for round in 1..4 {
+        for key in &kinds {
+            assert_eq!(trail.append_due(key, round, &recall).unwrap().unwrap().count, 1);
+        }
+    }
+    assert_eq!(asked.get(), 300);
+}
+
+#[test]
+fn a_batch_that_the_ring_still_holds_after_a_crash_is_told_once_even_behind_a_checkpoint() {
+    for many in [1, FEW, FEW + 1, 256] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut trail = open(directory.path());
+        let record = |number: usize| Record { pid: Some(number as u32), ..plain("one") };
+        let key = |number: usize| Key::from(format!("1-{number:x}"));
+        let new = |number| New { record: record(number), key: Some(key(number)), already: 0 };
+        trail.append_all(&mut (0..many).map(new).collect()).unwrap();
+        trail.checkpoint().unwrap();
+        drop(trail);
+        let trail = open(directory.path());
+        assert!((0..many).all(|number| trail.holds(&record(number), &key(number))), "{many}");
+    }
 }

@@ -30,9 +30,9 @@ fn whatever_is_changed_is_found_in_a_round_and_told_until_it_is_right_again() {
     assert_eq!((0..ENOUGH).flat_map(|_| reading()).collect::<Vec<_>>(), [""; 0], "nothing was changed");
     let mut before = 0;
     let mut finds = |map: &str, what: &str, change: &dyn Fn(), mend: &dyn Fn()| {
-        // A round in which the order is learned, and each time another part of the next.
-        before = (before + 1) % PARTS;
-        assert_eq!((0..ENOUGH + before).flat_map(|_| reading()).collect::<Vec<_>>(), [""; 0], "before {what} in {map}");
+        // Right behind the reading in which the order is learned, and after more and more others.
+        before = (before + 1) % (2 * PARTS);
+        assert_eq!((0..before).flat_map(|_| reading()).collect::<Vec<_>>(), [""; 0], "before {what} in {map}");
         change();
         let found = (0..ENOUGH).find_map(|_| reading().first().cloned());
         assert!(found.is_some_and(|told| told.contains(map)), "{what} in {map}");

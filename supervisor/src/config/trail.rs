@@ -12,7 +12,7 @@ use toml::Spanned;
 const SEGMENT_MIN: u64 = 64 << 10;
 /// Smallest store, in bytes: the newest records fit, with their indices.
 const STORE_MIN: u64 = 8 << 20;
-/// Shortest hold: the kernel's counts are read once a second, and learners look every five.
+/// Shortest hold: the kernel's counts are read once a second, and learners look twice in it, every five seconds at most.
 const HOLD_MIN: Duration = Duration::from_secs(10);
 const A_DAY: Duration = Duration::from_secs(24 * 3600);
 
