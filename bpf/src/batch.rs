@@ -14,28 +14,18 @@ const MOST: usize = 1 << 20;
 
 /// Shows every key and value of an array, hash or LPM map. What changes meanwhile may be shown or not.
 pub(crate) fn all(map: &MapHandle, show: impl FnMut(&[u8], &[u8])) -> io::Result<()> {
-    read(map, &mut None, usize::MAX, show).map(drop)
-}
-
-/// Shows about so many entries from where it was left; whether these were the last.
-pub(crate) fn some(
-    map: &MapHandle,
-    from: &mut Option<Vec<u8>>,
-    most: usize,
-    show: impl FnMut(&[u8], &[u8]),
-) -> io::Result<bool> {
-    read(map, from, most, show)
+    some(map, &mut None, usize::MAX, show).map(drop)
 }
 
 /// Shows these entries of an array.
 pub(crate) fn range(map: &MapHandle, range: &RangeInclusive<u32>, show: impl FnMut(&[u8], &[u8])) -> io::Result<()> {
     // The kernel goes on behind the index that it is given.
     let mut before = range.start().checked_sub(1).map(|before| before.to_ne_bytes().to_vec());
-    read(map, &mut before, range.clone().count(), show).map(drop)
+    some(map, &mut before, range.clone().count(), show).map(drop)
 }
 
-/// `from`: where the kernel goes on, a key or the number of a bucket. Whether the map was at its end.
-fn read(
+/// Shows about so many entries from where it was left: a key or the number of a bucket. Whether these were the last.
+pub(crate) fn some(
     map: &MapHandle,
     from: &mut Option<Vec<u8>>,
     mut wanted: usize,
