@@ -181,9 +181,10 @@ impl Keeper {
         let said = trouble.to_string();
         let path = self.path.display();
         if trouble.is_final() {
-            // What readers still find wrong with it is known.
-            self.shared.begin_anew();
             let set_aside = self.set_aside();
+            // What readers still find wrong with it is known, and is not said of the next: only who opens the file from now on
+            // has the next number.
+            self.shared.begin_anew();
             let message = match &set_aside {
                 Ok(to) => format!("{path}: {said}; it is set aside as {to} and made anew from the trail"),
                 Err(error) => format!("{path}: {said}, and it cannot be set aside: {error}"),
