@@ -5,9 +5,11 @@
 
 use rusqlite::{Connection, Result, params};
 
+use super::classes;
 use super::entry::{self, Entry};
 use super::packed::{self, Table};
 use super::trouble::Trouble;
+use crate::selection::Selection;
 
 /// With so many chapters that have rows of their own, the oldest of them become a span; the rest stay, and answer what is often
 /// asked for. In tests there are not so many records.
@@ -82,11 +84,9 @@ pub(super) fn forget(base: &Connection, up_to: i64) -> std::result::Result<(), T
     if spans.is_empty() {
         return Ok(());
     }
-    let classes: Vec<i64> =
-        base.prepare("SELECT class FROM classes")?.query_map([], |row| row.get(0))?.collect::<Result<_>>()?;
     // By class and span, since that is how they are found.
     let mut row = base.prepare("DELETE FROM held WHERE class = ?1 AND span = ?2")?;
-    for class in classes {
+    for class in classes::wanted(base, &Selection::default())? {
         for span in &spans {
             row.execute([class, *span])?;
         }

@@ -1,5 +1,6 @@
 //! Damage, which leads to another store, and never to a wrong answer.
 
+use super::trouble::Trouble;
 use super::*;
 
 #[test]
@@ -145,6 +146,54 @@ fn what_another_reader_finds_later_does_not_count() {
 }
 
 #[test]
+fn tables_that_are_not_those_of_a_store_lead_to_another() {
+    let mut place = Place::new();
+    (0..150).for_each(|_| drop(place.append(act("web", &["SHELL"]))));
+    let (store, _) = place.store(Bounds::default());
+    assert!(is_whole(&store.reader(), 150));
+    drop(store);
+    let whole = fs::read(place.path()).unwrap();
+    let only_read = [&whole[..18], &[9], &whole[19..]].concat();
+    let changed = |damage: &str| {
+        fs::write(place.path(), &whole).unwrap();
+        let base = rusqlite::Connection::open(place.path()).unwrap();
+        base.execute_batch(damage).unwrap();
+        drop(base);
+        fs::read(place.path()).unwrap()
+    };
+    for damage in [
+        changed("PRAGMA user_version = 0"),
+        changed("DROP TABLE chapters"),
+        changed("ALTER TABLE held RENAME COLUMN entries TO entriet"),
+        changed("ALTER TABLE blocks RENAME TO block"),
+        only_read,
+    ] {
+        fs::write(place.path(), damage).unwrap();
+        let (store, told) = place.store(Bounds::default());
+        assert!(told.recv_timeout(Duration::from_secs(20)).unwrap().contains("set aside"));
+        assert!(is_whole(&store.reader(), 150));
+        assert_eq!(by_store(&store.reader(), &all()).len(), 150);
+    }
+}
+
+#[test]
+fn what_is_not_as_it_was_written_is_damage() {
+    let base = rusqlite::Connection::open_in_memory().unwrap();
+    for ask in
+        ["SELECT -1", "SELECT 'text'", "SELECT NULL", "SELECT 1 WHERE 0", "SELECT id FROM nothing", "SELECT 1 << 40"]
+    {
+        let trouble = Trouble::from(base.query_row(ask, [], |row| row.get::<_, u32>(0)).unwrap_err());
+        assert!(trouble.is_final(), "{ask}: {trouble}");
+    }
+    let no_text = base.query_row("SELECT CAST(x'ff' AS TEXT)", [], |row| row.get::<_, String>(0)).unwrap_err();
+    assert!(Trouble::from(no_text).is_final());
+    for code in [rusqlite::ffi::SQLITE_BUSY, rusqlite::ffi::SQLITE_FULL, rusqlite::ffi::SQLITE_IOERR] {
+        let failure = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+        assert!(!Trouble::from(failure).is_final(), "another attempt may help: {code}");
+    }
+}
+
+#[test]
 fn an_answer_of_a_file_that_was_set_aside_is_none() {
     let mut place = Place::new();
     (0..50).for_each(|_| drop(place.append(act("web", &["SHELL"]))));
@@ -155,10 +204,10 @@ fn an_answer_of_a_file_that_was_set_aside_is_none() {
     assert_eq!(store.recall(7).unwrap().unwrap().id, 7);
     assert!(store.kept().is_some(), "and the connection is kept");
     reader.shared.report(file);
-    assert!(matches!(reader.ask_store(&all(), file), Err(trouble::Trouble::Replaced)));
+    assert!(matches!(reader.ask_store(&all(), file), Err(Trouble::Replaced)));
     assert_eq!(place.ids(&reader, &all()).len(), 50);
     assert!(is_whole(&reader, 50));
-    assert!(matches!(reader.ask_store(&all(), file), Err(trouble::Trouble::Replaced)), "it is another");
+    assert!(matches!(reader.ask_store(&all(), file), Err(Trouble::Replaced)), "it is another");
     assert_eq!(store.recall(7).unwrap().unwrap().id, 7, "of the new file");
     assert!(store.recall(51).is_err() && store.recall(50).unwrap().is_some());
 }
@@ -170,7 +219,10 @@ fn a_file_has_its_number_until_it_is_set_aside() {
     fs::write(place.path(), "no data base".repeat(100)).unwrap();
     let (store, _) = place.store(Bounds::default());
     let shared = store.reader().shared;
-    while shared.progress().file == 0 {}
+    let begun = Instant::now();
+    while shared.progress().file == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(60));
+    }
     assert!(place.directory.path().join("store.sqlite.broken").exists());
 }
 
