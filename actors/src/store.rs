@@ -2,6 +2,7 @@
 //! What the queue did not take is read from the trail again; a store that is broken is set aside and made anew from it.
 
 mod block;
+mod chapters;
 mod classes;
 mod entry;
 mod fill;
@@ -24,12 +25,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::messages::FindRecords;
 use crate::record::Record;
-use crate::selection::Selection;
 use crate::written::Written;
 pub use fill::fill;
 use keeper::Keeper;
+use reader::Kept;
 pub use reader::Reader;
 
 /// The file, below the trail's directory.
@@ -99,9 +99,10 @@ impl Shared {
         self.moved.notify_all();
     }
 
-    /// The number of the file that a reader is about to open.
-    fn file(&self) -> u64 {
-        self.progress().file
+    /// Whether what was asked of this file is an answer: it was not set aside meanwhile, and nobody found it damaged.
+    fn is_still(&self, file: u64) -> bool {
+        let progress = self.progress();
+        progress.whole && progress.file == file
     }
 
     /// A reader found this file damaged: nobody asks it any more, and it is set aside soon.
@@ -132,22 +133,22 @@ impl Shared {
         self.wake.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until the store holds everything up to a record; whether it does.
-    fn reaches(&self, id: u64, patience: Duration) -> bool {
+    /// Waits until the store holds everything up to a record; the number of the file that does.
+    fn reaches(&self, id: u64, patience: Duration) -> Option<u64> {
         self.awaited.fetch_add(1, Ordering::AcqRel);
         let reached = self.waits(id, patience);
         self.awaited.fetch_sub(1, Ordering::AcqRel);
         reached
     }
 
-    fn waits(&self, id: u64, patience: Duration) -> bool {
+    fn waits(&self, id: u64, patience: Duration) -> Option<u64> {
         let deadline = Instant::now() + patience;
         let mut progress = self.progress();
         loop {
             if !progress.whole || progress.last >= id {
-                return progress.whole;
+                return progress.whole.then_some(progress.file);
             }
-            let Some(left) = deadline.checked_duration_since(Instant::now()) else { return false };
+            let left = deadline.checked_duration_since(Instant::now())?;
             (progress, _) = self.moved.wait_timeout(progress, left).unwrap_or_else(PoisonError::into_inner);
         }
     }
@@ -159,6 +160,8 @@ pub struct Store {
     queue: Option<Queue>,
     thread: Option<JoinHandle<()>>,
     reader: Reader,
+    /// For [`Store::recall`], which is asked often, on the thread of the audit log.
+    kept: Mutex<Option<Kept>>,
 }
 
 impl Store {
@@ -175,7 +178,7 @@ impl Store {
         *shared.wake() = Some(queue.clone());
         let keeper = Keeper::new(path, trail, bounds, shared, Box::new(tell));
         let thread = std::thread::Builder::new().name("audit-store".to_owned()).spawn(move || keeper.run(&records))?;
-        Ok(Store { queue: Some(queue), thread: Some(thread), reader })
+        Ok(Store { queue: Some(queue), thread: Some(thread), reader, kept: Mutex::default() })
     }
 
     /// Gives it records that are in the trail. Never waits.
@@ -194,15 +197,16 @@ impl Store {
     /// The record with this id; `None`: it is not in the store any more. An error of the kind [`io::ErrorKind::WouldBlock`]: the
     /// store cannot tell yet. Never waits for that.
     pub fn recall(&self, id: u64) -> io::Result<Option<Record>> {
-        if !self.reader.shared.reaches(id, Duration::ZERO) {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        let one = FindRecords { wanted: Selection::default(), after: id.saturating_sub(1), limit: 1, newest: false };
-        let (_, mut found) = self.reader.ask_store(&one).map_err(|error| {
+        let file = self.reader.shared.reaches(id, Duration::ZERO).ok_or(io::ErrorKind::WouldBlock)?;
+        let found = self.reader.recall(id, file, &mut self.kept()).map_err(|error| {
             tracing::error!("{FILE}: record {id} cannot be read: {error}");
             io::ErrorKind::WouldBlock
         })?;
-        Ok(found.pop().filter(|record| record.id == id))
+        Ok(found)
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Option<Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many records it has yet to take in.
@@ -220,16 +224,23 @@ impl Store {
 impl Drop for Store {
     fn drop(&mut self) {
         self.reader.shared.ending.store(true, Ordering::Release);
-        drop((self.queue.take(), self.reader.shared.wake().take()));
+        // Who closes the file last tidies up, which a connection that only reads cannot.
+        drop((self.queue.take(), self.reader.shared.wake().take(), self.kept().take()));
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
 }
 
-/// The newest record of a store that is not open; 0 where there is none, or it cannot be read.
+/// The newest record of a store that is not open; 0 where there is none, or it cannot be read, or is damaged: what a changed bit
+/// says is no reason to doubt the trail.
 pub fn newest(path: &Path) -> u64 {
-    schema::open_to_read(path).and_then(|base| schema::newest(&base)).unwrap_or(0)
+    let newest = || {
+        let base = schema::open_to_read(path)?;
+        schema::check(&base)?;
+        schema::newest(&base)
+    };
+    newest().unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::entry::Entry;
-use super::packed::{self, SUM, Unpacking};
+use super::packed::{self, SUM, Table, Unpacking};
 use super::trouble::Trouble;
 
 /// Bytes that a row may have without taking more than its page (of [`super::schema::PAGE`] bytes).
@@ -66,7 +66,7 @@ impl Builder {
     fn finish(&mut self, first: i64) -> &[u8] {
         self.row.extend_from_slice(&self.list);
         self.row.extend_from_slice(&(self.list.len() as u32).to_le_bytes());
-        packed::close(&[first], &mut self.row);
+        packed::close(Table::Blocks, &[first], &mut self.row);
         &self.row
     }
 
@@ -85,7 +85,8 @@ pub(super) struct Block<'a> {
 impl Block<'_> {
     /// The block whose first record has this id.
     pub(super) fn read(first: i64, bytes: &[u8]) -> Result<Block<'_>, Trouble> {
-        let (bytes, length) = packed::open(&[first], bytes)?.split_last_chunk::<LENGTH>().ok_or(Trouble::Damaged)?;
+        let (bytes, length) =
+            packed::open(Table::Blocks, &[first], bytes)?.split_last_chunk::<LENGTH>().ok_or(Trouble::Damaged)?;
         let list_at = bytes.len().checked_sub(u32::from_le_bytes(*length) as usize).ok_or(Trouble::Damaged)?;
         let (texts, list) = bytes.split_at(list_at);
         let (mut list, mut before, mut end, mut entries) = (Unpacking(list), Entry::start(first), 0_usize, Vec::new());

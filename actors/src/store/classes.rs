@@ -3,8 +3,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
+use super::packed::{self, Table};
 use super::trouble::Trouble;
 use super::{loose, span};
 use crate::keyed::Mixing;
@@ -37,18 +38,12 @@ fn words(record: &Record, to: &mut String) {
 
 impl Classes {
     /// The number of a record's class, which is made if there is none.
-    pub(super) fn number(&mut self, record: &Record, to: &Transaction<'_>) -> rusqlite::Result<i64> {
+    pub(super) fn number(&mut self, record: &Record, to: &Transaction<'_>) -> Result<i64, Trouble> {
         words(record, &mut self.words);
         if let Some(number) = self.known.get(&self.words) {
             return Ok(*number);
         }
-        let mut make = to.prepare_cached(
-            "INSERT INTO classes (kind, verdict, service, capabilities) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT DO UPDATE SET kind = excluded.kind RETURNING class",
-        )?;
-        let mut parts = self.words.splitn(4, '\n');
-        let mut next = || parts.next().unwrap_or_default();
-        let number = make.query_row([next(), next(), next(), next()], |row| row.get(0))?;
+        let number = find_or_make(&self.words, to)?;
         if self.known.len() >= MOST {
             self.known.clear();
         }
@@ -57,20 +52,58 @@ impl Classes {
     }
 }
 
-/// The classes of which a selection may want records.
-pub(super) fn wanted(base: &Connection, wanted: &Selection) -> rusqlite::Result<Vec<i64>> {
-    let mut all = base.prepare(
-        "SELECT class, kind, capabilities FROM classes
-         WHERE (?1 IS NULL OR service = ?1) AND (?2 IS NULL OR verdict = ?2)",
+/// The checksum of a class, with its words as [`words`] has them.
+fn sum(class: i64, words: &str) -> u32 {
+    packed::sum(Table::Classes, &[class], words.as_bytes())
+}
+
+fn find_or_make(words: &str, to: &Transaction<'_>) -> Result<i64, Trouble> {
+    let mut parts = words.splitn(4, '\n');
+    let mut next = || parts.next().unwrap_or_default();
+    let (kind, verdict, service, capabilities) = (next(), next(), next(), next());
+    let mut find = to.prepare_cached(
+        "SELECT class, sum FROM classes WHERE service = ?1 AND verdict = ?2 AND kind = ?3 AND capabilities = ?4",
     )?;
-    let mut rows = all.query(params![wanted.service, wanted.verdict])?;
-    let mut found = Vec::new();
+    let found: Option<(i64, u32)> =
+        find.query_row([service, verdict, kind, capabilities], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    if let Some((class, told)) = found {
+        return if sum(class, words) == told { Ok(class) } else { Err(Trouble::Damaged) };
+    }
+    // The number is part of the checksum, so it is chosen here.
+    let largest: Option<i64> = to.query_row("SELECT max(class) FROM classes", [], |row| row.get(0))?;
+    let class = largest.unwrap_or(0).checked_add(1).ok_or(Trouble::Damaged)?;
+    let mut make = to.prepare_cached("INSERT INTO classes VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+    make.execute(params![class, kind, verdict, service, capabilities, sum(class, words)])?;
+    Ok(class)
+}
+
+/// The classes of which a selection may want records. All are read, and compared with their checksums: one that was changed
+/// would be left out otherwise, and nobody would notice.
+pub(super) fn wanted(base: &Connection, wanted: &Selection) -> Result<Vec<i64>, Trouble> {
+    let mut all = base.prepare("SELECT class, kind, verdict, service, capabilities, sum FROM classes")?;
+    let mut rows = all.query([])?;
+    let (mut found, mut words) = (Vec::new(), String::new());
     while let Some(row) = rows.next()? {
-        let (kind, capabilities) = (row.get_ref(1)?.as_str()?, row.get_ref(2)?.as_str()?);
+        let class = row.get(0)?;
+        let part = |at: usize| row.get_ref(at)?.as_str().map_err(rusqlite::Error::from);
+        let (kind, verdict, service, capabilities) = (part(1)?, part(2)?, part(3)?, part(4)?);
+        words.clear();
+        for (at, part) in [kind, verdict, service, capabilities].into_iter().enumerate() {
+            // Nothing is behind the service of a class without capabilities.
+            if at > 0 && (at < 3 || !part.is_empty()) {
+                words.push('\n');
+            }
+            words.push_str(part);
+        }
+        if sum(class, &words) != row.get::<_, u32>(5)? {
+            return Err(Trouble::Damaged);
+        }
+        let is = |wish: &Option<String>, word: &str| wish.as_ref().is_none_or(|wish| wish == word);
         let is_kind = wanted.kinds.is_empty() || wanted.kinds.iter().any(|one| one.name() == kind);
         let has = |name: &str| wanted.capabilities.iter().any(|one| one == name);
-        if is_kind && (wanted.capabilities.is_empty() || capabilities.split('\n').any(has)) {
-            found.push(row.get(0)?);
+        let has_any = wanted.capabilities.is_empty() || capabilities.split('\n').any(has);
+        if is_kind && has_any && is(&wanted.verdict, verdict) && is(&wanted.service, service) {
+            found.push(class);
         }
     }
     Ok(found)

@@ -1,6 +1,6 @@
 //! Entries: what is known of a record without its text, many of them in one row.
 
-use super::packed::{self, Unpacking};
+use super::packed::{self, Table, Unpacking};
 use super::trouble::Trouble;
 
 /// A record, as questions look for it.
@@ -42,13 +42,13 @@ pub(super) fn pack(first: i64, entries: impl ExactSizeIterator<Item = Entry>) ->
         entry.put_after(before, &mut bytes);
         before = entry;
     }
-    packed::close(&[first], &mut bytes);
+    packed::close(Table::Recent, &[first], &mut bytes);
     bytes
 }
 
 /// Reads what [`pack`] made.
 pub(super) fn unpack(first: i64, bytes: &[u8]) -> Result<Vec<Entry>, Trouble> {
-    let (mut packed, mut before) = (Unpacking(packed::open(&[first], bytes)?), Entry::start(first));
+    let (mut packed, mut before) = (Unpacking(packed::open(Table::Recent, &[first], bytes)?), Entry::start(first));
     let mut entries = Vec::new();
     while !packed.0.is_empty() {
         before = Entry::take_after(before, &mut packed)?;
@@ -65,13 +65,13 @@ pub(super) fn pack_class(class: i64, span: i64, entries: &[Entry]) -> Vec<u8> {
         packed::put_signed(&mut bytes, entry.ms.wrapping_sub(before.ms));
         before = *entry;
     }
-    packed::close(&[class, span], &mut bytes);
+    packed::close(Table::Held, &[class, span], &mut bytes);
     bytes
 }
 
 /// Reads what [`pack_class`] made.
 pub(super) fn unpack_class(class: i64, span: i64, bytes: &[u8]) -> Result<Vec<Entry>, Trouble> {
-    let mut packed = Unpacking(packed::open(&[class, span], bytes)?);
+    let mut packed = Unpacking(packed::open(Table::Held, &[class, span], bytes)?);
     let (mut id, mut ms, mut entries) = (span, 0_i64, Vec::new());
     while !packed.0.is_empty() {
         (id, ms) = (id.wrapping_add(packed.signed()?), ms.wrapping_add(packed.signed()?));

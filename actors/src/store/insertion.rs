@@ -3,11 +3,12 @@
 use rusqlite::{Transaction, params};
 
 use super::block::{Builder, Line};
+use super::chapters::Chapter;
 use super::classes::Classes;
 use super::entry::Entry;
-use super::schema::{last_in_blocks, to_sql};
+use super::schema::to_sql;
 use super::trouble::Trouble;
-use super::{loose, span};
+use super::{chapters, loose, span};
 use crate::written::Written;
 
 /// Records of a chapter, at least and at most. Fewer wait as rows of their own, and are then written a second time, which costs
@@ -23,7 +24,7 @@ pub(super) fn insert(to: &Transaction<'_>, classes: &mut Classes, records: &[&Wr
         lines.push(Line { entry, text: json.but_end().as_bytes() });
     }
     put_in_order(&mut lines);
-    let end = last_in_blocks(to)?;
+    let end = chapters::end(to)?;
     let (early, new) = lines.split_at(lines.partition_point(|line| line.entry.id <= end));
     loose::put(to, early)?;
     let waiting = loose::count_after(to, end)?;
@@ -59,7 +60,6 @@ fn put_in_order(lines: &mut Vec<Line<'_>>) {
 /// Writes chapters, behind all that there are.
 fn write(to: &Transaction<'_>, lines: &[Line<'_>]) -> Result<(), Trouble> {
     let mut block = to.prepare_cached("INSERT INTO blocks VALUES (?1, ?2)")?;
-    let mut row = to.prepare_cached("INSERT INTO chapters VALUES (?1, ?2, ?3, ?4)")?;
     let mut builder = Builder::new();
     let chapters = lines.len().div_ceil(MOST).max(1);
     for chapter in lines.chunks(lines.len().div_ceil(chapters).max(1)) {
@@ -68,7 +68,7 @@ fn write(to: &Transaction<'_>, lines: &[Line<'_>]) -> Result<(), Trouble> {
         let times = chapter.iter().map(|line| line.entry.ms);
         let (oldest, newest) =
             times.fold((i64::MAX, i64::MIN), |(oldest, newest), ms| (oldest.min(ms), newest.max(ms)));
-        row.execute(params![first.entry.id, last.entry.id, oldest, newest])?;
+        Chapter { first: first.entry.id, last: last.entry.id, oldest, newest }.put(to)?;
         span::list(to, first.entry.id, chapter.iter().map(|line| line.entry))?;
         span::make(to)?;
     }

@@ -26,8 +26,10 @@ const STEP: Duration = Duration::from_millis(50);
 /// How often the bounds are looked at, and how often a store that failed is tried again.
 const TEND: Duration = Duration::from_secs(60);
 const AGAIN: Duration = Duration::from_secs(1);
-/// The bounds are also looked at after so many records.
-const MANY: usize = 50_000;
+/// The bounds are also looked at after so many records, or after one for so many bytes that the store may have: a small one would
+/// have many times its size otherwise.
+const MANY: u64 = 50_000;
+const PART: u64 = 4_096;
 
 /// Writes the store.
 pub(super) struct Keeper {
@@ -172,7 +174,7 @@ impl Keeper {
         adding.commit()?;
         self.last = self.last.max(newest);
         self.untended += records.len();
-        if self.untended >= MANY { self.tend() } else { Ok(()) }
+        if self.untended as u64 >= MANY.min(self.bounds.total / PART) { self.tend() } else { Ok(()) }
     }
 
     fn failed(&mut self, trouble: &Trouble) {
@@ -181,9 +183,10 @@ impl Keeper {
         let said = trouble.to_string();
         let path = self.path.display();
         if trouble.is_final() {
-            // What readers still find wrong with it is known.
-            self.shared.begin_anew();
             let set_aside = self.set_aside();
+            // What readers still find wrong with it is known, and is not said of the next: only who opens the file from now on
+            // has the next number.
+            self.shared.begin_anew();
             let message = match &set_aside {
                 Ok(to) => format!("{path}: {said}; it is set aside as {to} and made anew from the trail"),
                 Err(error) => format!("{path}: {said}, and it cannot be set aside: {error}"),

@@ -5,11 +5,11 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::block::Line;
 use super::entry::Entry;
-use super::packed;
+use super::packed::{self, Table};
 use super::trouble::Trouble;
 
 fn sum(entry: Entry, text: &[u8]) -> u32 {
-    packed::sum(&[entry.id, entry.class, entry.ms], text)
+    packed::sum(Table::Loose, &[entry.id, entry.class, entry.ms], text)
 }
 
 /// Puts records in.
@@ -42,10 +42,19 @@ pub(super) fn after(base: &Connection, id: i64) -> std::result::Result<Vec<(Entr
     Ok(found)
 }
 
-/// All of them, without their texts.
-pub(super) fn entries(base: &Connection) -> Result<Vec<Entry>> {
-    let mut all = base.prepare("SELECT id, class, ms FROM loose ORDER BY id")?;
-    all.query_map([], |row| Ok(Entry { id: row.get(0)?, class: row.get(1)?, ms: row.get(2)? }))?.collect()
+/// All of them, without their texts, which are looked at all the same: one whose class was changed would not be found.
+pub(super) fn entries(base: &Connection) -> std::result::Result<Vec<Entry>, Trouble> {
+    let mut all = base.prepare_cached("SELECT id, class, ms, sum, record FROM loose ORDER BY id")?;
+    let mut rows = all.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let entry = Entry { id: row.get(0)?, class: row.get(1)?, ms: row.get(2)? };
+        if sum(entry, row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)?) != row.get::<_, u32>(3)? {
+            return Err(Trouble::Damaged);
+        }
+        found.push(entry);
+    }
+    Ok(found)
 }
 
 /// The text of one.

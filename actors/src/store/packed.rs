@@ -6,6 +6,19 @@ use super::trouble::Trouble;
 /// Bytes of a checksum.
 pub(super) const SUM: usize = 4;
 
+/// What a checksum is for: a row that is found in another table is damage as well.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Table {
+    Loose = 1,
+    Blocks,
+    Chapters,
+    Recent,
+    Spans,
+    Held,
+    Classes,
+    Floor,
+}
+
 /// Adds a number.
 pub(super) fn put(to: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
@@ -51,23 +64,24 @@ impl<'a> Unpacking<'a> {
 }
 
 /// The checksum of bytes that belong to a row with this key: one that is found elsewhere is damage as well.
-pub(super) fn sum(key: &[i64], bytes: &[u8]) -> u32 {
+pub(super) fn sum(table: Table, key: &[i64], bytes: &[u8]) -> u32 {
     let mut sum = crc32fast::Hasher::new();
+    sum.update(&[table as u8]);
     key.iter().for_each(|part| sum.update(&part.to_le_bytes()));
     sum.update(bytes);
     sum.finalize()
 }
 
 /// Puts the checksum behind the bytes.
-pub(super) fn close(key: &[i64], bytes: &mut Vec<u8>) {
-    let sum = sum(key, bytes);
+pub(super) fn close(table: Table, key: &[i64], bytes: &mut Vec<u8>) {
+    let sum = sum(table, key, bytes);
     bytes.extend_from_slice(&sum.to_le_bytes());
 }
 
 /// The bytes before the checksum, if that is right.
-pub(super) fn open<'a>(key: &[i64], bytes: &'a [u8]) -> Result<&'a [u8], Trouble> {
+pub(super) fn open<'a>(table: Table, key: &[i64], bytes: &'a [u8]) -> Result<&'a [u8], Trouble> {
     let (bytes, told) = bytes.split_last_chunk::<SUM>().ok_or(Trouble::Damaged)?;
-    if u32::from_le_bytes(*told) == sum(key, bytes) { Ok(bytes) } else { Err(Trouble::Damaged) }
+    if u32::from_le_bytes(*told) == sum(table, key, bytes) { Ok(bytes) } else { Err(Trouble::Damaged) }
 }
 
 #[cfg(test)]
@@ -82,9 +96,10 @@ mod tests {
             put(&mut bytes, number);
             put_signed(&mut bytes, number as i64);
         }
-        close(&[7, -1], &mut bytes);
-        assert!(open(&[7, 1], &bytes).is_err() && open(&[7, -1], &bytes[1..]).is_err() && open(&[], &[]).is_err());
-        let mut packed = Unpacking(open(&[7, -1], &bytes).unwrap_or_default());
+        close(Table::Held, &[7, -1], &mut bytes);
+        assert!(open(Table::Held, &[7, 1], &bytes).is_err() && open(Table::Recent, &[7, -1], &bytes).is_err());
+        assert!(open(Table::Held, &[7, -1], &bytes[1..]).is_err() && open(Table::Held, &[], &[]).is_err());
+        let mut packed = Unpacking(open(Table::Held, &[7, -1], &bytes).unwrap_or_default());
         for number in all {
             assert!(packed.number().is_ok_and(|found| found == number));
             assert!(packed.signed().is_ok_and(|found| found == number as i64));

@@ -8,7 +8,7 @@ use super::block::Block;
 use super::entry::{self, Entry};
 use super::schema::{floor, to_sql};
 use super::trouble::Trouble;
-use super::{classes, loose};
+use super::{chapters, classes, loose};
 use crate::keyed::Mixing;
 use crate::messages::FindRecords;
 use crate::record::Record;
@@ -121,13 +121,10 @@ impl<'a> Found<'a> {
         if self.since == i64::MIN && self.until == i64::MAX {
             return Ok(());
         }
-        let (first, last): (Option<i64>, Option<i64>) = self.base.query_row(
-            "SELECT min(first), max(last) FROM chapters WHERE newest >= ?1 AND oldest < ?2",
-            [self.since, self.until],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )?;
-        self.from = self.from.max(first.unwrap_or(i64::MAX));
-        self.to = self.to.min(last.unwrap_or(0));
+        let mut chapters = chapters::all(self.base)?;
+        chapters.retain(|chapter| chapter.newest >= self.since && chapter.oldest < self.until);
+        self.from = self.from.max(chapters.first().map_or(i64::MAX, |chapter| chapter.first));
+        self.to = self.to.min(chapters.last().map_or(0, |chapter| chapter.last));
         Ok(())
     }
 

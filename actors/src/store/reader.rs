@@ -7,14 +7,25 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::Connection;
+
 use super::trouble::Trouble;
 use super::{Shared, query, schema};
 use crate::messages::FindRecords;
 use crate::record::Record;
+use crate::selection::Selection;
 use crate::trail;
 
 /// How long a question waits for records that are on their way into the store.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A connection that is kept.
+#[derive(Debug)]
+pub(super) struct Kept {
+    /// The number of the file that it is to.
+    file: u64,
+    base: Connection,
+}
 
 /// Somebody who can be asked from any thread.
 #[derive(Clone, Debug)]
@@ -31,8 +42,8 @@ impl Reader {
 
     /// Records that are wanted, among all up to the record `end`.
     pub fn find(&self, find: &FindRecords, end: u64) -> io::Result<Vec<Record>> {
-        if self.shared.reaches(end, PATIENCE) {
-            match self.ask_store(find) {
+        if let Some(file) = self.shared.reaches(end, PATIENCE) {
+            match self.ask_store(find, file) {
                 Ok((floor, found)) => return self.with_older(find, floor, found),
                 Err(error) => tracing::error!("{}: the trail is asked instead: {error}", self.path.display()),
             }
@@ -40,21 +51,37 @@ impl Reader {
         from_trail(&self.trail, find, u64::MAX)
     }
 
-    /// What the store has of it, and its floor. Damage is told to the thread that writes it.
-    pub(super) fn ask_store(&self, find: &FindRecords) -> Result<(u64, Vec<Record>), Trouble> {
-        let file = self.shared.file();
-        self.ask_file(find).inspect_err(|trouble| {
-            if trouble.is_final() {
-                self.shared.report(file);
-            }
+    /// What the store has of it, and its floor, if its file is still the one that was whole.
+    pub(super) fn ask_store(&self, find: &FindRecords, file: u64) -> Result<(u64, Vec<Record>), Trouble> {
+        self.judged(file, || {
+            let base = schema::open_to_read(&self.path)?;
+            // Asked before: what goes meanwhile is then looked for in the trail.
+            let found = query::run(&base, find)?;
+            Ok((schema::floor(&base)?, found))
         })
     }
 
-    fn ask_file(&self, find: &FindRecords) -> Result<(u64, Vec<Record>), Trouble> {
-        let base = schema::open_to_read(&self.path)?;
-        // Asked before: what goes meanwhile is then looked for in the trail.
-        let found = query::run(&base, find)?;
-        Ok((schema::floor(&base)?, found))
+    /// The record with this id, as [`Reader::ask_store`] has it. The connection is kept for the next one.
+    pub(super) fn recall(&self, id: u64, file: u64, kept: &mut Option<Kept>) -> Result<Option<Record>, Trouble> {
+        let one = FindRecords { wanted: Selection::default(), after: id.saturating_sub(1), limit: 1, newest: false };
+        let Kept { base, .. } = match kept.take() {
+            Some(kept) if kept.file == file => kept,
+            _ => Kept { file, base: self.judged(file, || Ok(schema::open_to_read(&self.path)?))? },
+        };
+        let mut found = self.judged(file, || query::run(&base, &one))?;
+        *kept = Some(Kept { file, base });
+        Ok(found.pop().filter(|record| record.id == id))
+    }
+
+    /// An answer of this file. Damage is told to the thread that writes it; and what answered may have been another file, which
+    /// was just begun, or this one after it was found damaged.
+    fn judged<T>(&self, file: u64, ask: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> {
+        let answer = ask().inspect_err(|trouble| {
+            if trouble.is_final() {
+                self.shared.report(file);
+            }
+        })?;
+        if self.shared.is_still(file) { Ok(answer) } else { Err(Trouble::Replaced) }
     }
 
     /// What the store has forgotten is in the trail, unless that has deleted it, too.

@@ -2,12 +2,13 @@
 
 use rusqlite::Connection;
 
-use super::schema::{PAGE, from_sql, last_in_blocks};
+use super::schema::{self, PAGE, from_sql};
 use super::trouble::Trouble;
-use super::{Bounds, classes, span};
+use super::{Bounds, chapters, classes, span};
 use crate::clock;
 
-/// How many chapters are forgotten at once.
+/// How many chapters are forgotten at once, where there are more than that. Of fewer, one goes at a time: a small store would
+/// lose half of what it has, or not be kept small at all.
 const AT_ONCE: i64 = 20;
 /// This part of what is in use may be free in the file: the next records take its place. Giving it back means moving as many
 /// pages.
@@ -29,14 +30,14 @@ pub(super) fn tend(base: &mut Connection, bounds: Bounds) -> Result<bool, Troubl
 }
 
 /// The end of the first chapters, and the newest time in them, unless there are no others.
-fn first(base: &Connection) -> rusqlite::Result<Option<(i64, i64)>> {
-    let (count, last, newest): (i64, Option<i64>, Option<i64>) = base.query_row(
-        "SELECT count(*), max(last), max(newest) FROM (SELECT last, newest FROM chapters ORDER BY first LIMIT ?1)",
-        [AT_ONCE],
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-    )?;
-    let end = last_in_blocks(base)?;
-    Ok(last.zip(newest).filter(|(last, _)| count == AT_ONCE && *last < end))
+fn first(base: &Connection) -> Result<Option<(i64, i64)>, Trouble> {
+    let mut first = chapters::first(base, AT_ONCE + 1)?;
+    if first.len() < 2 {
+        return Ok(None);
+    }
+    first.truncate(if first.len() as i64 > AT_ONCE { AT_ONCE as usize } else { 1 });
+    let newest = first.iter().map(|chapter| chapter.newest).max();
+    Ok(first.last().map(|chapter| chapter.last).zip(newest))
 }
 
 /// Takes out every record up to this one, the last of a chapter.
@@ -47,7 +48,7 @@ pub(super) fn forget(base: &mut Connection, up_to: i64) -> Result<(), Trouble> {
     taking.execute("DELETE FROM chapters WHERE first <= ?1", [up_to])?;
     span::forget(&taking, up_to)?;
     classes::forget(&taking)?;
-    taking.execute("UPDATE floor SET id = max(id, ?1)", [up_to])?;
+    schema::raise_floor(&taking, up_to)?;
     taking.commit()?;
     let (used, free) = pages(base)?;
     let spare = used / SPARE;

@@ -12,14 +12,16 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Result};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
 use super::block::Block;
+use super::packed::{self, Table};
 use super::trouble::Trouble;
-use super::{loose, span};
+use super::{chapters, classes, loose, span};
+use crate::selection::Selection;
 
 /// Number of this schema; a store with another one is made anew.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 /// Bytes of a page. The longer, the less a record costs, and the more is read for one.
 pub(super) const PAGE: u32 = 16_384;
 
@@ -29,36 +31,44 @@ const TABLES: &str = "
     );
     CREATE TABLE blocks (first INTEGER PRIMARY KEY, records BLOB NOT NULL);
     CREATE TABLE chapters (
-        first INTEGER PRIMARY KEY, last INTEGER NOT NULL, oldest INTEGER NOT NULL, newest INTEGER NOT NULL
+        first INTEGER PRIMARY KEY, last INTEGER NOT NULL, oldest INTEGER NOT NULL, newest INTEGER NOT NULL,
+        sum INTEGER NOT NULL
     );
     CREATE TABLE recent (first INTEGER PRIMARY KEY, entries BLOB NOT NULL);
-    CREATE TABLE spans (first INTEGER PRIMARY KEY, last INTEGER NOT NULL);
+    CREATE TABLE spans (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, sum INTEGER NOT NULL);
     CREATE TABLE held (
         class INTEGER NOT NULL, span INTEGER NOT NULL, entries BLOB NOT NULL, PRIMARY KEY (class, span)
     ) WITHOUT ROWID;
     CREATE TABLE classes (
         class INTEGER PRIMARY KEY, kind TEXT NOT NULL, verdict TEXT NOT NULL, service TEXT NOT NULL, capabilities TEXT NOT NULL,
-        UNIQUE (service, verdict, kind, capabilities)
+        sum INTEGER NOT NULL, UNIQUE (service, verdict, kind, capabilities)
     );
-    CREATE TABLE floor (one INTEGER PRIMARY KEY CHECK (one = 1), id INTEGER NOT NULL);
-    INSERT INTO floor VALUES (1, 0);
+    CREATE TABLE floor (one INTEGER PRIMARY KEY CHECK (one = 1), id INTEGER NOT NULL, sum INTEGER NOT NULL);
 ";
 
 /// Opens the store to write, making it where there is none.
-pub(super) fn open(path: &Path) -> std::result::Result<Connection, Trouble> {
+pub(super) fn open(path: &Path) -> Result<Connection, Trouble> {
     // SQLite makes the files beside it with the same mode. Where this fails SQLite says why.
-    let _ = OpenOptions::new().append(true).create(true).mode(0o640).open(path);
+    let _ = OpenOptions::new().append(true).create_new(true).mode(0o640).open(path);
     let mut base = Connection::open(path)?;
     base.busy_timeout(std::time::Duration::from_secs(5))?;
-    let version: i64 = base.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let version = version(&base)?;
     if version == 0 {
+        // The tables and the number are written together: without it there is nothing, or the number was changed.
+        if base.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))? > 0 {
+            return Err(Trouble::Damaged);
+        }
         base.execute_batch(&format!("PRAGMA page_size = {PAGE}; PRAGMA auto_vacuum = INCREMENTAL;"))?;
         let making = base.transaction()?;
         making.execute_batch(TABLES)?;
+        raise_floor(&making, 0)?;
         making.pragma_update(None, "user_version", VERSION)?;
         making.commit()?;
     } else if version != VERSION {
         return Err(Trouble::Version);
+    } else if base.is_readonly("main")? && OpenOptions::new().append(true).open(path).is_ok() {
+        // Its header says that it is of a kind that is only read.
+        return Err(Trouble::Damaged);
     }
     // What a power cut takes from the store, the trail gives back. Both sizes are 4 MiB and 2 MiB.
     base.execute_batch(
@@ -68,24 +78,37 @@ pub(super) fn open(path: &Path) -> std::result::Result<Connection, Trouble> {
 }
 
 /// Opens the store to read.
-pub(super) fn open_to_read(path: &Path) -> Result<Connection> {
+pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     let base = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     base.busy_timeout(std::time::Duration::from_secs(1))?;
     Ok(base)
 }
 
+fn version(base: &Connection) -> rusqlite::Result<i64> {
+    base.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
 /// Looks for damage in all but `blocks` and `held`, which are nearly all of the file: of these each row has a checksum, which
 /// is looked at whenever the row is, and of `blocks` the newest, where a crash would have left its traces. A file that is
 /// shorter than it says SQLite does not open.
-pub(super) fn check(base: &Connection) -> std::result::Result<(), Trouble> {
+pub(super) fn check(base: &Connection) -> Result<(), Trouble> {
+    // Somebody else may be writing it.
+    let base = base.unchecked_transaction()?;
+    if version(&base)? != VERSION {
+        return Err(Trouble::Version);
+    }
+    check_tables(&base)?;
     for table in ["loose", "chapters", "recent", "spans", "classes", "floor"] {
         let said: String = base.query_row(&format!("PRAGMA quick_check({table})"), [], |row| row.get(0))?;
         if said != "ok" {
             return Err(Trouble::Damaged);
         }
     }
-    loose::after(base, i64::MIN)?;
-    span::recent(base)?;
+    loose::after(&base, i64::MIN)?;
+    span::recent(&base)?;
+    span::until(&base, 0)?;
+    classes::wanted(&base, &Selection::default())?;
+    floor(&base)?;
     let newest = base
         .query_row("SELECT first, records FROM blocks ORDER BY first DESC LIMIT 1", [], |row| {
             Ok((row.get(0)?, row.get(1)?))
@@ -98,24 +121,42 @@ pub(super) fn check(base: &Connection) -> std::result::Result<(), Trouble> {
         }
         None => 0,
     };
-    if end == last_in_blocks(base)? { Ok(()) } else { Err(Trouble::Damaged) }
+    if end == chapters::all(&base)?.last().map_or(0, |chapter| chapter.last) { Ok(()) } else { Err(Trouble::Damaged) }
 }
 
-/// The newest record in a block; 0: none.
-pub(super) fn last_in_blocks(base: &Connection) -> Result<i64> {
-    let mut last = base.prepare_cached("SELECT last FROM chapters ORDER BY first DESC LIMIT 1")?;
-    last.query_row([], |row| row.get(0)).optional().map(Option::unwrap_or_default)
+/// Whether the tables are described as they were: with another word in it a description may still be one.
+fn check_tables(base: &Connection) -> Result<(), Trouble> {
+    let mut all = base.prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid")?;
+    let all: Vec<String> = all.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let right = TABLES.split(';').map(str::trim).filter(|table| !table.is_empty());
+    if right.eq(all.iter().map(String::as_str)) { Ok(()) } else { Err(Trouble::Damaged) }
 }
 
 /// The newest record; 0: none.
-pub(super) fn newest(base: &Connection) -> Result<u64> {
+pub(super) fn newest(base: &Connection) -> Result<u64, Trouble> {
     let loose: Option<i64> = base.query_row("SELECT max(id) FROM loose", [], |row| row.get(0))?;
-    Ok(from_sql(loose.unwrap_or(0).max(last_in_blocks(base)?)).max(floor(base)?))
+    Ok(from_sql(loose.unwrap_or(0).max(chapters::end(base)?)).max(floor(base)?))
+}
+
+fn floor_sum(id: i64) -> u32 {
+    packed::sum(Table::Floor, &[id], &[])
 }
 
 /// Records up to this one are not in the store any more.
-pub(super) fn floor(base: &Connection) -> Result<u64> {
-    base.query_row("SELECT id FROM floor", [], |row| row.get(0)).map(from_sql)
+pub(super) fn floor(base: &Connection) -> Result<u64, Trouble> {
+    let (id, told): (i64, u32) =
+        base.query_row("SELECT id, sum FROM floor", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if floor_sum(id) == told { Ok(from_sql(id)) } else { Err(Trouble::Damaged) }
+}
+
+/// Records up to this one are taken out.
+pub(super) fn raise_floor(base: &Connection, id: i64) -> Result<(), Trouble> {
+    base.execute(
+        "INSERT INTO floor VALUES (1, ?1, ?2)
+         ON CONFLICT DO UPDATE SET id = excluded.id, sum = excluded.sum WHERE excluded.id > floor.id",
+        params![id, floor_sum(id)],
+    )?;
+    Ok(())
 }
 
 /// SQLite's numbers have a sign; ids never use it.

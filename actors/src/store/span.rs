@@ -5,8 +5,11 @@
 
 use rusqlite::{Connection, Result, params};
 
+use super::classes;
 use super::entry::{self, Entry};
+use super::packed::{self, Table};
 use super::trouble::Trouble;
+use crate::selection::Selection;
 
 /// With so many chapters that have rows of their own, the oldest of them become a span; the rest stay, and answer what is often
 /// asked for. In tests there are not so many records.
@@ -48,27 +51,46 @@ pub(super) fn make(base: &Connection) -> std::result::Result<(), Trouble> {
         let class = some.first().map_or(0, |entry| entry.class);
         row.execute(params![class, first.id, entry::pack_class(class, first.id, some)])?;
     }
-    base.execute("INSERT INTO spans VALUES (?1, ?2)", [first.id, last.id])?;
+    base.execute("INSERT INTO spans VALUES (?1, ?2, ?3)", params![first.id, last.id, sum(first.id, last.id)])?;
     base.execute("DELETE FROM recent WHERE first <= ?1", [last.id])?;
     Ok(())
 }
 
+fn sum(first: i64, last: i64) -> u32 {
+    packed::sum(Table::Spans, &[first, last], &[])
+}
+
+/// The first ids of the spans that end with this record or before.
+pub(super) fn until(base: &Connection, up_to: i64) -> std::result::Result<Vec<i64>, Trouble> {
+    let mut all = base.prepare("SELECT first, last, sum FROM spans")?;
+    let mut rows = all.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (first, last) = (row.get(0)?, row.get(1)?);
+        if sum(first, last) != row.get::<_, u32>(2)? {
+            return Err(Trouble::Damaged);
+        }
+        if last <= up_to {
+            found.push(first);
+        }
+    }
+    Ok(found)
+}
+
 /// Takes out what lists only records up to this one.
-pub(super) fn forget(base: &Connection, up_to: i64) -> Result<()> {
+pub(super) fn forget(base: &Connection, up_to: i64) -> std::result::Result<(), Trouble> {
     base.execute("DELETE FROM recent WHERE first <= ?1", [up_to])?;
-    let column = |what: &str, bound: &[i64]| -> Result<Vec<i64>> {
-        base.prepare(what)?.query_map(rusqlite::params_from_iter(bound), |row| row.get(0))?.collect()
-    };
-    let spans = column("SELECT first FROM spans WHERE last <= ?1", &[up_to])?;
+    let spans = until(base, up_to)?;
     if spans.is_empty() {
         return Ok(());
     }
     // By class and span, since that is how they are found.
     let mut row = base.prepare("DELETE FROM held WHERE class = ?1 AND span = ?2")?;
-    for class in column("SELECT class FROM classes", &[])? {
+    for class in classes::wanted(base, &Selection::default())? {
         for span in &spans {
             row.execute([class, *span])?;
         }
     }
-    base.execute("DELETE FROM spans WHERE last <= ?1", [up_to]).map(drop)
+    base.execute("DELETE FROM spans WHERE last <= ?1", [up_to])?;
+    Ok(())
 }

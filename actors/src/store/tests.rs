@@ -15,6 +15,11 @@ use crate::record::{Kind, Record};
 use crate::selection::{KINDS, Selection};
 use crate::trail::Trail;
 
+#[path = "tests/damage.rs"]
+mod damage;
+#[path = "tests/forgetting.rs"]
+mod forgetting;
+
 struct Place {
     directory: tempfile::TempDir,
     trail: Trail,
@@ -63,8 +68,14 @@ fn act(service: &str, capabilities: &[&str]) -> Record {
 fn is_whole(reader: &Reader, last: u64) -> bool {
     (0..2400).any(|_| {
         std::thread::sleep(Duration::from_millis(25));
-        reader.shared.reaches(last, Duration::from_millis(10))
+        reader.shared.reaches(last, Duration::from_millis(10)).is_some()
     })
+}
+
+/// What the store itself has of it.
+fn by_store(reader: &Reader, find: &FindRecords) -> Vec<Record> {
+    let file = reader.shared.reaches(0, Duration::ZERO).unwrap();
+    reader.ask_store(find, file).unwrap().1
 }
 
 #[test]
@@ -117,140 +128,8 @@ fn a_trail_and_a_store_of_an_earlier_version_are_read() {
 }
 
 #[test]
-fn a_broken_store_is_set_aside_told_and_made_anew() {
-    let mut place = Place::new();
-    (0..50).for_each(|_| drop(place.append(act("web", &["SHELL"]))));
-    let (store, _) = place.store(Bounds::default());
-    assert!(is_whole(&store.reader(), 50));
-    drop(store);
-    let size = fs::metadata(place.path()).unwrap().len();
-    for damage in [
-        "not a data base at all".repeat(100).into_bytes(),
-        fs::read(place.path()).unwrap()[..size as usize / 2].to_vec(),
-    ] {
-        fs::write(place.path(), damage).unwrap();
-        assert_eq!(
-            place.ids(&Reader::new(place.path(), place.directory.path().into(), Arc::default()), &all()).len(),
-            50
-        );
-        let (store, told) = place.store(Bounds::default());
-        let reader = store.reader();
-        assert!(is_whole(&reader, 50));
-        assert!(told.recv().unwrap().contains("set aside as store.sqlite.broken"));
-        assert_eq!(place.ids(&reader, &all()).len(), 50);
-        assert!(place.directory.path().join("store.sqlite.broken").exists());
-    }
-}
-
-/// A store of many records, in all of its tables, that is closed.
-fn large() -> Place {
-    let mut place = Place::new();
-    for number in 0..12_300 {
-        place.append(act(if number % 3_000 == 7 { "rare" } else { "web" }, &["SHELL"]));
-    }
-    let (store, _) = place.store(Bounds::default());
-    assert!(is_whole(&store.reader(), 12_300));
-    drop(store);
-    let base = schema::open_to_read(&place.path()).unwrap();
-    for table in ["loose", "blocks", "chapters", "recent", "spans", "held", "classes"] {
-        let is_used = base.query_row(&format!("SELECT EXISTS (SELECT 1 FROM {table})"), [], |row| row.get(0));
-        // The trail is read in pieces that are large enough for chapters, but the last may be too small.
-        assert!(is_used == Ok(true) || table == "loose", "{table}");
-    }
-    place
-}
-
-#[test]
-fn damage_that_a_reader_finds_leads_to_another_store() {
-    let place = large();
-    let whole = fs::read(place.path()).unwrap();
-    let middle = "(SELECT first FROM blocks WHERE first < 5000 ORDER BY first DESC LIMIT 1)";
-    for damage in [
-        format!(
-            "UPDATE blocks SET records = CAST(replace(CAST(records AS TEXT), 'an act', 'no act') AS BLOB) WHERE first = {middle}"
-        ),
-        format!("UPDATE blocks SET records = x'' WHERE first = {middle}"),
-        format!("DELETE FROM blocks WHERE first = {middle}"),
-        format!("UPDATE blocks SET records = (SELECT records FROM blocks WHERE first = 1) WHERE first = {middle}"),
-        "UPDATE held SET entries = zeroblob(8)".to_owned(),
-        "UPDATE held SET entries = (SELECT entries FROM held ORDER BY class DESC LIMIT 1)".to_owned(),
-    ] {
-        fs::write(place.path(), &whole).unwrap();
-        let base = rusqlite::Connection::open(place.path()).unwrap();
-        assert!(base.execute(&damage, []).unwrap() > 0, "{damage}");
-        drop(base);
-        let (store, told) = place.store(Bounds::default());
-        let reader = store.reader();
-        assert!(is_whole(&reader, 12_300), "opening does not look at all");
-        let fresh = FindRecords { newest: true, limit: 3, ..all() };
-        assert_eq!(place.ids(&reader, &fresh), [12_298, 12_299, 12_300]);
-        assert!(told.try_recv().is_err(), "nobody has seen it yet: {damage}");
-        let web = Selection { service: Some("web".to_owned()), ..Selection::default() };
-        let find = FindRecords { wanted: web, limit: 10_000, ..all() };
-        let found = place.ids(&reader, &find);
-        assert_eq!((found.len(), found[4_996], *found.last().unwrap()), (10_000, 4_999, 10_004), "{damage}");
-        let said = told.recv_timeout(Duration::from_secs(20)).unwrap_or_default();
-        assert!(said.contains("set aside"), "soon: {damage}: {said}");
-        assert!(is_whole(&reader, 12_300));
-        assert_eq!(reader.ask_store(&find).unwrap().1.len(), 10_000);
-        drop(store);
-        assert!(told.recv().is_err(), "it is told once: {damage}");
-    }
-}
-
-#[test]
-fn damage_that_opening_finds_leads_to_another_store() {
-    let mut place = large();
-    let whole = fs::read(place.path()).unwrap();
-    let (store, _) = place.store(Bounds::default());
-    store.put(&place.append(act("web", &["SHELL"])));
-    assert!(is_whole(&store.reader(), 12_301));
-    drop(store);
-    let with_loose = fs::read(place.path()).unwrap();
-    let changed = |damage: &str| {
-        fs::write(place.path(), &with_loose).unwrap();
-        let base = rusqlite::Connection::open(place.path()).unwrap();
-        assert!(base.execute(damage, []).unwrap() > 0, "{damage}");
-        drop(base);
-        fs::read(place.path()).unwrap()
-    };
-    for damage in [
-        changed("UPDATE loose SET ms = ms + 1"),
-        changed("UPDATE recent SET entries = x'00'"),
-        changed("UPDATE recent SET entries = 'text'"),
-        changed("DELETE FROM floor"),
-        changed("DELETE FROM chapters WHERE first = (SELECT max(first) FROM chapters)"),
-        changed("DELETE FROM blocks WHERE first = (SELECT max(first) FROM blocks)"),
-        changed("UPDATE blocks SET records = zeroblob(9) WHERE first = (SELECT max(first) FROM blocks)"),
-        whole[..whole.len() - 16_384].to_vec(),
-        whole[..9_000].to_vec(),
-    ] {
-        fs::write(place.path(), damage).unwrap();
-        let (store, told) = place.store(Bounds::default());
-        assert!(told.recv_timeout(Duration::from_secs(20)).unwrap().contains("set aside"));
-        assert!(is_whole(&store.reader(), 12_301));
-        assert_eq!(store.reader().ask_store(&all()).unwrap().1.len(), 12_301);
-    }
-}
-
-#[test]
-fn what_another_reader_finds_later_does_not_count() {
-    let shared = Shared::default();
-    let file = shared.file();
-    shared.set(true, 9);
-    shared.report(file);
-    assert!(shared.is_damaged() && !shared.reaches(1, Duration::ZERO));
-    shared.set(true, 10);
-    assert!(!shared.reaches(1, Duration::ZERO), "what the thread did meanwhile mends nothing");
-    shared.begin_anew();
-    shared.set(true, 10);
-    shared.report(file);
-    assert!(!shared.is_damaged() && shared.reaches(10, Duration::ZERO), "that was the other file");
-}
-
-#[test]
 fn rows_are_found_by_their_keys() {
-    let place = large();
+    let place = damage::large();
     let base = schema::open_to_read(&place.path()).unwrap();
     for (rows, newest) in
         [query::BLOCKS, query::RECENT, query::HELD].into_iter().flat_map(|rows| [(rows, true), (rows, false)])
@@ -306,36 +185,6 @@ fn after_a_crash_whole_transactions_are_there() {
 }
 
 #[test]
-fn what_is_forgotten_leaves_room() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join(FILE);
-    let mut base = schema::open(&path).unwrap();
-    let mut classes = Classes::default();
-    for part in 0..60 {
-        let records: Vec<Record> = (1..=200)
-            .map(|one| Record {
-                id: part * 200 + one,
-                path: Some("x".repeat(600).into()),
-                ..act(&format!("service-{part}"), &[])
-            })
-            .collect();
-        inserted(&mut base, &mut classes, &records);
-    }
-    let (before, _) = retention::pages(&base).unwrap();
-    let bounds = Bounds { total: before as u64 * 16_384 / 2, keep: Duration::from_secs(1 << 32) };
-    assert!(retention::tend(&mut base, bounds).unwrap());
-    let (used, free) = retention::pages(&base).unwrap();
-    assert!(used * 16_384 <= bounds.total as i64 && free <= used / 8, "{before}, {used}, {free}");
-    assert_eq!(schema::floor(&base).unwrap(), 8_000);
-    let count =
-        |what: &str| base.query_row(&format!("SELECT count(*) FROM {what}"), [], |row| row.get::<_, i64>(0)).unwrap();
-    assert_eq!((count("classes"), count("chapters")), (24, 20), "classes go with the span that lists them");
-    assert_eq!(query::run(&base, &all()).unwrap().len(), 4_000);
-    schema::check(&base).unwrap();
-    assert!(!retention::tend(&mut base, Bounds { total: 1, ..bounds }).unwrap(), "the newest stay");
-}
-
-#[test]
 fn a_store_that_cannot_be_written_leaves_the_answers_to_the_trail() {
     let mut place = Place::new();
     fs::create_dir(place.path()).unwrap();
@@ -344,36 +193,6 @@ fn a_store_that_cannot_be_written_leaves_the_answers_to_the_trail() {
     assert_eq!(place.ids(&store.reader(), &all()), [1]);
     fs::remove_dir(place.path()).unwrap();
     assert!(is_whole(&store.reader(), 1), "and it is made when that is possible");
-}
-
-#[test]
-fn what_the_bounds_exclude_is_found_in_the_trail() {
-    let mut place = Place::new();
-    for number in 0..60_000 {
-        let time = if number < 30_000 { "2020-01-01T00:00:00.000Z".into() } else { clock::rfc3339(clock::now_ms()) };
-        let service = if number % 10_000 == 0 { "rare" } else { "web" };
-        place.append(Record { time, ..act(service, &["SHELL"]) });
-    }
-    let (store, _) = place.store(Bounds::default());
-    let reader = store.reader();
-    assert!(is_whole(&reader, 60_000));
-    let base = || schema::open_to_read(&place.path()).unwrap();
-    assert!(
-        (0..2400).any(|_| {
-            std::thread::sleep(Duration::from_millis(25));
-            schema::floor(&base()).unwrap() == 20_000
-        }),
-        "whole chapters go, and only those that are all too old: {:?}",
-        schema::floor(&base())
-    );
-    let rare = Selection { service: Some("rare".to_owned()), ..Selection::default() };
-    let find = FindRecords { wanted: rare, ..all() };
-    assert_eq!(place.ids(&reader, &find), [1, 10_001, 20_001, 30_001, 40_001, 50_001]);
-    assert_eq!(
-        place.ids(&reader, &FindRecords { newest: true, limit: 5, ..find.clone() }),
-        [10_001, 20_001, 30_001, 40_001, 50_001]
-    );
-    assert_eq!(place.ids(&reader, &FindRecords { limit: 2, after: 5, ..find }), [10_001, 20_001]);
 }
 
 fn record() -> impl Strategy<Value = Record> {
@@ -504,7 +323,7 @@ proptest! {
         prop_assert!(is_whole(&store.reader(), count));
         let trail = Reader::new(place.path(), place.directory.path().into(), Arc::default());
         for find in finds {
-            let by_store = store.reader().ask_store(&find).unwrap().1;
+            let by_store = by_store(&store.reader(), &find);
             prop_assert_eq!(by_store, trail.find(&find, count).unwrap(), "{:?}", find);
         }
     }

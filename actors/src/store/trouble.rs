@@ -1,5 +1,6 @@
 //! Why the store cannot go on.
 
+use rusqlite::ffi::SQLITE_ERROR;
 use rusqlite::{Error, ErrorCode};
 
 /// What went wrong.
@@ -13,6 +14,8 @@ pub(super) enum Trouble {
     Text(#[from] serde_json::Error),
     #[error("it is damaged")]
     Damaged,
+    #[error("it was set aside while it was asked")]
+    Replaced,
     #[error("it is of another version")]
     Version,
 }
@@ -21,16 +24,22 @@ impl Trouble {
     /// Whether another attempt with this file cannot help.
     pub(super) fn is_final(&self) -> bool {
         match self {
-            // Of the wrong type is only what was not written here, and what is there twice is not where it belongs.
-            Trouble::Base(
-                Error::InvalidColumnType(..) | Error::FromSqlConversionFailure(..) | Error::QueryReturnedNoRows,
-            ) => true,
-            Trouble::Base(error) => matches!(
-                error.sqlite_error_code(),
-                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation)
-            ),
+            // What is there twice is not where it belongs. The statements are always the same, so where SQLite finds one at
+            // fault (`SQLITE_ERROR`) the tables are not those that were made here.
+            Trouble::Base(Error::SqliteFailure(failure, _)) => {
+                matches!(
+                    failure.code,
+                    ErrorCode::DatabaseCorrupt
+                        | ErrorCode::NotADatabase
+                        | ErrorCode::ConstraintViolation
+                        | ErrorCode::TypeMismatch
+                        | ErrorCode::TooBig
+                ) || failure.extended_code == SQLITE_ERROR
+            }
+            // All others are about what is in the file: of a type, of a size, or no text, as it was not written here.
+            Trouble::Base(_) => true,
             Trouble::Damaged | Trouble::Version => true,
-            Trouble::Trail(_) | Trouble::Text(_) => false,
+            Trouble::Trail(_) | Trouble::Text(_) | Trouble::Replaced => false,
         }
     }
 }
