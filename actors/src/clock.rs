@@ -48,11 +48,14 @@ pub fn rfc3339(ms: i64) -> CompactString {
 
 const DAY: i64 = 24 * 3600 * 1000;
 
+/// Days of 400 years, and those from 1 March 0000 to 1970.
+const ERA: i64 = 146_097;
+const TO_1970: i64 = 719_468;
+
 /// Year, month and day of a number of days since 1970, by counting from 1 March 0000 in eras of 400 years, so that the day
 /// which is sometimes missing is a year's last.
 fn date_of(days: i64) -> (i64, i64, i64) {
-    const ERA: i64 = 146_097;
-    let from_march = days + 719_468;
+    let from_march = days + TO_1970;
     let (era, of_era) = (from_march.div_euclid(ERA), from_march.rem_euclid(ERA));
     let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
     let of_year = of_era - (365 * year + year / 4 - year / 100);
@@ -95,7 +98,32 @@ pub fn apart(one: &str, other: &str) -> Duration {
 }
 
 fn parsed(text: &str) -> Option<i64> {
-    text.parse::<Timestamp>().ok().map(|time| time.as_millisecond())
+    as_written(text.as_bytes()).or_else(|| text.parse::<Timestamp>().ok().map(|time| time.as_millisecond()))
+}
+
+/// The same of exactly what [`rfc3339`] writes, as each record has one.
+fn as_written(text: &[u8]) -> Option<i64> {
+    let shape = text.iter().map(|byte| if byte.is_ascii_digit() { b'0' } else { *byte });
+    if !shape.eq(*b"0000-00-00T00:00:00.000Z") {
+        return None;
+    }
+    let number = |at: usize, digits: usize| {
+        let digits = text.iter().skip(at).take(digits);
+        digits.fold(0, |number, digit| number * 10 + i64::from(digit - b'0'))
+    };
+    let (year, month, day) = (number(0, 4), number(5, 2), number(8, 2));
+    let (hour, minute, second) = (number(11, 2), number(14, 2), number(17, 2));
+    let days = days_of(year, month, day);
+    // What is no date, or is a leap second, is looked at in the general way.
+    let is_time = date_of(days) == (year, month, day) && hour < 24 && minute < 60 && second < 60;
+    is_time.then_some(days * DAY + (hour * 3600 + minute * 60 + second) * 1000 + number(20, 3))
+}
+
+/// The other way round than [`date_of`], for a month that there is.
+fn days_of(year: i64, month: i64, day: i64) -> i64 {
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    era * ERA + of_era * 365 + of_era / 4 - of_era / 100 + (153 * month + 2) / 5 + day - 1 - TO_1970
 }
 
 #[cfg(test)]
@@ -111,6 +139,30 @@ mod tests {
             let wanted = jiff::Timestamp::from_millisecond(ms).unwrap();
             assert_eq!(super::rfc3339(ms), format!("{wanted:.3}"));
             assert_eq!(super::ms_of_text(&super::rfc3339(ms)), ms);
+        }
+    }
+
+    #[test]
+    fn what_is_read_by_hand_is_what_the_library_reads() {
+        let texts = [
+            "2026-02-29T00:00:00.000Z",
+            "2024-02-29T23:59:59.999Z",
+            "2026-13-01T00:00:00.000Z",
+            "2026-00-10T00:00:00.000Z",
+            "2026-04-31T00:00:00.000Z",
+            "2026-01-01T24:00:00.000Z",
+            "2026-01-01T00:60:00.000Z",
+            "2016-12-31T23:59:60.000Z",
+            "0000-01-01T00:00:00.000Z",
+            "9999-12-30T22:00:00.000Z",
+            "2026-01-01 00:00:00.000Z",
+            "2026-01-01T00:00:00.000+01",
+            "2026-01-01T00:00:00Z",
+            "",
+        ];
+        for text in texts {
+            let read = text.parse::<jiff::Timestamp>().ok().map(|time| time.as_millisecond());
+            assert_eq!(super::parsed(text), read, "{text}");
         }
     }
 }

@@ -10,7 +10,7 @@ use nix::time::{ClockId, clock_gettime};
 
 use crate::event::Delivery;
 use crate::skeleton::bartizan::types::bz_event;
-use crate::stream::{BATCH, Decoder, FEW, GATHER, RECORD, Ring, deliver};
+use crate::stream::{BATCH, Decoder, PART, RECORD, Ring, deliver, gather};
 use crate::wire::bytes;
 
 /// `bz_why`, `bz_object`, `bz_access` and `bz_verdict` of wire.h, with what they are about.
@@ -50,6 +50,8 @@ pub struct Recorded {
     numbered: bool,
 }
 
+/// Bytes of the ring of violations (maps.bpf.h).
+const RING: u64 = 1 << 24;
 /// EXT4_SUPER_MAGIC.
 const EXT4: u64 = 0xef53;
 
@@ -125,11 +127,18 @@ fn put(to: &mut [u8], bytes: impl Iterator<Item = u8>) -> u16 {
     })
 }
 
-/// Hands on what `next` tells one after another, as a ring's thread does, in batches of at most as many as that; an empty
-/// one ends it.
+/// What is replayed, in the place of a ring.
+pub trait Source: Send + 'static {
+    /// Adds the next records, at most so many, when there are any. None: this was all.
+    fn next(&mut self, most: usize, told: &mut Vec<u8>);
+    /// How many there are now.
+    fn waiting(&self) -> u64;
+}
+
+/// Hands on what `source` tells one after another, as a ring's thread does.
 pub fn start(
     services: BTreeMap<u32, String>,
-    mut next: impl FnMut(usize, &mut Vec<u8>) + Send + 'static,
+    mut source: impl Source,
 ) -> io::Result<(JoinHandle<()>, Receiver<Delivery>)> {
     let (sender, receiver) = sync_channel(0);
     let thread = std::thread::Builder::new().name("rings".to_owned()).spawn(move || {
@@ -137,17 +146,17 @@ pub fn start(
         let mut told = Vec::new();
         loop {
             told.clear();
-            next(BATCH, &mut told);
+            source.next(BATCH, &mut told);
             let records = told.chunks_exact(RECORD);
-            let few = records.len() < FEW;
-            if records.len() == 0 {
+            let count = records.len();
+            if count == 0 {
                 return;
             }
             let mut events = decoder.begin();
             events.extend(records.filter_map(|one| decoder.decode(one, Ring::Violations)));
             deliver(&sender, events);
-            if few {
-                std::thread::sleep(GATHER);
+            if count < BATCH {
+                gather(|| source.waiting() * RECORD as u64 > RING / PART);
             }
         }
     })?;

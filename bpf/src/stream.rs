@@ -31,10 +31,12 @@ const LOOK_UP: u16 = 10_000;
 const AGAIN: Duration = Duration::from_millis(200);
 /// Events that are handed on at once.
 pub(crate) const BATCH: usize = 256;
-/// Each delivery wakes several threads, which costs more than an event does. After one of few events the next ones are
-/// therefore left to gather: a ring holds what comes in many times that.
-pub(crate) const FEW: usize = 64;
-pub(crate) const GATHER: Duration = Duration::from_millis(10);
+/// Each delivery wakes several threads, which costs more than many events do. After one that was not full the next ones are therefore
+/// left to gather for so many steps, unless there is enough before.
+const STEP: Duration = Duration::from_millis(25);
+const STEPS: u32 = 2;
+/// The part of a ring that is enough: what comes in a step then finds room in the rest.
+pub(crate) const PART: u64 = 4;
 
 /// The running thread; it ends when this is dropped.
 #[derive(Debug)]
@@ -88,8 +90,18 @@ fn run(tables: &Tables, seens: Seens, sender: &SyncSender<Delivery>, end: &PipeR
     let mut decoder = Decoder { seens, ..Decoder::new(names) };
     while stays(&rings, end) {
         let taken = rings.each_mut().map(|(ring, which)| take(ring, *which, &mut decoder, sender));
-        if taken.iter().sum::<usize>() > 0 && taken.iter().all(|taken| *taken < FEW) {
-            std::thread::sleep(GATHER);
+        if taken.iter().sum::<usize>() > 0 && taken.iter().all(|taken| *taken < BATCH) {
+            gather(|| rings.iter().any(|(ring, _)| ring.waiting() > ring.size() / PART));
+        }
+    }
+}
+
+/// Leaves events time to come.
+pub(crate) fn gather(enough: impl Fn() -> bool) {
+    for _ in 0..STEPS {
+        std::thread::sleep(STEP);
+        if enough() {
+            return;
         }
     }
 }

@@ -15,7 +15,8 @@ use crate::written::Written;
 
 /// Records that are delivered at once.
 const BATCH: usize = 256;
-/// Records seldom come alone: those that come so soon after the first are delivered with it.
+/// Records seldom come alone: where there are fewer, those that come so soon after the first are delivered with it.
+const FEW: usize = 64;
 const GATHER: Duration = Duration::from_millis(20);
 /// The first pause after a failure; it doubles up to the last.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -127,7 +128,7 @@ impl Delivery {
     fn gather(&self, first: Item, items: &Receiver<Item>) -> Vec<Item> {
         // A flood fills the queue while the last batch is on its way; waiting as well would let the queue run over, and
         // what it does not hold is read from the trail, which costs several times as much.
-        if self.reach.queued.load(Ordering::Acquire) < BATCH {
+        if self.reach.queued.load(Ordering::Acquire) < FEW {
             std::thread::sleep(GATHER);
         }
         let mut count = first.records.len();

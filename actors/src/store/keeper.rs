@@ -100,12 +100,13 @@ impl Keeper {
     /// Leaves records time to come, unless there are enough, or somebody waits for them.
     fn gather(&self) {
         let until = Instant::now() + GATHER;
-        loop {
+        let shared = &self.shared;
+        // Waiting while there is enough would let the queue run over, and what it does not hold is read from the trail, which
+        // costs several times as much.
+        let enough = || shared.queued.load(Ordering::Acquire) >= BATCH || shared.ending.load(Ordering::Acquire);
+        while !enough() && Instant::now() < until {
             std::thread::sleep(STEP);
-            let shared = &self.shared;
-            let enough = shared.queued.load(Ordering::Acquire) >= BATCH;
-            let wanted = shared.awaited.load(Ordering::Acquire) > 0 || shared.ending.load(Ordering::Acquire);
-            if enough || wanted || Instant::now() >= until {
+            if shared.awaited.load(Ordering::Acquire) > 0 {
                 return;
             }
         }

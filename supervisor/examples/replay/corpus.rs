@@ -11,12 +11,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bpf::event::Delivery;
-use bpf::replay::{self, Recorded, Sample};
+use bpf::replay::{self, Recorded, Sample, Source};
 use nix::sys::stat::{major, minor};
 use nix::time::{ClockId, clock_gettime};
 
 /// How many services act.
 const SERVICES: u32 = 100;
+/// Where a ring's thread would wait for the kernel.
+const PAUSE: Duration = Duration::from_micros(200);
 /// `BZ_AUDIT` and `BZ_DENY` of wire.h.
 const AUDIT: u8 = 1;
 const DENY: u8 = 2;
@@ -209,47 +211,70 @@ impl Corpus {
     pub(crate) fn start(self) -> std::io::Result<(JoinHandle<()>, Receiver<Delivery>)> {
         let services: BTreeMap<u32, String> =
             (1..=SERVICES).map(|number| (number, format!("service-{number}"))).collect();
-        let Corpus { events, counts: [before, then], rate, gate, made } = self;
-        let (mut number, mut began) = (0_u64, None);
-        replay::start(services, move |most, told| {
-            if number == before && began.is_none() {
-                // Whoever opens it may be gone: then there is nothing more to replay.
-                if gate.recv().is_err() {
-                    return;
-                }
-                began = Some(Instant::now());
-            }
-            if number == before + then {
-                // What the threads spent is looked up while they are there.
-                let _ = gate.recv();
-                return;
-            }
-            let last = if began.is_some() { before + then } else { before };
-            let due = match (rate, began) {
-                (Some(rate), Some(began)) => paced(number - before, rate, began),
-                _ => u64::try_from(most).unwrap_or(1),
-            };
-            let until = last.min(number + due.min(u64::try_from(most).unwrap_or(1)));
-            // In an order of its own, so that neighbours are of different services and kinds.
-            let length = u64::try_from(events.len()).unwrap_or(1);
-            made.timed(|| {
-                for number in number..until {
-                    let at = usize::try_from(number * 7919 % length).unwrap_or(0);
-                    events.iter().skip(at).take(1).for_each(|event| event.tell(number, told));
-                }
-            });
-            number = until;
-        })
+        replay::start(services, Replayed { corpus: self, number: 0, began: None })
     }
 }
 
-/// Waits until at least one more event is due; how many are.
-fn paced(told: u64, rate: u32, began: Instant) -> u64 {
-    loop {
-        let due = (began.elapsed().as_secs_f64() * f64::from(rate)) as u64;
-        if due > told {
-            return due - told;
+/// How far the events are told.
+struct Replayed {
+    corpus: Corpus,
+    number: u64,
+    /// When the gate was opened.
+    began: Option<Instant>,
+}
+
+impl Replayed {
+    /// The number of the last event that may be told before anything else happens.
+    fn last(&self) -> u64 {
+        let [before, then] = self.corpus.counts;
+        if self.began.is_some() { before + then } else { before }
+    }
+
+    /// The number of the last event that is due now.
+    fn due(&self) -> u64 {
+        let due = match (self.corpus.rate, self.began) {
+            (Some(rate), Some(began)) => {
+                let [before, _] = self.corpus.counts;
+                before + (began.elapsed().as_secs_f64() * f64::from(rate)) as u64
+            }
+            _ => u64::MAX,
+        };
+        due.min(self.last())
+    }
+}
+
+impl Source for Replayed {
+    fn next(&mut self, most: usize, told: &mut Vec<u8>) {
+        let [before, then] = self.corpus.counts;
+        if self.number == before && self.began.is_none() {
+            // Whoever opens it may be gone: then there is nothing more to replay.
+            if self.corpus.gate.recv().is_err() {
+                return;
+            }
+            self.began = Some(Instant::now());
         }
-        std::thread::sleep(Duration::from_micros(200));
+        if self.number == before + then {
+            // What the threads spent is looked up while they are there.
+            let _ = self.corpus.gate.recv();
+            return;
+        }
+        while self.due() <= self.number {
+            std::thread::sleep(PAUSE);
+        }
+        let until = self.due().min(self.number + u64::try_from(most).unwrap_or(1));
+        // In an order of its own, so that neighbours are of different services and kinds.
+        let Corpus { events, made, .. } = &self.corpus;
+        let length = u64::try_from(events.len()).unwrap_or(1);
+        made.timed(|| {
+            for number in self.number..until {
+                let at = usize::try_from(number * 7919 % length).unwrap_or(0);
+                events.iter().skip(at).take(1).for_each(|event| event.tell(number, told));
+            }
+        });
+        self.number = until;
+    }
+
+    fn waiting(&self) -> u64 {
+        self.due().saturating_sub(self.number)
     }
 }

@@ -17,14 +17,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use actix::{Actor as _, Arbiter, System};
+use actix::{Actor as _, Addr, Arbiter, System};
 use actors::audit_log::AuditLog;
 use actors::directory::Directory;
 use actors::kernel_link::KernelLink;
-use actors::messages::Sign;
+use actors::messages::{ShowQueues, Sign};
 use actors::root::{ExitNotice, Root};
-use actors::sinks::{JOURNAL, Settings};
-use actors::store;
 use clap::Parser;
 use corpus::{Corpus, Made};
 use remembering::Remembering;
@@ -51,6 +49,8 @@ struct Arguments {
 const BEFORE: u64 = 5_000;
 /// How long all sinks together may take for the last of the events.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How often it is asked whether they have it.
+const LOOK: Duration = Duration::from_millis(100);
 
 fn main() -> ExitCode {
     let told = System::new().block_on(measure(Arguments::parse()));
@@ -86,20 +86,17 @@ async fn measure(asked: Arguments) -> Result<serde_json::Value, String> {
     let arbiter = Arbiter::new();
     directory.set_kernel(KernelLink::start_in_arbiter(&arbiter.handle(), move |_| link));
 
-    let sinks: Vec<String> =
-        config.audit.sinks.iter().map(|one: &Settings| one.name.clone()).chain([JOURNAL.to_owned()]).collect();
-    reached(&trail, &sinks, BEFORE).await?;
+    let log = directory.audit().ok_or("there is no audit log")?;
+    reached(&log, BEFORE).await?;
     let before = Spent::now(&made)?;
     let started = Instant::now();
     gate.send(()).map_err(|error| error.to_string())?;
-    reached(&trail, &sinks, BEFORE + asked.events).await?;
+    reached(&log, BEFORE + asked.events).await?;
     let took = started.elapsed();
     let spent = Spent::now(&made)?.since(&before);
     let resident = spent::resident()?;
     gate.send(()).map_err(|error| error.to_string())?;
-    if let Some(audit) = directory.audit() {
-        audit.send(Sign).await.map_err(|error| error.to_string())??;
-    }
+    log.send(Sign).await.map_err(|error| error.to_string())??;
     rings.join().map_err(|_| "the thread that replays panicked".to_owned())?;
     let each = |time: Duration| time.as_secs_f64() * 1e6 / asked.events as f64;
     let threads: BTreeMap<&str, f64> = spent.threads.iter().map(|(name, time)| (name.as_str(), each(*time))).collect();
@@ -116,32 +113,21 @@ async fn measure(asked: Arguments) -> Result<serde_json::Value, String> {
 }
 
 /// Waits until the store and each sink have this record.
-async fn reached(trail: &Path, sinks: &[String], id: u64) -> Result<(), String> {
+async fn reached(log: &Addr<AuditLog>, id: u64) -> Result<(), String> {
     let deadline = Instant::now() + PATIENCE + Duration::from_secs(id / 1_000);
-    let after = |name: &String| {
-        let text = std::fs::read(trail.join("sinks").join(format!("{name}.json"))).unwrap_or_default();
-        let cursor: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
-        if cursor["lost"].as_u64().is_some_and(|lost| lost > 0) {
-            return Err(format!("the sink {name} lost records: {cursor}"));
-        }
-        Ok(cursor["after"].as_u64().unwrap_or(0))
-    };
     loop {
-        let mut last = store::newest(&trail.join(store::FILE));
-        for name in sinks {
-            last = last.min(after(name)?);
+        let queues = log.send(ShowQueues).await.map_err(|error| error.to_string())?;
+        if let Some(sink) = queues.sinks.iter().find(|sink| sink.skipped > 0) {
+            return Err(format!("the sink {} lost {} records", sink.name, sink.skipped));
         }
-        if last >= id {
+        let waiting = queues.unwritten + queues.store + queues.sinks.iter().map(|sink| sink.waiting).sum::<u64>();
+        if queues.newest >= id && waiting == 0 {
             return Ok(());
         }
         if Instant::now() > deadline {
-            let at: BTreeMap<&String, u64> =
-                sinks.iter().map(|name| after(name).map(|at| (name, at))).collect::<Result<_, _>>()?;
-            let store = store::newest(&trail.join(store::FILE));
-            return Err(format!("not all have record {id} in time: the store has {store}, and sinks {at:?}"));
+            return Err(format!("not all have record {id} in time: {queues:?}"));
         }
-        // Each look costs what some events do.
-        actix::clock::sleep(Duration::from_secs(1)).await;
+        actix::clock::sleep(LOOK).await;
     }
 }
 
