@@ -360,8 +360,8 @@ impl Handler<ShowGauges> for KernelLink {
 
     fn handle(&mut self, _: ShowGauges, _: &mut Context<KernelLink>) -> Self::Result {
         let rings = self.kernel.rings().map_err(|error| error.to_string())?;
-        let refusals = self.kernel.refusals().map_err(|error| error.to_string())?;
-        Ok(Gauges { rings, refusals })
+        let decided = self.kernel.decided().map_err(|error| error.to_string())?;
+        Ok(Gauges { rings, decided })
     }
 }
 

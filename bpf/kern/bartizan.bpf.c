@@ -8,7 +8,7 @@
 #include "wire.h"
 #include "guard.h"
 #include "maps.bpf.h"
-#include "refusals.bpf.h"
+#include "verdicts.bpf.h"
 #include "unit.bpf.h"
 #include "subject.bpf.h"
 #include "walk.bpf.h"
@@ -252,7 +252,7 @@ SEC("lsm/sb_mount")
 int BPF_PROG(sb_mount, const char *source, const struct path *where, const char *type, unsigned long flags,
 	     void *data, int ret)
 {
-	if (!ret && flags & MS_MOVE && check_move(where))
+	if (!ret && flags & MS_MOVE && check_move(where) < 0)
 		return counted(BZ_HOOK_sb_mount, -EPERM);
 	return JUDGED(sb_mount, check_mount(where, !(flags & MS_CHANGES)));
 }

@@ -89,7 +89,7 @@ static __always_inline int judge_unresolved(struct bz_policy *policy, struct act
 	act->verdict = prevented ? BZ_DENY : BZ_AUDIT;
 	act->capabilities = prevented;
 	tell(act);
-	return prevented ? -EPERM : 0;
+	return prevented ? -EPERM : AUDITED;
 }
 
 /*
@@ -119,7 +119,7 @@ static __always_inline void look_at_start(struct bz_policy *policy, __u64 need, 
 /*
  * Decides, and tells what is to be told. Off the path of what is granted or needs nothing, and a global
  * function, so that the verifier looks at it once and not for every hook; hence plain numbers only. `who` is
- * the service, and the access in the upper half. Not 0: refused.
+ * the service, and the access in the upper half.
  */
 __noinline int judge(__u64 who, __u64 need, __u64 dentry, __u64 named, __u32 what)
 {
@@ -155,7 +155,7 @@ __noinline int judge(__u64 who, __u64 need, __u64 dentry, __u64 named, __u32 wha
 		if (!(policy->flags & BZ_POLICY_LEARNING))
 			act.verdict = BZ_AUDIT;
 		tell(&act);
-		return 0;
+		return act.verdict == BZ_AUDIT ? AUDITED : 0;
 	}
 	look_at_start(policy, need, &act, &starting);
 	decide(policy, need, access, starting, &decision);
@@ -170,11 +170,11 @@ __noinline int judge(__u64 who, __u64 need, __u64 dentry, __u64 named, __u32 wha
 		act.capabilities = decision.missing;
 		tell(&act);
 	}
-	return decision.verdict == BZ_DENY ? -EPERM : 0;
+	if (decision.verdict == BZ_DENY)
+		return -EPERM;
+	return decision.missing ? AUDITED : 0;
 }
 
-/* The hook's answer, from an explicit branch: 6.12 rejected an optimised expression, "R0 should be in [-4095,
- * 0]". */
 static __always_inline int ask_judge(__u32 service, __u32 access, __u64 need, struct dentry *dentry,
 				     __u64 epoch, __u32 what)
 {
@@ -182,9 +182,7 @@ static __always_inline int ask_judge(__u32 service, __u32 access, __u64 need, st
 
 	if (epoch & 1)
 		what |= ACT_SLOT;
-	if (judge((__u64)access << 32 | service, need, address, named, what))
-		return -EPERM;
-	return 0;
+	return judge((__u64)access << 32 | service, need, address, named, what);
 }
 
 /* What is granted or needs nothing ends here. */

@@ -9,7 +9,7 @@ use policy::decide::Verdict;
 
 use crate::calls::Calls;
 use crate::event::{Flood, Repeat};
-use crate::kernel::KernelError;
+use crate::kernel::{Decided, KernelError};
 use crate::quiescence::wait_for_hooks;
 use crate::skeleton::bartizan::types;
 use crate::tables::Tables;
@@ -32,7 +32,7 @@ const LOSSES: [&str; 11] = [
     "written_files",
 ];
 
-/// `enum bz_hook` of refusals.bpf.h.
+/// `enum bz_hook` of verdicts.bpf.h.
 const HOOKS: [&str; 46] = [
     "bprm_check_security",
     "bprm_creds_from_file",
@@ -193,9 +193,13 @@ pub(crate) fn losses(tables: &Tables) -> Result<impl Iterator<Item = (String, u6
     Ok(counts.map(|(name, count)| (name.to_owned(), count)))
 }
 
-/// Acts that each hook refused since the programs were loaded.
-pub(crate) fn refusals(tables: &Tables) -> Result<BTreeMap<&'static str, u64>, KernelError> {
-    named(tables, "refusals", &HOOKS).map(Iterator::collect)
+/// What each hook decided since the programs were loaded.
+pub(crate) fn decided(tables: &Tables) -> Result<BTreeMap<&'static str, Decided>, KernelError> {
+    let counts: BTreeMap<u32, u64> = tables.all("verdicts")?.into_iter().collect();
+    let count = |index: u32| counts.get(&index).copied().unwrap_or(0);
+    let hooks = u32::try_from(HOOKS.len()).unwrap_or(u32::MAX);
+    let of = |index| Decided { refused: count(index), audited: count(index + hooks) };
+    Ok((0..hooks).zip(HOOKS).map(|(index, name)| (name, of(index))).collect())
 }
 
 /// The counts of an array, with the names of its indices.
@@ -214,7 +218,7 @@ mod tests {
 
     #[test]
     fn names_are_those_of_the_programs() {
-        let header = include_str!("../kern/refusals.bpf.h");
+        let header = include_str!("../kern/verdicts.bpf.h");
         let named: Vec<&str> =
             header.lines().filter_map(|line| line.trim().strip_prefix("BZ_HOOK_")?.strip_suffix(',')).collect();
         assert_eq!(named, HOOKS);

@@ -14,7 +14,7 @@ use crate::entries::Entries;
 use crate::event::{Delivery, Flood, Repeat};
 use crate::gaps::{Gaps, missing};
 use crate::image::{self, Image, Numbers, Ports, policy, ports};
-use crate::kernel::{Installation, Kernel, KernelError, Map, ReadBack, Ring, SeenService};
+use crate::kernel::{Decided, Installation, Kernel, KernelError, Map, ReadBack, Ring, SeenService};
 use crate::links::{self, Links};
 use crate::load::{Attached, Loaded};
 use crate::other_names::{self, OtherNames};
@@ -353,8 +353,8 @@ impl Kernel for Enforcement {
         detach()
     }
 
-    fn refusals(&mut self) -> Result<BTreeMap<&'static str, u64>, KernelError> {
-        counts::refusals(&self.tables)
+    fn decided(&mut self) -> Result<BTreeMap<&'static str, Decided>, KernelError> {
+        counts::decided(&self.tables)
     }
 
     fn rings(&mut self) -> Result<Vec<Ring>, KernelError> {

@@ -69,6 +69,15 @@ pub struct Ring {
     pub size: u64,
 }
 
+/// What a hook decided, as the kernel counted it: each act, however little of it is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Decided {
+    /// Acts that it refused.
+    pub refused: u64,
+    /// Acts that it permitted and that are recorded.
+    pub audited: u64,
+}
+
 /// What the kernel holds, compared with what it should hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReadBack {
@@ -163,8 +172,8 @@ pub trait Kernel: Send {
     /// Ends enforcement: returns when the kernel has let go of every link. What was counted can still be read.
     fn detach(&mut self) -> Result<(), KernelError>;
 
-    /// How often each hook refused an act, since the programs were loaded, by the hook's name.
-    fn refusals(&mut self) -> Result<BTreeMap<&'static str, u64>, KernelError>;
+    /// What each hook decided since the programs were loaded, by the hook's name.
+    fn decided(&mut self) -> Result<BTreeMap<&'static str, Decided>, KernelError>;
 
     /// How full the ring buffers are.
     fn rings(&mut self) -> Result<Vec<Ring>, KernelError>;

@@ -49,6 +49,15 @@ def denied(found):
     return sum(count for name, count in found.items() if name.startswith("bartizan_decisions_total") and 'verdict="deny"' in name)
 
 
+def decided(found, hook):
+    """What a hook has refused, and permitted and had recorded."""
+    return {verdict: found[f'bartizan_hook_decisions_total{{hook="{hook}",verdict="{verdict}"}}'] for verdict in ("deny", "audit")}
+
+
+def more(counts, deny=0, audit=0):
+    return {"deny": counts["deny"] + deny, "audit": counts["audit"] + audit}
+
+
 @test
 def records_are_chosen_by_what_they_are_about():
     rules_hold()
@@ -78,10 +87,30 @@ def metrics_count_every_refusal():
     acts = 37
     victim.do(*[["opened", "/etc/sudoers.d/metrics", os.O_WRONLY | os.O_CREAT]] * acts)
     wait_for("repeats are in it as well", lambda: denied(metrics()) >= denied(before) + acts)
-    hook, now = 'bartizan_refusals_total{hook="inode_create"}', metrics()
-    promise(now[hook] == before[hook] + acts, f"the hook that refused has counted each: {before[hook]}, then {now[hook]}")
+    now = metrics()
+    promise(decided(now, "inode_create") == more(decided(before, "inode_create"), deny=acts),
+            f"the hook that refused has counted each: {decided(before, 'inode_create')}, then {decided(now, 'inode_create')}")
     victim.do(["opened", "/etc/hostname", os.O_RDONLY])
-    promise(metrics()[hook] == now[hook], "what is permitted counts nowhere")
+    same = metrics()
+    promise(all(decided(same, hook) == decided(now, hook) for hook in ("file_open", "inode_create")), "what is permitted counts nowhere")
+
+
+@test
+def metrics_count_what_is_permitted_and_recorded_once_for_each_act():
+    rules_hold()
+    file, other, acts = "/etc/hosts.allow", "/etc/hosts.deny", 19
+    for path in (file, other):
+        victim.must_allow("opened", path, os.O_WRONLY | os.O_CREAT)
+    before = metrics()
+    # Reading needs nothing here.
+    victim.do(*[["opened", file, os.O_RDWR]] * acts, *[["opened", file, os.O_RDONLY]] * acts)
+    victim.must_allow("rename", file, other)
+    now = metrics()
+    for hook, count in (("file_open", acts), ("inode_rename", 1), ("inode_create", 0)):
+        promise(decided(now, hook) == more(decided(before, hook), audit=count), f"{hook}: {decided(before, hook)}, then {decided(now, hook)}")
+    must("systemctl", "restart", "bartizand")
+    wait_for("it enforces", stage.enforcing)
+    promise(decided(metrics(), "file_open") == decided(now, "file_open"), "the kernel's counts outlive the daemon")
 
 
 @test

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use actix::prelude::*;
-use bpf::kernel::{Installation, Map, ReadBack, Ring, SeenService};
+use bpf::kernel::{Decided, Installation, Map, ReadBack, Ring, SeenService};
 use bpf::other_names::OtherNames;
 use bpf::process::Process;
 use policy::access::Access;
@@ -89,8 +89,8 @@ pub struct ShowGauges;
 pub struct Gauges {
     /// How full the ring buffers are.
     pub rings: Vec<Ring>,
-    /// How often each hook refused an act since the programs were loaded.
-    pub refusals: BTreeMap<&'static str, u64>,
+    /// What each hook decided since the programs were loaded.
+    pub decided: BTreeMap<&'static str, Decided>,
 }
 
 /// To [`crate::kernel_link::KernelLink`]: end enforcement. Answers when no hook runs any more; this link does nothing

@@ -14,7 +14,7 @@ use actors::policy_keeper::{Beginning, PolicyKeeper};
 use actors::revision_store::{Revision, RevisionStore};
 use actors::root::{ExitNotice, Root};
 use bpf::event::{Flood, Repeat};
-use bpf::kernel::{Installation, Kernel, KernelError, Map, ReadBack, Ring, SeenService};
+use bpf::kernel::{Decided, Installation, Kernel, KernelError, Map, ReadBack, Ring, SeenService};
 use bpf::other_names::OtherNames;
 use bpf::process::Process;
 use policy::access::Access;
@@ -153,8 +153,8 @@ impl Kernel for Remembering {
         Ok(())
     }
 
-    fn refusals(&mut self) -> Result<BTreeMap<&'static str, u64>, KernelError> {
-        Ok(BTreeMap::from([("file_open", 2)]))
+    fn decided(&mut self) -> Result<BTreeMap<&'static str, Decided>, KernelError> {
+        Ok(BTreeMap::from([("file_open", Decided { refused: 2, audited: 3 })]))
     }
 
     fn rings(&mut self) -> Result<Vec<Ring>, KernelError> {

@@ -35,6 +35,7 @@ static __always_inline int check_exec(struct linux_binprm *bprm)
 	struct bz_subject *subject = 0;
 	struct bz_policy *policy;
 	struct bz_label *label;
+	int verdict;
 
 	if (!service) {
 		subject = subject_of(bpf_get_current_task_btf());
@@ -54,14 +55,15 @@ static __always_inline int check_exec(struct linux_binprm *bprm)
 		if (!service)
 			return 0;
 	}
-	if (judge_execution(service, file, word, GUARD(executed) ? needed(BZ_KIND_EXECUTED, epoch) : 0,
-			    epoch))
-		return -EPERM;
+	verdict = judge_execution(service, file, word, GUARD(executed) ? needed(BZ_KIND_EXECUTED, epoch) : 0,
+				  epoch);
 	/* What is refused was not started. */
+	if (verdict < 0)
+		return verdict;
 	policy = policy_of(service, epoch);
 	if (policy && policy->flags & (BZ_POLICY_LEARNING | (GUARD(anomalous) ? BZ_POLICY_ANOMALOUS : 0)))
-		ask_judge(service, BZ_EXECUTE, 0, dentry, epoch, ACT_PROGRAM);
-	return 0;
+		verdict = both(verdict, ask_judge(service, BZ_EXECUTE, 0, dentry, epoch, ACT_PROGRAM));
+	return verdict;
 }
 
 /* Starting a program gave privilege: its file is set-user-id or set-group-id to another, or has capabilities.

@@ -27,6 +27,7 @@ static __always_inline int check_open(struct file *file)
 	struct inode *inode = file->f_inode;
 	__u64 epoch = control.epoch, kind, word;
 	struct meaning meaning;
+	int verdict = 0;
 	bool writes;
 
 	/* The open that precedes an execution is judged as one, by bprm_check_security. */
@@ -41,16 +42,19 @@ static __always_inline int check_open(struct file *file)
 	meaning = meaning_of(word, inode, epoch);
 	kind = need_of_device(inode, epoch);
 	if (writes) {
-		if (judge_meaning(service, &meaning, BZ_WRITE, kind | need_of_program(inode, epoch), dentry,
-				  epoch))
-			return -EPERM;
-		if (is_members(dentry, inode) && judge_operation(service, BZ_OP_MEMBERS, dentry))
-			return -EPERM;
+		verdict = judge_meaning(service, &meaning, BZ_WRITE, kind | need_of_program(inode, epoch),
+					dentry, epoch);
+		if (verdict < 0)
+			return verdict;
+		if (is_members(dentry, inode))
+			verdict = both(verdict, judge_operation(service, BZ_OP_MEMBERS, dentry));
+		if (verdict < 0)
+			return verdict;
 		remember_written(service, inode, epoch);
 	}
 	if (!(file->f_mode & FMODE_READ))
-		return 0;
-	return judge_meaning(service, &meaning, BZ_READ, kind, dentry, epoch);
+		return verdict;
+	return both(verdict, judge_meaning(service, &meaning, BZ_READ, kind, dentry, epoch));
 }
 
 #endif

@@ -40,14 +40,18 @@ static __always_inline int check_rename(struct dentry *from, struct dentry *to)
 	__u64 epoch = control.epoch, kind;
 	/* What a directory holds comes to lie below the new name, whether or not there was anything. */
 	bool whole = is_tree(inode) || is_tree(target), unresolved = false;
+	int verdict = 0;
 
 	if (service) {
 		kind = need_of_program(inode, epoch);
-		if (judge_name(service, from, whole, kind, epoch))
-			return -EPERM;
+		verdict = judge_name(service, from, whole, kind, epoch);
+		if (verdict < 0)
+			return verdict;
 		/* What is replaced counts for its own name only. */
-		if (judge_name(service, to, whole, kind | need_of_program(target, epoch), epoch))
-			return -EPERM;
+		kind |= need_of_program(target, epoch);
+		verdict = both(verdict, judge_name(service, to, whole, kind, epoch));
+		if (verdict < 0)
+			return verdict;
 	}
 	if (inode)
 		forget_word(inode);
@@ -56,7 +60,7 @@ static __always_inline int check_rename(struct dentry *from, struct dentry *to)
 	/* A file with other names carries what this one needs to them. */
 	if (GUARD(rename_upkeep) && inode && inode->i_nlink > 1 && !is_directory(inode))
 		merge(inode, label_of_name(to, epoch, false, &unresolved));
-	return 0;
+	return verdict;
 }
 
 /* Both names now mean one inode: what either needs, the inode needs by whatever name. */
@@ -67,16 +71,19 @@ static __always_inline int check_link(struct dentry *from, struct dentry *to)
 	__u64 epoch = control.epoch, kind;
 	struct bz_label *old, *fresh;
 	bool unresolved = false;
+	int verdict = 0;
 
 	/* 7.3 wants to see this; a link is only ever made to an inode. */
 	if (!inode)
 		return 0;
 	if (service) {
 		kind = need_of_program(inode, epoch);
-		if (judge_inode(service, from, inode, BZ_WRITE, kind, epoch))
-			return -EPERM;
-		if (judge_name(service, to, is_tree(inode), kind, epoch))
-			return -EPERM;
+		verdict = judge_inode(service, from, inode, BZ_WRITE, kind, epoch);
+		if (verdict < 0)
+			return verdict;
+		verdict = both(verdict, judge_name(service, to, is_tree(inode), kind, epoch));
+		if (verdict < 0)
+			return verdict;
 	}
 	old = label_of_name(from, epoch, false, &unresolved);
 	fresh = label_of_name(to, epoch, false, &unresolved);
@@ -86,7 +93,7 @@ static __always_inline int check_link(struct dentry *from, struct dentry *to)
 		merge(inode, old);
 		merge(inode, fresh);
 	}
-	return 0;
+	return verdict;
 }
 
 /* The move has happened: cached labels below a moved directory are stale. */

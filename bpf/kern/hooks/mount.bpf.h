@@ -33,14 +33,14 @@ static __always_inline int check_move(const struct path *where)
 static __always_inline int check_mount(const struct path *where, bool covers)
 {
 	__u32 service = governed();
+	int verdict;
 
 	if (!service)
 		return 0;
-	if (judge_operation(service, BZ_OP_MOUNT, where->dentry))
-		return -EPERM;
-	if (GUARD(covers) && covers && judge_name(service, where->dentry, true, 0, control.epoch))
-		return -EPERM;
-	return 0;
+	verdict = judge_operation(service, BZ_OP_MOUNT, where->dentry);
+	if (verdict < 0 || !GUARD(covers) || !covers)
+		return verdict;
+	return both(verdict, judge_name(service, where->dentry, true, 0, control.epoch));
 }
 
 /*
@@ -59,7 +59,7 @@ static __always_inline int check_move_mount(const struct path *from, const struc
 {
 	__u64 magic = from->dentry->d_sb->s_magic;
 
-	if (magic == BPF_FS_MAGIC && from->dentry == from->mnt->mnt_root && check_umount(from->mnt))
+	if (magic == BPF_FS_MAGIC && from->dentry == from->mnt->mnt_root && check_umount(from->mnt) < 0)
 		return -EPERM;
 	return check_mount(where, true);
 }

@@ -53,7 +53,7 @@ static __always_inline int judge_connection(__u32 service, struct bz_outbound *e
 		tell(&act);
 		if (act.verdict == BZ_DENY)
 			return -EPERM;
-		return 0;
+		return AUDITED;
 	}
 	return 0;
 }

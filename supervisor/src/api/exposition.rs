@@ -15,7 +15,11 @@ pub(super) const METRICS: &[(&str, &str, &str)] = &[
         "counter",
         "Acts that the kernel denied or recorded since the daemon started, repeats and floods included.",
     ),
-    ("bartizan_refusals_total", "counter", "Acts that the kernel refused since the programs were loaded, by hook."),
+    (
+        "bartizan_hook_decisions_total",
+        "counter",
+        "Acts that the kernel denied or recorded since the programs were loaded, by hook.",
+    ),
     ("bartizan_events_total", "counter", "Events that the kernel delivered since the daemon started."),
     ("bartizan_losses_total", "counter", "What could not be kept or told since the programs were loaded, by kind."),
     ("bartizan_map_entries", "gauge", "Entries of the revision in force that the kernel's maps hold."),

@@ -134,8 +134,10 @@ fn counted(page: &mut Exposition, gauges: &Gauges) {
         page.set("bartizan_ring_waiting_bytes", &[("ring", &ring.name)], ring.waiting);
         page.set("bartizan_ring_size_bytes", &[("ring", &ring.name)], ring.size);
     }
-    for (hook, count) in &gauges.refusals {
-        page.set("bartizan_refusals_total", &[("hook", hook)], *count);
+    for (hook, decided) in &gauges.decided {
+        for (verdict, count) in [("deny", decided.refused), ("audit", decided.audited)] {
+            page.set("bartizan_hook_decisions_total", &[("hook", hook), ("verdict", verdict)], count);
+        }
     }
 }
 
