@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""Keeps the processors from going to sleep while something is measured. Waking one up, above all a virtual one, is charged to
+whoever is woken, and where nothing else runs that is more than what the daemon itself does with a few events; a host that does
+anything has it seldom."""
+
+import contextlib
+import os
+import signal
+
+
+def stay(processor):
+    """Has this process run there whenever nobody else wants to."""
+    os.sched_setaffinity(0, {processor})
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    while True:
+        pass
+
+
+@contextlib.contextmanager
+def processors():
+    """While this is entered, something runs on each processor."""
+    running = []
+    parent = os.getpid()
+    try:
+        for processor in os.sched_getaffinity(0):
+            child = os.fork()
+            if child == 0:
+                watch_over(parent)
+                stay(processor)
+            running.append(child)
+        yield
+    finally:
+        for child in running:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+
+
+def watch_over(parent):
+    """Ends this process soon after its parent, however that ends."""
+    def look(*_):
+        if os.getppid() != parent:
+            os._exit(0)
+    signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, 1, 1)
