@@ -15,6 +15,7 @@ mod reader;
 mod retention;
 mod schema;
 mod span;
+mod state;
 mod trouble;
 
 use std::io;

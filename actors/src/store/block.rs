@@ -20,7 +20,8 @@ pub(super) struct Line<'a> {
     pub(super) text: &'a [u8],
 }
 
-/// Writes blocks: the texts, the list of records, its length, the checksum. The texts are first so that they are copied once.
+/// Writes blocks: the texts, the list of records, its length, the checksum. The texts are first so that they are copied once. The list
+/// begins with the record before the block, so that a block that is missing is missed.
 #[derive(Debug)]
 pub(super) struct Builder {
     row: Vec<u8>,
@@ -32,26 +33,30 @@ impl Builder {
         Builder { row: Vec::with_capacity(ROOM), list: Vec::with_capacity(ROOM / 16) }
     }
 
-    /// Gives blocks of these lines, which are in the order of ids, to `write`: the first id of each, and its bytes.
+    /// Gives blocks of these lines, which are in the order of ids and follow the record `before`, to `write`: the first id of
+    /// each, and its bytes.
     pub(super) fn build<E>(
         &mut self,
+        before: i64,
         lines: &[Line<'_>],
         mut write: impl FnMut(i64, &[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         let Some(mut first) = lines.first().map(|line| line.entry.id) else { return Ok(()) };
-        let mut before = Entry::start(first);
+        let (mut previous, mut is_empty) = (Entry::start(first), true);
+        packed::put_signed(&mut self.list, first.wrapping_sub(before));
         for line in lines {
             let end = self.list.len();
-            self.list(line, before);
-            if end > 0 && self.row.len() + line.text.len() + self.list.len() + LENGTH + SUM > ROOM {
+            self.list(line, previous);
+            if !is_empty && self.row.len() + line.text.len() + self.list.len() + LENGTH + SUM > ROOM {
                 self.list.truncate(end);
                 write(first, self.finish(first))?;
                 self.clear();
                 first = line.entry.id;
+                packed::put_signed(&mut self.list, first.wrapping_sub(previous.id));
                 self.list(line, Entry::start(first));
             }
             self.row.extend_from_slice(line.text);
-            before = line.entry;
+            (previous, is_empty) = (line.entry, false);
         }
         write(first, self.finish(first))?;
         self.clear();
@@ -79,6 +84,8 @@ impl Builder {
 /// A block that was read.
 pub(super) struct Block<'a> {
     texts: &'a [u8],
+    /// The record before it, in the block before.
+    pub(super) before: i64,
     pub(super) entries: Vec<(Entry, Range<usize>)>,
 }
 
@@ -89,14 +96,16 @@ impl Block<'_> {
             packed::open(Table::Blocks, &[first], bytes)?.split_last_chunk::<LENGTH>().ok_or(Trouble::Damaged)?;
         let list_at = bytes.len().checked_sub(u32::from_le_bytes(*length) as usize).ok_or(Trouble::Damaged)?;
         let (texts, list) = bytes.split_at(list_at);
-        let (mut list, mut before, mut end, mut entries) = (Unpacking(list), Entry::start(first), 0_usize, Vec::new());
+        let (mut list, mut previous, mut end, mut entries) =
+            (Unpacking(list), Entry::start(first), 0_usize, Vec::new());
+        let before = first.wrapping_sub(list.signed()?);
         while !list.0.is_empty() {
-            before = Entry::take_after(before, &mut list)?;
+            previous = Entry::take_after(previous, &mut list)?;
             let from = end;
             end = end.checked_add(list.size()?).ok_or(Trouble::Damaged)?;
-            entries.push((before, from..end));
+            entries.push((previous, from..end));
         }
-        if texts.len() == end { Ok(Block { texts, entries }) } else { Err(Trouble::Damaged) }
+        if texts.len() == end { Ok(Block { texts, before, entries }) } else { Err(Trouble::Damaged) }
     }
 
     /// The text of a record, if it is here.
@@ -108,7 +117,7 @@ impl Block<'_> {
 }
 
 #[cfg(test)]
-#[allow(clippy::panic, clippy::indexing_slicing)]
+#[allow(clippy::panic, clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 
@@ -116,7 +125,7 @@ mod tests {
         let entry = |at: usize| Entry { id: 5 + 3 * at as i64, class: at as i64 % 7, ms: -40 };
         let lines: Vec<Line<'_>> = texts.iter().enumerate().map(|(at, text)| Line { entry: entry(at), text }).collect();
         let mut made = Vec::new();
-        let done = Builder::new().build(&lines, |first, bytes| {
+        let done = Builder::new().build(2, &lines, |first, bytes| {
             made.push((first, bytes.to_vec()));
             Ok::<(), Trouble>(())
         });
@@ -129,9 +138,10 @@ mod tests {
         let sizes = [0, 800, 900, ROOM, 1, ROOM * 3, 2];
         let texts: Vec<Vec<u8>> = (0..500).map(|at| vec![at as u8; sizes[at % 7].min(1_000 + at * 7)]).collect();
         let made = blocks(&texts);
-        let mut at = 0;
+        let (mut at, mut before) = (0, 2);
         for (first, bytes) in &made {
             let Ok(block) = Block::read(*first, bytes) else { panic!("it cannot be read") };
+            assert_eq!(std::mem::replace(&mut before, block.entries.last().unwrap().0.id), block.before);
             assert!(bytes.len() <= ROOM || block.entries.len() == 1, "{}", bytes.len());
             for (entry, _) in &block.entries {
                 assert_eq!(*entry, Entry { id: 5 + 3 * at, class: at % 7, ms: -40 });

@@ -4,11 +4,14 @@
 use rusqlite::{Connection, Transaction, params};
 
 use super::packed::{self, Table};
+use super::state::State;
 use super::trouble::Trouble;
 
 /// A chapter.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Chapter {
+    /// The last record of the chapter before.
+    pub(super) before: i64,
     pub(super) first: i64,
     pub(super) last: i64,
     /// In milliseconds since 1970.
@@ -18,25 +21,26 @@ pub(super) struct Chapter {
 
 impl Chapter {
     fn sum(self) -> u32 {
-        packed::sum(Table::Chapters, &[self.first, self.last, self.oldest, self.newest], &[])
+        packed::sum(Table::Chapters, &[self.before, self.first, self.last, self.oldest, self.newest], &[])
     }
 
     /// Adds it.
     pub(super) fn put(self, to: &Transaction<'_>) -> rusqlite::Result<()> {
-        let mut row = to.prepare_cached("INSERT INTO chapters VALUES (?1, ?2, ?3, ?4, ?5)")?;
-        row.execute(params![self.first, self.last, self.oldest, self.newest, self.sum()]).map(drop)
+        let mut row = to.prepare_cached("INSERT INTO chapters VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+        row.execute(params![self.first, self.before, self.last, self.oldest, self.newest, self.sum()]).map(drop)
     }
 }
 
 fn read(base: &Connection, order: &str, most: i64) -> Result<Vec<Chapter>, Trouble> {
     let mut some = base.prepare_cached(&format!(
-        "SELECT first, last, oldest, newest, sum FROM chapters ORDER BY first {order} LIMIT ?1"
+        "SELECT first, before, last, oldest, newest, sum FROM chapters ORDER BY first {order} LIMIT ?1"
     ))?;
     let mut rows = some.query([most])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        let chapter = Chapter { first: row.get(0)?, last: row.get(1)?, oldest: row.get(2)?, newest: row.get(3)? };
-        if chapter.sum() != row.get::<_, u32>(4)? {
+        let (first, before, last) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let chapter = Chapter { before, first, last, oldest: row.get(3)?, newest: row.get(4)? };
+        if chapter.sum() != row.get::<_, u32>(5)? {
             return Err(Trouble::Damaged);
         }
         found.push(chapter);
@@ -46,7 +50,15 @@ fn read(base: &Connection, order: &str, most: i64) -> Result<Vec<Chapter>, Troub
 
 /// The first ones, at most so many.
 pub(super) fn first(base: &Connection, most: i64) -> Result<Vec<Chapter>, Trouble> {
-    read(base, "ASC", most)
+    let found = read(base, "ASC", most)?;
+    let mut end = State::read(base)?.floor;
+    for chapter in &found {
+        if chapter.before != end {
+            return Err(Trouble::Damaged);
+        }
+        end = chapter.last;
+    }
+    Ok(found)
 }
 
 /// All of them.

@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::packed::{self, Table};
+use super::state::State;
 use super::trouble::Trouble;
 use super::{loose, span};
 use crate::keyed::Mixing;
@@ -52,9 +53,9 @@ impl Classes {
     }
 }
 
-/// The checksum of a class, with its words as [`words`] has them.
-fn sum(class: i64, words: &str) -> u32 {
-    packed::sum(Table::Classes, &[class], words.as_bytes())
+/// The checksum of a class, with its words as [`words`] has them, and the newest span in which it is held.
+fn sum(class: i64, held: i64, words: &str) -> u32 {
+    packed::sum(Table::Classes, &[class, held], words.as_bytes())
 }
 
 fn find_or_make(words: &str, to: &Transaction<'_>) -> Result<i64, Trouble> {
@@ -62,51 +63,77 @@ fn find_or_make(words: &str, to: &Transaction<'_>) -> Result<i64, Trouble> {
     let mut next = || parts.next().unwrap_or_default();
     let (kind, verdict, service, capabilities) = (next(), next(), next(), next());
     let mut find = to.prepare_cached(
-        "SELECT class, sum FROM classes WHERE service = ?1 AND verdict = ?2 AND kind = ?3 AND capabilities = ?4",
+        "SELECT class, held, sum FROM classes WHERE service = ?1 AND verdict = ?2 AND kind = ?3 AND capabilities = ?4",
     )?;
-    let found: Option<(i64, u32)> =
-        find.query_row([service, verdict, kind, capabilities], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    if let Some((class, told)) = found {
-        return if sum(class, words) == told { Ok(class) } else { Err(Trouble::Damaged) };
+    let found: Option<(i64, i64, u32)> = find
+        .query_row([service, verdict, kind, capabilities], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    if let Some((class, held, told)) = found {
+        return if sum(class, held, words) == told { Ok(class) } else { Err(Trouble::Damaged) };
     }
     // The number is part of the checksum, so it is chosen here.
     let largest: Option<i64> = to.query_row("SELECT max(class) FROM classes", [], |row| row.get(0))?;
     let class = largest.unwrap_or(0).checked_add(1).ok_or(Trouble::Damaged)?;
-    let mut make = to.prepare_cached("INSERT INTO classes VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
-    make.execute(params![class, kind, verdict, service, capabilities, sum(class, words)])?;
+    let mut make = to.prepare_cached("INSERT INTO classes VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6)")?;
+    make.execute(params![class, kind, verdict, service, capabilities, sum(class, 0, words)])?;
     Ok(class)
 }
 
-/// The classes of which a selection may want records. All are read, and compared with their checksums: one that was changed
-/// would be left out otherwise, and nobody would notice.
-pub(super) fn wanted(base: &Connection, wanted: &Selection) -> Result<Vec<i64>, Trouble> {
-    let mut all = base.prepare("SELECT class, kind, verdict, service, capabilities, sum FROM classes")?;
+/// Notes that records of a class are held in this span, the newest; the one before, or 0.
+pub(super) fn hold(base: &Connection, class: i64, span: i64) -> Result<i64, Trouble> {
+    let mut find =
+        base.prepare_cached("SELECT kind, verdict, service, capabilities, held, sum FROM classes WHERE class = ?1")?;
+    let mut rows = find.query([class])?;
+    let row = rows.next()?.ok_or(Trouble::Damaged)?;
+    let mut words = String::new();
+    read_words(row, 0, &mut words)?;
+    let before = row.get(4)?;
+    if sum(class, before, &words) != row.get::<_, u32>(5)? {
+        return Err(Trouble::Damaged);
+    }
+    let mut note = base.prepare_cached("UPDATE classes SET held = ?2, sum = ?3 WHERE class = ?1")?;
+    note.execute(params![class, span, sum(class, span, &words)])?;
+    Ok(before)
+}
+
+/// The words of a class of which kind, verdict, service and capabilities are in a row from this column on.
+fn read_words<'a>(row: &'a rusqlite::Row<'_>, from: usize, words: &mut String) -> Result<[&'a str; 4], Trouble> {
+    let part = |at: usize| row.get_ref(from + at)?.as_str().map_err(rusqlite::Error::from);
+    let parts = [part(0)?, part(1)?, part(2)?, part(3)?];
+    words.clear();
+    for (at, part) in parts.into_iter().enumerate() {
+        // Nothing is behind the service of a class without capabilities.
+        if at > 0 && (at < 3 || !part.is_empty()) {
+            words.push('\n');
+        }
+        words.push_str(part);
+    }
+    Ok(parts)
+}
+
+/// The classes of which a selection may want records, each with the newest span that holds some, or 0. All are read, and compared
+/// with their checksums: one that was changed would be left out otherwise, and nobody would notice.
+pub(super) fn wanted(base: &Connection, wanted: &Selection) -> Result<Vec<(i64, i64)>, Trouble> {
+    let mut all = base.prepare("SELECT class, kind, verdict, service, capabilities, held, sum FROM classes")?;
     let mut rows = all.query([])?;
-    let (mut found, mut words) = (Vec::new(), String::new());
+    let (mut found, mut words, mut count) = (Vec::new(), String::new(), 0);
     while let Some(row) = rows.next()? {
         let class = row.get(0)?;
-        let part = |at: usize| row.get_ref(at)?.as_str().map_err(rusqlite::Error::from);
-        let (kind, verdict, service, capabilities) = (part(1)?, part(2)?, part(3)?, part(4)?);
-        words.clear();
-        for (at, part) in [kind, verdict, service, capabilities].into_iter().enumerate() {
-            // Nothing is behind the service of a class without capabilities.
-            if at > 0 && (at < 3 || !part.is_empty()) {
-                words.push('\n');
-            }
-            words.push_str(part);
-        }
-        if sum(class, &words) != row.get::<_, u32>(5)? {
+        let [kind, verdict, service, capabilities] = read_words(row, 1, &mut words)?;
+        let held = row.get(5)?;
+        if sum(class, held, &words) != row.get::<_, u32>(6)? {
             return Err(Trouble::Damaged);
         }
+        count += 1;
         let is = |wish: &Option<String>, word: &str| wish.as_ref().is_none_or(|wish| wish == word);
         let is_kind = wanted.kinds.is_empty() || wanted.kinds.iter().any(|one| one.name() == kind);
         let has = |name: &str| wanted.capabilities.iter().any(|one| one == name);
         let has_any = wanted.capabilities.is_empty() || capabilities.split('\n').any(has);
         if is_kind && has_any && is(&wanted.verdict, verdict) && is(&wanted.service, service) {
-            found.push(class);
+            found.push((class, held));
         }
     }
-    Ok(found)
+    if count == State::read(base)?.classes { Ok(found) } else { Err(Trouble::Damaged) }
 }
 
 /// Takes out the classes of which no record is left.

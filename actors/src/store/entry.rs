@@ -34,48 +34,51 @@ impl Entry {
     }
 }
 
-/// Entries as the row `first` of the recent ones.
-pub(super) fn pack(first: i64, entries: impl ExactSizeIterator<Item = Entry>) -> Vec<u8> {
+/// Entries as the row `first` of the recent ones, which follows the record `before`.
+pub(super) fn pack(first: i64, before: i64, entries: impl ExactSizeIterator<Item = Entry>) -> Vec<u8> {
     // An entry takes four bytes, or a few more.
-    let (mut bytes, mut before) = (Vec::with_capacity(entries.len() * 6), Entry::start(first));
+    let (mut bytes, mut previous) = (Vec::with_capacity(entries.len() * 6), Entry::start(first));
+    packed::put_signed(&mut bytes, first.wrapping_sub(before));
     for entry in entries {
-        entry.put_after(before, &mut bytes);
-        before = entry;
+        entry.put_after(previous, &mut bytes);
+        previous = entry;
     }
     packed::close(Table::Recent, &[first], &mut bytes);
     bytes
 }
 
-/// Reads what [`pack`] made.
-pub(super) fn unpack(first: i64, bytes: &[u8]) -> Result<Vec<Entry>, Trouble> {
-    let (mut packed, mut before) = (Unpacking(packed::open(Table::Recent, &[first], bytes)?), Entry::start(first));
-    let mut entries = Vec::new();
+/// Reads what [`pack`] made: the record before, and the entries.
+pub(super) fn unpack(first: i64, bytes: &[u8]) -> Result<(i64, Vec<Entry>), Trouble> {
+    let (mut packed, mut previous) = (Unpacking(packed::open(Table::Recent, &[first], bytes)?), Entry::start(first));
+    let (before, mut entries) = (first.wrapping_sub(packed.signed()?), Vec::new());
     while !packed.0.is_empty() {
-        before = Entry::take_after(before, &mut packed)?;
-        entries.push(before);
+        previous = Entry::take_after(previous, &mut packed)?;
+        entries.push(previous);
     }
-    Ok(entries)
+    Ok((before, entries))
 }
 
-/// Entries of one class as its row of a span: without the class, which is that of the row.
-pub(super) fn pack_class(class: i64, span: i64, entries: &[Entry]) -> Vec<u8> {
-    let (mut bytes, mut before) = (Vec::new(), Entry::start(span));
+/// Entries of one class as its row of a span, of which the row before is that of the span `before`: without the class, which is that
+/// of the row.
+pub(super) fn pack_class(class: i64, span: i64, before: i64, entries: &[Entry]) -> Vec<u8> {
+    let (mut bytes, mut previous) = (Vec::new(), Entry::start(span));
+    packed::put_signed(&mut bytes, span.wrapping_sub(before));
     for entry in entries {
-        packed::put_signed(&mut bytes, entry.id.wrapping_sub(before.id));
-        packed::put_signed(&mut bytes, entry.ms.wrapping_sub(before.ms));
-        before = *entry;
+        packed::put_signed(&mut bytes, entry.id.wrapping_sub(previous.id));
+        packed::put_signed(&mut bytes, entry.ms.wrapping_sub(previous.ms));
+        previous = *entry;
     }
     packed::close(Table::Held, &[class, span], &mut bytes);
     bytes
 }
 
-/// Reads what [`pack_class`] made.
-pub(super) fn unpack_class(class: i64, span: i64, bytes: &[u8]) -> Result<Vec<Entry>, Trouble> {
+/// Reads what [`pack_class`] made: the span before, and the entries.
+pub(super) fn unpack_class(class: i64, span: i64, bytes: &[u8]) -> Result<(i64, Vec<Entry>), Trouble> {
     let mut packed = Unpacking(packed::open(Table::Held, &[class, span], bytes)?);
-    let (mut id, mut ms, mut entries) = (span, 0_i64, Vec::new());
+    let (before, mut id, mut ms, mut entries) = (span.wrapping_sub(packed.signed()?), span, 0_i64, Vec::new());
     while !packed.0.is_empty() {
         (id, ms) = (id.wrapping_add(packed.signed()?), ms.wrapping_add(packed.signed()?));
         entries.push(Entry { id, class, ms });
     }
-    Ok(entries)
+    Ok((before, entries))
 }

@@ -16,7 +16,7 @@ pub(super) enum Table {
     Spans,
     Held,
     Classes,
-    Floor,
+    State,
 }
 
 /// Adds a number.

@@ -1,14 +1,15 @@
 //! A question to the store: the newest (or oldest) ids that are wanted, until there are enough; then their records.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use rusqlite::{Connection, params};
 
 use super::block::Block;
 use super::entry::{self, Entry};
-use super::schema::{floor, to_sql};
+use super::schema::to_sql;
+use super::state::State;
 use super::trouble::Trouble;
-use super::{chapters, classes, loose};
+use super::{chapters, classes, loose, span};
 use crate::keyed::Mixing;
 use crate::messages::FindRecords;
 use crate::record::Record;
@@ -33,16 +34,39 @@ pub(super) fn statement([table, key, column, class_is]: [&str; 4], newest: bool)
     )
 }
 
+/// Where a row stands among those of its kind.
+struct Link {
+    /// The last record of the row before, or the key of that row.
+    before: i64,
+    /// The last record of this one, or its key.
+    last: i64,
+}
+
+/// Rows of a kind, each of which names the one before.
+struct Chain {
+    rows: [&'static str; 4],
+    class: Option<i64>,
+    /// What a row names that is the first that there is, is less than this.
+    begin: i64,
+    /// The last record of the newest row, or its key; there is none where it is before the beginning.
+    end: i64,
+}
+
 /// Ids that were found, as many as are wanted.
 struct Found<'a> {
     base: &'a Connection,
+    state: State,
+    /// The first and last ids of the spans.
+    spans: Vec<(i64, i64)>,
+    /// The last record in a block.
+    end: i64,
     limit: usize,
     newest: bool,
     /// From when until before when, in milliseconds since 1970.
     since: i64,
     until: i64,
-    /// The classes of which records are wanted; `None`: all.
-    classes: Option<HashSet<i64, Mixing>>,
+    /// The classes of which records are wanted, each with the newest span that holds some; `None`: all.
+    classes: Option<HashMap<i64, i64, Mixing>>,
     ids: BTreeSet<i64>,
     /// Others are not wanted, or not any more.
     from: i64,
@@ -59,8 +83,15 @@ impl<'a> Found<'a> {
             && wanted.kinds.is_empty()
             && wanted.capabilities.is_empty();
         let classes = if any { None } else { Some(classes::wanted(base, wanted)?.into_iter().collect()) };
+        let (state, spans, end) = (State::read(base)?, span::all(base)?, chapters::end(base)?);
+        if spans.len() as i64 != state.spans || span::lists_after(base, end)? {
+            return Err(Trouble::Damaged);
+        }
         Ok(Found {
             base,
+            state,
+            spans,
+            end,
             limit: find.limit,
             newest: find.newest,
             since: wanted.since.map_or(i64::MIN, |time| time.as_millisecond()),
@@ -68,7 +99,7 @@ impl<'a> Found<'a> {
             classes,
             ids: BTreeSet::new(),
             // Lists may still have what is forgotten.
-            from: to_sql(find.after.max(floor(base)?)).saturating_add(1),
+            from: to_sql(find.after).max(state.floor).saturating_add(1),
             to: i64::MAX,
             loose: HashMap::default(),
         })
@@ -101,7 +132,7 @@ impl<'a> Found<'a> {
     fn offer_all(&mut self, entries: impl DoubleEndedIterator<Item = Entry>) {
         let newest = self.newest;
         let mut offer = |entry: Entry| {
-            let is_class = self.classes.as_ref().is_none_or(|classes| classes.contains(&entry.class));
+            let is_class = self.classes.as_ref().is_none_or(|classes| classes.contains_key(&entry.class));
             if is_class && !self.loose.contains_key(&entry.id) {
                 self.offer(entry);
             }
@@ -111,6 +142,9 @@ impl<'a> Found<'a> {
 
     fn look_at_loose(&mut self) -> Result<(), Trouble> {
         let all = loose::entries(self.base)?;
+        if all.len() as i64 != self.state.loose {
+            return Err(Trouble::Damaged);
+        }
         self.offer_all(all.iter().copied());
         self.loose = all.into_iter().map(|entry| (entry.id, entry)).collect();
         Ok(())
@@ -128,52 +162,99 @@ impl<'a> Found<'a> {
         Ok(())
     }
 
-    /// Looks at the rows that may have what is still wanted.
+    /// Looks at the rows of a chain that may have what is still wanted, and whether one is missing among them.
     fn walk(
         &mut self,
-        rows: [&str; 4],
-        class: Option<i64>,
-        mut look: impl FnMut(&mut Self, i64, &[u8]) -> Result<(), Trouble>,
+        chain: &Chain,
+        mut look: impl FnMut(&mut Self, i64, &[u8]) -> Result<Link, Trouble>,
     ) -> Result<(), Trouble> {
         if self.from > self.to {
             return Ok(());
         }
-        let mut rows = self.base.prepare_cached(&statement(rows, self.newest))?;
-        let mut rows = rows.query(params![self.from, self.to, class])?;
+        let (from, to) = (self.from, self.to);
+        // What the lowest row that was looked at names, with its key; and the end of the highest.
+        let (mut lowest, mut highest): (Option<(i64, i64)>, Option<i64>) = (None, None);
+        let mut is_through = true;
+        let mut rows = self.base.prepare_cached(&statement(chain.rows, self.newest))?;
+        let mut rows = rows.query(params![from, to, chain.class])?;
         while let Some(row) = rows.next()? {
             let first: i64 = row.get(0)?;
-            if first > self.to {
-                break;
+            let link = look(self, first, bytes(row, 1)?)?;
+            let follows = match (self.newest, lowest, highest) {
+                (true, Some((_, before)), _) => link.last == before,
+                (false, _, Some(last)) => link.before == last,
+                _ => true,
+            };
+            if !follows {
+                return Err(Trouble::Damaged);
             }
-            look(self, first, bytes(row, 1)?)?;
-            // All that follows is older.
-            if self.newest && first <= self.from {
+            if self.newest || lowest.is_none() {
+                lowest = Some((first, link.before));
+            }
+            if !self.newest || highest.is_none() {
+                highest = Some(link.last);
+            }
+            // All that follows is older (or newer) than what is still wanted.
+            if if self.newest { first <= self.from } else { link.last >= self.to } {
+                is_through = false;
                 break;
             }
         }
-        Ok(())
+        drop(rows);
+        let begins = match lowest {
+            Some((first, before)) => first <= from || before < chain.begin || self.newest && !is_through,
+            None => true,
+        };
+        let ends = !self.newest && !is_through || highest == Some(chain.end) || chain.end < chain.begin;
+        if begins && (ends || self.goes_on(chain, to, highest, look)?) { Ok(()) } else { Err(Trouble::Damaged) }
+    }
+
+    /// Whether the first row that begins behind the record `to` follows on the highest that begins before, if there is one.
+    fn goes_on(
+        &mut self,
+        chain: &Chain,
+        to: i64,
+        highest: Option<i64>,
+        mut look: impl FnMut(&mut Self, i64, &[u8]) -> Result<Link, Trouble>,
+    ) -> Result<bool, Trouble> {
+        let [table, key, column, class_is] = chain.rows;
+        let mut next = self.base.prepare_cached(&format!(
+            "SELECT {key}, {column} FROM {table} WHERE {class_is} AND {key} > ?2 ORDER BY {key} LIMIT 1"
+        ))?;
+        let mut rows = next.query(params![self.from, to, chain.class])?;
+        let Some(row) = rows.next()? else { return Ok(false) };
+        let link = look(self, row.get(0)?, bytes(row, 1)?)?;
+        Ok(highest.map_or(link.before < chain.begin, |last| link.before == last))
     }
 
     fn look_at_blocks(&mut self) -> Result<(), Trouble> {
-        self.walk(BLOCKS, None, |found, first, bytes| {
+        let chain = Chain { rows: BLOCKS, class: None, begin: self.state.floor + 1, end: self.end };
+        self.walk(&chain, |found, first, bytes| {
             let block = Block::read(first, bytes)?;
             found.offer_all(block.entries.iter().map(|(entry, _)| *entry));
-            Ok(())
+            Ok(Link { before: block.before, last: block.entries.last().map_or(first, |(entry, _)| entry.id) })
         })
     }
 
     fn look_at_recent(&mut self) -> Result<(), Trouble> {
-        self.walk(RECENT, None, |found, first, bytes| {
-            found.offer_all(entry::unpack(first, bytes)?.into_iter());
-            Ok(())
+        let begin = self.spans.last().map_or(0, |(_, last)| *last).max(self.state.floor) + 1;
+        let chain = Chain { rows: RECENT, class: None, begin, end: self.end };
+        self.walk(&chain, |found, first, bytes| {
+            let (before, entries) = entry::unpack(first, bytes)?;
+            let last = entries.last().map_or(first, |entry| entry.id);
+            found.offer_all(entries.into_iter());
+            Ok(Link { before, last })
         })
     }
 
     fn look_at_held(&mut self) -> Result<(), Trouble> {
-        for class in self.classes.iter().flatten().copied().collect::<Vec<_>>() {
-            self.walk(HELD, Some(class), |found, span, bytes| {
-                found.offer_all(entry::unpack_class(class, span, bytes)?.into_iter());
-                Ok(())
+        let begin = self.spans.first().map_or(i64::MAX, |(first, _)| *first);
+        for (class, end) in self.classes.iter().flatten().map(|(class, end)| (*class, *end)).collect::<Vec<_>>() {
+            let chain = Chain { rows: HELD, class: Some(class), begin, end };
+            self.walk(&chain, |found, span, bytes| {
+                let (before, entries) = entry::unpack_class(class, span, bytes)?;
+                found.offer_all(entries.into_iter());
+                Ok(Link { before, last: span })
             })?;
         }
         Ok(())
@@ -213,7 +294,7 @@ pub(super) fn run(base: &Connection, find: &FindRecords) -> Result<Vec<Record>, 
     // All that is asked and answered is of one moment.
     let moment = base.unchecked_transaction()?;
     let mut found = Found::new(&moment, find)?;
-    if find.limit == 0 || found.classes.as_ref().is_some_and(HashSet::is_empty) {
+    if find.limit == 0 || found.classes.as_ref().is_some_and(HashMap::is_empty) {
         return Ok(Vec::new());
     }
     found.look_at_loose()?;

@@ -2,7 +2,8 @@
 
 use rusqlite::Connection;
 
-use super::schema::{self, PAGE, from_sql};
+use super::schema::{PAGE, from_sql};
+use super::state::State;
 use super::trouble::Trouble;
 use super::{Bounds, chapters, classes, span};
 use crate::clock;
@@ -43,12 +44,16 @@ fn first(base: &Connection) -> Result<Option<(i64, i64)>, Trouble> {
 /// Takes out every record up to this one, the last of a chapter.
 pub(super) fn forget(base: &mut Connection, up_to: i64) -> Result<(), Trouble> {
     let taking = base.transaction()?;
+    let before = State::checked(&taking)?;
+    let state = State { floor: before.floor.max(up_to), ..before };
     taking.execute("DELETE FROM loose WHERE id <= ?1", [up_to])?;
     taking.execute("DELETE FROM blocks WHERE first <= ?1", [up_to])?;
     taking.execute("DELETE FROM chapters WHERE first <= ?1", [up_to])?;
     span::forget(&taking, up_to)?;
+    // Now the tables agree with it again, and are looked at for classes that nothing is of.
+    state.update(&taking)?;
     classes::forget(&taking)?;
-    schema::raise_floor(&taking, up_to)?;
+    state.update(&taking)?;
     taking.commit()?;
     let (used, free) = pages(base)?;
     let spare = used / SPARE;

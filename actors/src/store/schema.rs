@@ -6,22 +6,23 @@
 //! The blocks that were written together are a chapter; `chapters` has the oldest and the newest time in it, which turns times
 //! into a range of ids, however the clock was set meanwhile. Records have a class ([`super::classes`]). Those of the newest
 //! chapters are listed in `recent`, a row for each chapter; the list of many chapters then becomes a span, with a row in
-//! `held` for each class that is in it ([`super::span`]).
+//! `held` for each class that is in it ([`super::span`]). Of each chain of rows each has a checksum and names the one before, and
+//! where it ends is known; `state` counts the rows that are in none ([`super::state`]).
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
 use super::block::Block;
-use super::packed::{self, Table};
+use super::state::State;
 use super::trouble::Trouble;
 use super::{chapters, classes, loose, span};
 use crate::selection::Selection;
 
 /// Number of this schema; a store with another one is made anew.
-const VERSION: i64 = 4;
+const VERSION: i64 = 5;
 /// Bytes of a page. The longer, the less a record costs, and the more is read for one.
 pub(super) const PAGE: u32 = 16_384;
 
@@ -31,8 +32,8 @@ const TABLES: &str = "
     );
     CREATE TABLE blocks (first INTEGER PRIMARY KEY, records BLOB NOT NULL);
     CREATE TABLE chapters (
-        first INTEGER PRIMARY KEY, last INTEGER NOT NULL, oldest INTEGER NOT NULL, newest INTEGER NOT NULL,
-        sum INTEGER NOT NULL
+        first INTEGER PRIMARY KEY, before INTEGER NOT NULL, last INTEGER NOT NULL, oldest INTEGER NOT NULL,
+        newest INTEGER NOT NULL, sum INTEGER NOT NULL
     );
     CREATE TABLE recent (first INTEGER PRIMARY KEY, entries BLOB NOT NULL);
     CREATE TABLE spans (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, sum INTEGER NOT NULL);
@@ -41,9 +42,12 @@ const TABLES: &str = "
     ) WITHOUT ROWID;
     CREATE TABLE classes (
         class INTEGER PRIMARY KEY, kind TEXT NOT NULL, verdict TEXT NOT NULL, service TEXT NOT NULL, capabilities TEXT NOT NULL,
-        sum INTEGER NOT NULL, UNIQUE (service, verdict, kind, capabilities)
+        held INTEGER NOT NULL, sum INTEGER NOT NULL, UNIQUE (service, verdict, kind, capabilities)
     );
-    CREATE TABLE floor (one INTEGER PRIMARY KEY CHECK (one = 1), id INTEGER NOT NULL, sum INTEGER NOT NULL);
+    CREATE TABLE state (
+        one INTEGER PRIMARY KEY CHECK (one = 1), floor INTEGER NOT NULL, loose INTEGER NOT NULL, classes INTEGER NOT NULL,
+        spans INTEGER NOT NULL, sum INTEGER NOT NULL
+    );
 ";
 
 /// Opens the store to write, making it where there is none.
@@ -61,7 +65,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, Trouble> {
         base.execute_batch(&format!("PRAGMA page_size = {PAGE}; PRAGMA auto_vacuum = INCREMENTAL;"))?;
         let making = base.transaction()?;
         making.execute_batch(TABLES)?;
-        raise_floor(&making, 0)?;
+        State::default().update(&making)?;
         making.pragma_update(None, "user_version", VERSION)?;
         making.commit()?;
     } else if version != VERSION {
@@ -98,7 +102,7 @@ pub(super) fn check(base: &Connection) -> Result<(), Trouble> {
         return Err(Trouble::Version);
     }
     check_tables(&base)?;
-    for table in ["loose", "chapters", "recent", "spans", "classes", "floor"] {
+    for table in ["loose", "chapters", "recent", "spans", "classes", "state"] {
         let said: String = base.query_row(&format!("PRAGMA quick_check({table})"), [], |row| row.get(0))?;
         if said != "ok" {
             return Err(Trouble::Damaged);
@@ -106,9 +110,8 @@ pub(super) fn check(base: &Connection) -> Result<(), Trouble> {
     }
     loose::after(&base, i64::MIN)?;
     span::recent(&base)?;
-    span::until(&base, 0)?;
     classes::wanted(&base, &Selection::default())?;
-    floor(&base)?;
+    State::checked(&base)?;
     let newest = base
         .query_row("SELECT first, records FROM blocks ORDER BY first DESC LIMIT 1", [], |row| {
             Ok((row.get(0)?, row.get(1)?))
@@ -138,25 +141,9 @@ pub(super) fn newest(base: &Connection) -> Result<u64, Trouble> {
     Ok(from_sql(loose.unwrap_or(0).max(chapters::end(base)?)).max(floor(base)?))
 }
 
-fn floor_sum(id: i64) -> u32 {
-    packed::sum(Table::Floor, &[id], &[])
-}
-
 /// Records up to this one are not in the store any more.
 pub(super) fn floor(base: &Connection) -> Result<u64, Trouble> {
-    let (id, told): (i64, u32) =
-        base.query_row("SELECT id, sum FROM floor", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    if floor_sum(id) == told { Ok(from_sql(id)) } else { Err(Trouble::Damaged) }
-}
-
-/// Records up to this one are taken out.
-pub(super) fn raise_floor(base: &Connection, id: i64) -> Result<(), Trouble> {
-    base.execute(
-        "INSERT INTO floor VALUES (1, ?1, ?2)
-         ON CONFLICT DO UPDATE SET id = excluded.id, sum = excluded.sum WHERE excluded.id > floor.id",
-        params![id, floor_sum(id)],
-    )?;
-    Ok(())
+    Ok(from_sql(State::read(base)?.floor))
 }
 
 /// SQLite's numbers have a sign; ids never use it.

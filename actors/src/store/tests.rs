@@ -252,8 +252,19 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![9 => put, 1 => (1..4_u32).prop_map(|chapters| Step::Forget { chapters })]
 }
 
-/// The store is compared with a plain map and a plain filter.
-fn agrees(steps: Vec<Step>, finds: &[FindRecords]) -> Result<(), TestCaseError> {
+/// Takes out a row of a table, if it has any.
+fn lose_row(base: &rusqlite::Connection, table: &str, which: prop::sample::Index) {
+    let count: i64 = base.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap();
+    if count > 0 {
+        let (key, at) = (if table == "held" { "class, span" } else { "rowid" }, which.index(count as usize));
+        let row = format!("SELECT {key} FROM {table} ORDER BY {key} LIMIT 1 OFFSET {at}");
+        assert_eq!(base.execute(&format!("DELETE FROM {table} WHERE ({key}) = ({row})"), []), Ok(1), "{table}");
+    }
+}
+
+/// The store is compared with a plain map and a plain filter; and once more when a row is missing, with which it answers rightly or
+/// not at all.
+fn agrees(steps: Vec<Step>, finds: &[FindRecords], lost: (&str, prop::sample::Index)) -> Result<(), TestCaseError> {
     let directory = tempfile::tempdir().unwrap();
     let mut base = schema::open(&directory.path().join(FILE)).unwrap();
     let (mut classes, mut all) = (Classes::default(), std::collections::BTreeMap::new());
@@ -295,15 +306,23 @@ fn agrees(steps: Vec<Step>, finds: &[FindRecords]) -> Result<(), TestCaseError> 
         schema::newest(&base).unwrap(),
         all.keys().last().copied().unwrap_or(0).max(schema::floor(&base).unwrap())
     );
-    for find in finds {
-        let find = FindRecords { after: find.after * last / 60, ..find.clone() };
-        let mut right: Vec<&Record> = all.values().filter(|one| one.id > find.after && find.wanted.has(one)).collect();
-        if find.newest {
-            right.drain(..right.len().saturating_sub(find.limit));
+    for is_whole in [true, false] {
+        if !is_whole {
+            lose_row(&base, lost.0, lost.1);
         }
-        right.truncate(find.limit);
-        let found = query::run(&base, &find).unwrap();
-        prop_assert_eq!(found.iter().collect::<Vec<_>>(), right, "{:?}", find);
+        for find in finds {
+            let find = FindRecords { after: find.after * last / 60, ..find.clone() };
+            let mut right: Vec<&Record> =
+                all.values().filter(|one| one.id > find.after && find.wanted.has(one)).collect();
+            if find.newest {
+                right.drain(..right.len().saturating_sub(find.limit));
+            }
+            right.truncate(find.limit);
+            match query::run(&base, &find) {
+                Ok(found) => prop_assert_eq!(found.iter().collect::<Vec<_>>(), right, "{:?}, {}", find, is_whole),
+                Err(trouble) => prop_assert!(!is_whole && trouble.is_final(), "{}, {:?}", trouble, find),
+            }
+        }
     }
     Ok(())
 }
@@ -332,7 +351,9 @@ proptest! {
     fn the_store_answers_as_a_plain_filter_does(
         steps in prop::collection::vec(step(), 1..40),
         finds in prop::collection::vec(find(), 30),
+        table in prop::sample::select(vec!["loose", "blocks", "chapters", "recent", "spans", "held", "classes", "state"]),
+        row in any::<prop::sample::Index>(),
     ) {
-        agrees(steps, &finds)?;
+        agrees(steps, &finds, (table, row))?;
     }
 }

@@ -105,8 +105,9 @@ fn damage_that_opening_finds_leads_to_another_store() {
         changed("UPDATE loose SET ms = ms + 1"),
         changed("UPDATE recent SET entries = x'00'"),
         changed("UPDATE recent SET entries = 'text'"),
-        changed("DELETE FROM floor"),
-        changed("UPDATE floor SET id = 5000"),
+        changed("DELETE FROM state"),
+        changed("UPDATE state SET floor = 5000"),
+        changed("UPDATE state SET loose = loose + 1"),
         changed("UPDATE chapters SET last = last + 90000 WHERE first = (SELECT max(first) FROM chapters)"),
         changed("UPDATE chapters SET oldest = oldest + 5 WHERE first = 1"),
         changed("UPDATE spans SET last = last - 1"),
@@ -134,6 +135,83 @@ fn leads_to_another(place: &Place, damage: Vec<u8>, records: u64) {
     assert!(told.recv_timeout(Duration::from_secs(20)).unwrap().contains("set aside"));
     assert!(is_whole(&store.reader(), records));
     assert_eq!(by_store(&store.reader(), &all()).len() as u64, records);
+}
+
+#[test]
+fn no_missing_row_leads_to_a_wrong_answer() {
+    let mut place = large();
+    let (store, _) = place.store(Bounds::default());
+    for service in ["web", "late"] {
+        store.put(&place.append(act(service, &["SHELL"])));
+    }
+    assert!(is_whole(&store.reader(), 12_302));
+    drop(store);
+    let whole = fs::read(place.path()).unwrap();
+    let select = |selection: Selection| FindRecords { wanted: selection, ..all() };
+    let of = |service: &str| Selection { service: Some(service.to_owned()), ..Selection::default() };
+    let base = schema::open(&place.path()).unwrap();
+    let time = |id: u64| {
+        let one = FindRecords { after: id - 1, limit: 1, ..all() };
+        query::run(&base, &one).unwrap()[0].time.parse::<Timestamp>().ok()
+    };
+    let early = Selection { until: time(4_000), ..of("web") };
+    let late = Selection { since: time(9_000), ..Selection::default() };
+    let finds: Vec<FindRecords> =
+        [all(), select(of("web")), select(of("rare")), select(of("late")), select(early), select(late)]
+            .into_iter()
+            .flat_map(|find| {
+                let some = FindRecords { after: 3_000, limit: 2_500, ..find.clone() };
+                let newest = FindRecords { newest: true, ..some.clone() };
+                let last = FindRecords { newest: true, limit: 1, ..find.clone() };
+                [find, some, newest, last]
+            })
+            .collect();
+    let trail = Reader::new(place.path(), place.directory.path().into(), Arc::default());
+    let right: Vec<Vec<Record>> = finds.iter().map(|find| trail.find(find, 12_302).unwrap()).collect();
+    assert!(right.iter().all(|records| !records.is_empty()));
+    let right_of = |base: &rusqlite::Connection| -> Vec<Option<bool>> {
+        let one = |(find, right): (&FindRecords, &Vec<Record>)| match query::run(base, find) {
+            Ok(found) => Some(found == *right),
+            Err(trouble) => (!trouble.is_final()).then_some(false),
+        };
+        finds.iter().zip(&right).map(one).collect()
+    };
+    assert!(right_of(&base).iter().all(|is_right| *is_right == Some(true)));
+    drop(base);
+    for (table, most) in
+        [("loose", 5), ("blocks", 40), ("chapters", 40), ("recent", 40), ("spans", 9), ("held", 9), ("classes", 9)]
+    {
+        // Where they are many, the first, the last, and some between.
+        let places = |base: &rusqlite::Connection| {
+            let count: i64 = base.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap();
+            let count = count as usize;
+            let mut places: Vec<usize> = (0..count).step_by(count.div_ceil(most).max(1)).collect();
+            places.push(count - 1);
+            places
+        };
+        let all = places(&schema::open_to_read(&place.path()).unwrap());
+        for at in all {
+            fs::write(place.path(), &whole).unwrap();
+            let base = schema::open(&place.path()).unwrap();
+            let key = if table == "held" { "(class, span)" } else { "rowid" };
+            let taken = base.execute(
+                &format!(
+                    "DELETE FROM {table} WHERE {key} = (SELECT {} FROM {table} LIMIT 1 OFFSET {at})",
+                    key.trim_matches(['(', ')'])
+                ),
+                [],
+            );
+            assert_eq!(taken, Ok(1), "{table}");
+            let answers = right_of(&base);
+            assert!(!answers.contains(&Some(false)), "{table}, row {at}: {answers:?}");
+            assert!(answers.contains(&None), "somebody notices: {table}, row {at}");
+            drop(base);
+            for ending in ["-wal", "-shm"] {
+                let _ = fs::remove_file(format!("{}{ending}", place.path().display()));
+            }
+        }
+        fs::write(place.path(), &whole).unwrap();
+    }
 }
 
 #[test]
