@@ -33,8 +33,8 @@ const AGAIN: Duration = Duration::from_millis(200);
 pub(crate) const BATCH: usize = 256;
 /// Each delivery wakes several threads, which costs more than many events do. After one that was not full the next ones are therefore
 /// left to gather for so many steps, unless there is enough before.
-const STEP: Duration = Duration::from_millis(25);
-const STEPS: u32 = 2;
+const STEP: Duration = Duration::from_millis(10);
+const STEPS: u32 = 5;
 /// The part of a ring that is enough: what comes in a step then finds room in the rest.
 pub(crate) const PART: u64 = 4;
 
