@@ -116,7 +116,8 @@ fn as_written(text: &[u8]) -> Option<i64> {
     let days = days_of(year, month, day);
     // What is no date, or is a leap second, is looked at in the general way.
     let is_time = date_of(days) == (year, month, day) && hour < 24 && minute < 60 && second < 60;
-    is_time.then_some(days * DAY + (hour * 3600 + minute * 60 + second) * 1000 + number(20, 3))
+    let ms = days * DAY + (hour * 3600 + minute * 60 + second) * 1000 + number(20, 3);
+    (is_time && ms <= Timestamp::MAX.as_millisecond()).then_some(ms)
 }
 
 /// The other way round than [`date_of`], for a month that there is.
@@ -154,7 +155,9 @@ mod tests {
             "2026-01-01T00:60:00.000Z",
             "2016-12-31T23:59:60.000Z",
             "0000-01-01T00:00:00.000Z",
-            "9999-12-30T22:00:00.000Z",
+            "9999-12-30T22:00:00.999Z",
+            "9999-12-30T22:00:01.000Z",
+            "9999-12-31T23:59:59.999Z",
             "2026-01-01 00:00:00.000Z",
             "2026-01-01T00:00:00.000+01",
             "2026-01-01T00:00:00Z",

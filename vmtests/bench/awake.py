@@ -8,12 +8,18 @@ import os
 import signal
 
 
-def stay(processor):
-    """Has this process run there whenever nobody else wants to."""
-    os.sched_setaffinity(0, {processor})
-    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    while True:
-        pass
+def stay(processor, parent):
+    """Has this process run there whenever nobody else wants to, until its parent ends it or has ended. Never returns."""
+    try:
+        # What a terminal sends to all is for the parent.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        watch_over(parent)
+        os.sched_setaffinity(0, {processor})
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        while True:
+            pass
+    finally:
+        os._exit(1)
 
 
 @contextlib.contextmanager
@@ -25,10 +31,11 @@ def processors():
         for processor in os.sched_getaffinity(0):
             child = os.fork()
             if child == 0:
-                watch_over(parent)
-                stay(processor)
+                stay(processor, parent)
             running.append(child)
         yield
+        if any(os.waitpid(child, os.WNOHANG) != (0, 0) for child in running):
+            raise OSError("a process that keeps a processor awake has ended")
     finally:
         for child in running:
             os.kill(child, signal.SIGKILL)

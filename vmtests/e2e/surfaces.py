@@ -105,8 +105,10 @@ def metrics_count_what_is_permitted_and_recorded_once_for_each_act():
     # Reading needs nothing here.
     victim.do(*[["opened", file, os.O_RDWR]] * acts, *[["opened", file, os.O_RDONLY]] * acts)
     victim.must_allow("rename", file, other)
+    # Programs are told so that user space can look which are new.
+    victim.do(*[["execute", "/usr/bin/true"]] * 3)
     now = metrics()
-    for hook, count in (("file_open", acts), ("inode_rename", 1), ("inode_create", 0)):
+    for hook, count in (("file_open", acts), ("inode_rename", 1), ("inode_create", 0), ("bprm_check_security", 0)):
         promise(decided(now, hook) == more(decided(before, hook), audit=count), f"{hook}: {decided(before, hook)}, then {decided(now, hook)}")
     must("systemctl", "restart", "bartizand")
     wait_for("it enforces", stage.enforcing)

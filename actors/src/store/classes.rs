@@ -140,9 +140,14 @@ pub(super) fn wanted(base: &Connection, wanted: &Selection) -> Result<Vec<(i64, 
 pub(super) fn forget(base: &Connection) -> Result<(), Trouble> {
     let mut unheld = base
         .prepare("SELECT class FROM classes WHERE NOT EXISTS (SELECT 1 FROM held WHERE held.class = classes.class)")?;
-    let unheld: Vec<i64> = unheld.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let unheld: HashSet<i64, Mixing> = unheld.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     if unheld.is_empty() {
         return Ok(());
+    }
+    // One that is held in a span that there is has lost its row.
+    let oldest = span::all(base)?.first().map_or(i64::MAX, |(first, _)| *first);
+    if wanted(base, &Selection::default())?.iter().any(|(class, held)| *held >= oldest && unheld.contains(class)) {
+        return Err(Trouble::Damaged);
     }
     let used: HashSet<i64, Mixing> =
         span::recent(base)?.into_iter().chain(loose::entries(base)?).map(|entry| entry.class).collect();

@@ -32,6 +32,10 @@ pub(super) fn insert(to: &Transaction<'_>, classes: &mut Classes, records: &[&Wr
 
 fn put(to: &Transaction<'_>, lines: &[Line<'_>]) -> Result<(), Trouble> {
     let end = chapters::end(to)?;
+    // What is written now would hide that the newest chapter is missing.
+    if span::lists_after(to, end)? {
+        return Err(Trouble::Damaged);
+    }
     let (early, new) = lines.split_at(lines.partition_point(|line| line.entry.id <= end));
     loose::put(to, early)?;
     let waiting = loose::count_after(to, end)?;

@@ -5,11 +5,11 @@
 
 use rusqlite::{Connection, Result, params};
 
-use super::classes;
 use super::entry::{self, Entry};
 use super::packed::{self, Table};
 use super::state::State;
 use super::trouble::Trouble;
+use super::{chapters, classes};
 use crate::selection::Selection;
 
 /// With so many chapters that have rows of their own, the oldest of them become a span; the rest stay, and answer what is often
@@ -30,7 +30,9 @@ pub(super) fn list(
 
 /// The entries of all chapters with rows of their own, in the order of ids.
 pub(super) fn recent(base: &Connection) -> std::result::Result<Vec<Entry>, Trouble> {
-    oldest(base, i64::MAX)
+    let entries = oldest(base, i64::MAX)?;
+    let end = entries.last().map_or(end(base)?, |last| last.id);
+    if chapters::end(base)? <= end { Ok(entries) } else { Err(Trouble::Damaged) }
 }
 
 fn oldest(base: &Connection, chapters: i64) -> std::result::Result<Vec<Entry>, Trouble> {

@@ -62,7 +62,7 @@ static __always_inline int check_exec(struct linux_binprm *bprm)
 		return verdict;
 	policy = policy_of(service, epoch);
 	if (policy && policy->flags & (BZ_POLICY_LEARNING | (GUARD(anomalous) ? BZ_POLICY_ANOMALOUS : 0)))
-		verdict = both(verdict, ask_judge(service, BZ_EXECUTE, 0, dentry, epoch, ACT_PROGRAM));
+		ask_judge(service, BZ_EXECUTE, 0, dentry, epoch, ACT_PROGRAM);
 	return verdict;
 }
 

@@ -215,6 +215,46 @@ fn no_missing_row_leads_to_a_wrong_answer() {
 }
 
 #[test]
+fn a_missing_row_does_not_become_right_by_what_is_done_next() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(FILE);
+    let mut base = schema::open(&path).unwrap();
+    let mut classes = Classes::default();
+    let batch = |part: u64| -> Vec<Record> {
+        let service = match part {
+            1 => "early",
+            8 => "late",
+            _ => "web",
+        };
+        (1..=200).map(|one| Record { id: part * 200 + one, ..act(service, &[]) }).collect()
+    };
+    (0..9).for_each(|part| inserted(&mut base, &mut classes, &batch(part)));
+    base.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    drop(base);
+    let whole = fs::read(&path).unwrap();
+    let early = "(SELECT class FROM classes WHERE service = 'early')";
+    let newest = |table: &str| format!("DELETE FROM {table} WHERE first = (SELECT max(first) FROM {table})");
+    // Whether forgetting notices, as classes of which there is nothing go with it, and putting in, behind the newest chapter.
+    for (damage, noticed) in [
+        (format!("DELETE FROM held WHERE class = {early}"), [true, false]),
+        (newest("recent"), [true, false]),
+        (newest("chapters"), [false, true]),
+    ] {
+        fs::write(&path, &whole).unwrap();
+        let mut base = schema::open(&path).unwrap();
+        assert_eq!(base.execute(&damage, []), Ok(1), "{damage}");
+        let forgot = retention::forget(&mut base, 200);
+        let put = insert(&mut base, &mut Classes::default(), &batch(9));
+        let found = [&forgot, &put].map(|done| matches!(done, Err(Trouble::Damaged)));
+        assert_eq!(found, noticed, "{damage}: {forgot:?}, {put:?}");
+        drop(base);
+        for ending in ["-wal", "-shm"] {
+            let _ = fs::remove_file(format!("{}{ending}", path.display()));
+        }
+    }
+}
+
+#[test]
 fn what_another_reader_finds_later_does_not_count() {
     let shared = Shared::default();
     shared.set(true, 9);
