@@ -180,7 +180,7 @@ def main():
     parser = argparse.ArgumentParser(description="Real boots of one guest.")
     parser.add_argument("kernel", nargs="?", default="6.12")
     given = parser.parse_args()
-    for name, value in {"release": "bookworm", "timeout": 900 + 120 * CUTS, "append": "", "bare": False, "put": [], "forward": []}.items():
+    for name, value in {"release": "bookworm", "timeout": 900 + 120 * CUTS, "append": "", "bare": False, "in_turns": False, "put": [], "forward": []}.items():
         setattr(given, name, value)
     guest = RebootedGuest(given)
     passed, failed = 0, ""

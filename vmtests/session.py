@@ -39,7 +39,7 @@ class SessionGuest(Guest):
     def power_on(self, given, files, disk):
         forwards = "".join(f",hostfwd=tcp:127.0.0.1:{host}-:{guest}" for host, guest in (pair.split(":", 1) for pair in given.forward))
         more = [
-            "-accel", "tcg,thread=multi", "-smp", "2",
+            "-accel", f"tcg,thread={'single' if given.in_turns else 'multi'}", "-smp", "2",
             "-netdev", f"user,id=n0,restrict=on,hostfwd=tcp:127.0.0.1:{self.port}-:22{forwards}",
             "-device", "virtio-net-pci,netdev=n0",
         ]
@@ -58,7 +58,8 @@ class SessionGuest(Guest):
 
     def tripped(self):
         """Whether the kernel met a breakpoint that it had set and taken away again. It patches itself by such, and QEMU 7.2's TCG may
-        show a processor the older code: seen on 7.3.4, once in some hundred boots, at 2.7 s. May go with a QEMU that does not."""
+        show a processor the older code: seen on 7.3.4, once in some hundred boots, at 2.7 s, and on 6.12 while programs were attached
+        ("RIP: bpf_lsm_inode_unlink+0x5"), for which there is --in-turns. May go with a QEMU that does not."""
         return self.console.exists() and "Oops: int3" in self.console.read_text(errors="replace")
 
     def programs_disk(self):

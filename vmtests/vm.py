@@ -37,6 +37,7 @@ def arguments():
     parser.add_argument("--timeout", type=float, default=600, metavar="SECONDS", help="boot included (default 600); exit status 124")
     parser.add_argument("--icount", action="store_true", help="a virtual nanosecond is an instruction; one processor, no systemd, "
                         "no login session, no network but loopback; Bartizan is installed but not started")
+    parser.add_argument("--in-turns", action="store_true", help="the guest's two processors run in turns, not at the same time")
     parser.add_argument("--bare", action="store_true", help="do not install Bartizan")
     parser.add_argument("--append", default="", metavar="WORDS", help="more words for the kernel's command line")
     parser.add_argument("--keep", action="store_true", help="leave the guest running and say how to enter it")
